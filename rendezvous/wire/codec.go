@@ -1,0 +1,228 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"slices"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A message is canonical JSON: {"type":T,"body":{…}} with the fields of T in
+// the order of its struct, no white space, optional fields left out when
+// empty, and strings escaped only where JSON demands it (and U+2028, U+2029).
+// Decode re-encodes what it understood and compares: a duplicate, unknown or
+// wrongly cased field, another order, a float, a lone surrogate or a second
+// spelling of the same text cannot survive that, so two decoders agree by
+// construction. PROTOCOL.md, "Encoding".
+
+// ErrUnknownType is what Decode returns for a message of a type that it does
+// not know. It is a bad-message to the counterpart, and the connection lives.
+var ErrUnknownType = &Error{Code: CodeBadMessage, Message: "unknown type"}
+
+// Bytes is binary data; in JSON, base64url without padding.
+type Bytes []byte
+
+// MarshalText implements encoding.TextMarshaler.
+func (b Bytes) MarshalText() ([]byte, error) {
+	return base64.RawURLEncoding.AppendEncode(nil, b), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (b *Bytes) UnmarshalText(text []byte) (err error) {
+	*b, err = base64.RawURLEncoding.Strict().AppendDecode(nil, text)
+	return err
+}
+
+// bodies makes an empty body of every type that Decode knows.
+var bodies = map[Type]func() Body{
+	TypeWelcome:     empty[Welcome],
+	TypeJoin:        empty[Join],
+	TypeAttend:      empty[Attend],
+	TypeSeat:        empty[Seat],
+	TypeRoster:      empty[Roster],
+	TypeIntroduce:   empty[Introduce],
+	TypeDescription: empty[Description],
+	TypeCandidate:   empty[Candidate],
+	TypeAdmit:       empty[Admit],
+	TypeDeny:        empty[Deny],
+	TypeRemove:      empty[Remove],
+	TypeHold:        empty[Hold],
+	TypeLock:        empty[Lock],
+	TypeAlarm:       empty[Alarm],
+	TypeLeave:       empty[Leave],
+	TypeEnd:         empty[End],
+	TypePing:        empty[Ping],
+	TypePong:        empty[Pong],
+	TypeError:       empty[ErrorBody],
+	TypeBye:         empty[Bye],
+}
+
+// bodyPtr is a *T whose T is a Body.
+type bodyPtr[T any] interface {
+	*T
+	Body
+}
+
+func empty[T any, P bodyPtr[T]]() Body { return P(new(T)) }
+
+// Encode returns the canonical form of body. It fails with ErrBadMessage if a
+// field is outside its limits, so nothing that Decode would refuse is sent.
+func Encode(body Body) ([]byte, error) {
+	if !body.valid() {
+		return nil, ErrBadMessage
+	}
+	return encode(body)
+}
+
+func encode(body Body) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(struct {
+		Type Type `json:"type"`
+		Body Body `json:"body"`
+	}{body.Type(), body})
+	if err != nil {
+		return nil, errors.Join(ErrBadMessage, err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// Decode returns the message in frame: a pointer to one of this package's
+// bodies. The error is ErrBadMessage, or ErrUnknownType.
+func Decode(frame []byte) (Body, error) {
+	if len(frame) > MaxFrame {
+		return nil, ErrBadMessage
+	}
+	var envelope struct {
+		Type Type            `json:"type"`
+		Body json.RawMessage `json:"body"`
+	}
+	if json.Unmarshal(frame, &envelope) != nil {
+		return nil, ErrBadMessage
+	}
+	newBody, ok := bodies[envelope.Type]
+	if !ok {
+		return nil, ErrUnknownType
+	}
+	body := newBody()
+	if json.Unmarshal(envelope.Body, body) != nil || !body.valid() {
+		return nil, ErrBadMessage
+	}
+	again, err := encode(body)
+	if err != nil || !bytes.Equal(again, frame) {
+		return nil, ErrBadMessage
+	}
+	return body, nil
+}
+
+func (b *Welcome) valid() bool {
+	return oneOf(b.State, WindowOpen, WindowEarly, WindowEnded, WindowFull) &&
+		integers(b.Now, b.Opens, b.Starts, b.Ends) && text(b.Practice, MaxLabel) && text(b.Practitioner, MaxLabel) &&
+		len(b.SID) == 32 && len(b.Confirm) == 32 && len(b.Resume) == 32 &&
+		b.ICEServers != nil && len(b.ICEServers) <= MaxICEServers &&
+		all(b.ICEServers, func(s ICEServer) bool {
+			return s.URLs != nil && len(s.URLs) <= MaxICEServers && text(s.Username, 256) && text(s.Credential, 256) &&
+				all(s.URLs, func(u string) bool { return text(u, 256) })
+		})
+}
+
+func (b *Join) valid() bool {
+	return b.Name != "" && text(b.Name, MaxName) && len(b.Fingerprint) == 32 && optional32(b.Resume)
+}
+
+func (b *Attend) valid() bool {
+	return ascii(b.Appointment, 32) && len(b.Tab) == 16 && ascii(b.Token, 64) && len(b.Fingerprint) == 32
+}
+
+func (b *Seat) valid() bool { return member(b.Member) && seatState(b.State) }
+
+func (b *Roster) valid() bool {
+	return b.Members != nil && len(b.Members) <= MaxRoster && all(b.Members, func(m RosterEntry) bool {
+		return member(m.Member) && oneOf(m.Role, RoleHost, RoleGuest) && seatState(m.State) &&
+			text(m.Name, MaxName) && text(m.Label, MaxLabel) && integers(m.Since)
+	})
+}
+
+func (b *Introduce) valid() bool {
+	return member(b.Member) && oneOf(b.Role, "H", "P") &&
+		len(b.Fingerprint) == 32 && len(b.Key) == 32 && len(b.Hash) == 32
+}
+
+func (b *Description) valid() bool {
+	return member(b.Peer) && oneOf(b.Kind, "offer", "answer") && b.SDP != "" && lines(b.SDP, MaxSDP)
+}
+
+func (b *Candidate) valid() bool {
+	return member(b.Peer) && text(b.Candidate, MaxCandidate) && text(b.MID, 16)
+}
+
+func (b *Admit) valid() bool  { return member(b.Member) && lines(b.SDP, MaxSDP) }
+func (b *Deny) valid() bool   { return member(b.Member) }
+func (b *Remove) valid() bool { return member(b.Member) }
+func (b *Hold) valid() bool   { return member(b.Member) }
+func (b *Alarm) valid() bool  { return member(b.Member) }
+func (b *Lock) valid() bool   { return true }
+func (b *Leave) valid() bool  { return true }
+func (b *End) valid() bool    { return true }
+func (b *Ping) valid() bool   { return true }
+func (b *Pong) valid() bool   { return true }
+
+func (b *ErrorBody) valid() bool { return slices.Contains(Codes, b.Code) }
+func (b *Bye) valid() bool       { return slices.Contains(Codes, b.Code) }
+
+func oneOf[T comparable](v T, of ...T) bool { return slices.Contains(of, v) }
+
+func all[T any](list []T, ok func(T) bool) bool {
+	return !slices.ContainsFunc(list, func(v T) bool { return !ok(v) })
+}
+
+func seatState(s SeatState) bool {
+	return oneOf(s, SeatWaiting, SeatAdmitted, SeatHeld, SeatAway)
+}
+
+func optional32(b Bytes) bool { return len(b) == 0 || len(b) == 32 }
+
+func integers(list ...int64) bool {
+	return all(list, func(n int64) bool { return 0 <= n && n <= MaxInt })
+}
+
+// member reports whether id is HostID or 16 lower-case hex digits.
+func member(id MemberID) bool {
+	if id == HostID {
+		return true
+	}
+	return len(id) == 16 && all([]byte(id), func(c byte) bool {
+		return '0' <= c && c <= '9' || 'a' <= c && c <= 'f'
+	})
+}
+
+// ascii reports whether s is 1 to limit letters, digits, hyphens or underscores.
+func ascii(s string, limit int) bool {
+	return s != "" && len(s) <= limit && all([]byte(s), func(c byte) bool {
+		return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-' || c == '_'
+	})
+}
+
+// text reports whether s is at most limit code points, none of which can
+// disturb the line it is printed on.
+func text(s string, limit int) bool {
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && all([]rune(s), func(r rune) bool { return !Disturbs(r) })
+}
+
+// lines is text that may have line ends.
+func lines(s string, limit int) bool {
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && all([]rune(s), func(r rune) bool {
+		return r == '\r' || r == '\n' || !Disturbs(r)
+	})
+}
+
+// Disturbs reports whether r is a control character, a bidirectional override
+// or isolate, or another code point that changes how its neighbours are shown.
+func Disturbs(r rune) bool {
+	return unicode.IsControl(r) || r == 0x200e || r == 0x200f || r == 0x061c ||
+		0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069 || r == 0xfeff
+}

@@ -1,0 +1,25 @@
+// Package wire is the vocabulary that browsers and nodes share: connections,
+// messages, errors and limits. It imports the standard library only.
+//
+// PROTOCOL.md, beside this package, says what travels when. httpui/static/wire.js
+// is this package's twin in the browser.
+package wire
+
+// A Conn carries frames to and from one counterpart: a browser, another node,
+// the inside of a sealed channel, or the other end of a Pipe. A frame is at
+// most MaxFrame bytes.
+//
+// Send may be called concurrently and gives up after the transport's write
+// timeout; it does not keep b. Recv may not be called concurrently. Close
+// tells the counterpart why, as far as the transport can, and makes both
+// return; only the first reason counts. Recv and Send on a closed Conn return
+// the reason it was closed with, on either side: a *Error if the counterpart
+// or the local side gave one, io.EOF if it was closed with nil.
+//
+// There are no contexts: both transports kill the connection when a context
+// ends, so cancelling a Conn is closing it.
+type Conn interface {
+	Send(b []byte) error
+	Recv() ([]byte, error)
+	Close(reason error)
+}
