@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"unicode"
 	"unicode/utf8"
@@ -20,7 +21,7 @@ import (
 
 // ErrUnknownType is what Decode returns for a message of a type that it does
 // not know. It is a bad-message to the counterpart, and the connection lives.
-var ErrUnknownType = &Error{Code: CodeBadMessage, Message: "unknown type"}
+var ErrUnknownType = fmt.Errorf("unknown type: %w", ErrBadMessage)
 
 // Bytes is binary data; in JSON, base64url without padding.
 type Bytes []byte

@@ -1,0 +1,611 @@
+// Package room holds the waiting room and the membership of one appointment.
+// It knows connections and messages, and nothing of networks or storage.
+package room
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"anteroom/rendezvous/wire"
+)
+
+const (
+	// queueLen is how many messages a member may be behind. A practitioner who
+	// returns hears of three guests at once, each with an offer and up to
+	// wire.MaxCandidates candidates.
+	queueLen = 4 * (wire.MaxCandidates + 8)
+
+	// seatGrace is how long a seat outlives its Conn, so that a browser that
+	// changes networks finds it again. Longer than ICE takes to give up (~30 s).
+	seatGrace = 45 * time.Second
+
+	// refusalTime is how long a guest who was denied or removed cannot knock again.
+	refusalTime = 30 * time.Second
+)
+
+// A Recorder keeps what must outlive the room. Its methods may block; the room
+// calls them from its members' goroutines and never while it is locked.
+type Recorder interface {
+	// Seated notes that p's device holds the seat. If it fails, p has no seat.
+	Seated(p Participant) error
+	// Admitted notes that m is let in. If it fails, m is not let in.
+	Admitted(m wire.MemberID) error
+	// Released notes that m's seat is free again for any device.
+	Released(m wire.MemberID)
+	// Note adds an event to the audit trail.
+	Note(event Event, m wire.MemberID)
+}
+
+// An Event is something that the audit trail wants to know.
+type Event string
+
+const (
+	EventKnock       Event = "knock"
+	EventReturn      Event = "return"
+	EventOtherDevice Event = "other-device"
+	EventDeny        Event = "deny"
+	EventRemove      Event = "remove"
+	EventLeave       Event = "leave"
+	EventEnd         Event = "end"
+)
+
+// A Participant is someone who asks for a seat.
+type Participant struct {
+	Member      wire.MemberID
+	Role        wire.Role
+	Name        string // what they say they are called
+	Label       string // what the practice calls them
+	Fingerprint []byte // SHA-256 of their DTLS certificate
+
+	// Key and Hash bind a guest's media with the practitioner's: k_confirm
+	// and the handshake hash of the guest's sealed channel.
+	Key, Hash []byte
+
+	// Returning is set for a device that proved it held this seat before;
+	// OtherDevice for one that did not, while another had held it.
+	Returning, OtherDevice bool
+
+	// Device is what the Recorder remembers a guest's device by.
+	Device []byte
+
+	// Tab and Take are the practitioner's: which browser tab this is, and
+	// whether it may take the room over from another.
+	Tab  []byte
+	Take bool
+
+	// Welcome is sent first, if it is not nil.
+	Welcome *wire.Welcome
+}
+
+// A Room is a set of seats and the order in which their members hear of each
+// other.
+//
+// It is a monitor: every method takes mu, none blocks and none calls out.
+// Members hear through their queues, so all of them hear the same things in
+// the same order, and one whose queue is full is removed: no member can hold
+// up another. A room has no goroutine of its own.
+type Room struct {
+	record Recorder
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	seats    []*seat // in the order they were taken
+	locked   bool
+	closed   error // why nobody can enter any more
+	admitted int   // counts admissions: who came first introduces as "H"
+	refused  map[wire.MemberID]refusal
+}
+
+type refusal struct {
+	until time.Time
+	why   error
+}
+
+// A seat belongs to one member for as long as they may come back. Guarded by
+// the room's mu.
+type seat struct {
+	Participant
+	state  wire.SeatState
+	since  time.Time
+	order  int  // of admission
+	alarm  bool // another device tried to take this seat
+	link   *link
+	expiry *time.Timer // runs while link is nil
+
+	// offer and candidates are what a waiting guest left for the
+	// practitioner. They tell the guest nothing and the practitioner's page
+	// everything it needs to answer at once.
+	offer      *wire.Description
+	candidates []*wire.Candidate
+}
+
+// A link is one connection of a seat's member.
+type link struct {
+	id   wire.MemberID
+	role wire.Role
+	out  chan []byte // full: the member is removed
+	kick context.CancelCauseFunc
+}
+
+// New returns a room in which the given seats are kept for members who were
+// in it before the node stopped.
+func New(record Recorder, log *slog.Logger, kept []Participant) *Room {
+	r := &Room{record: record, log: log, refused: make(map[wire.MemberID]refusal)}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range kept {
+		r.admitted++
+		s := &seat{Participant: p, state: wire.SeatAdmitted, since: time.Now(), order: r.admitted}
+		r.seats = append(r.seats, s)
+		r.keepLocked(s)
+	}
+	return r
+}
+
+// Close sends everyone away with reason, and lets nobody in again.
+func (r *Room) Close(reason *wire.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = reason
+	for _, s := range r.seats {
+		s.stop(reason)
+	}
+	r.seats = nil
+}
+
+// Empty reports whether nobody is in the room and no seat is kept.
+func (r *Room) Empty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.seats) == 0
+}
+
+// Waiting returns who can be admitted now.
+func (r *Room) Waiting() []wire.MemberID {
+	return r.members(func(s *seat) bool { return s.waits() })
+}
+
+// Present returns which guests are admitted, whether connected or away.
+func (r *Room) Present() []wire.MemberID {
+	return r.members(func(s *seat) bool { return s.Role == wire.RoleGuest && s.state != wire.SeatWaiting })
+}
+
+func (r *Room) members(of func(*seat) bool) []wire.MemberID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var ids []wire.MemberID
+	for _, s := range r.seats {
+		if of(s) {
+			ids = append(ids, s.Member)
+		}
+	}
+	return ids
+}
+
+// Occupied reports whether m's seat is held, so that another device would be
+// turned away.
+func (r *Room) Occupied(m wire.MemberID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seatLocked(m) != nil
+}
+
+// Dismiss sends m away with reason, as when their invite is revoked.
+func (r *Room) Dismiss(m wire.MemberID, reason *wire.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.seatLocked(m); s != nil {
+		r.clearLocked(s, reason)
+	}
+}
+
+// take gives p a seat and hears it through l.
+func (r *Room) take(p Participant, l *link) (*seat, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed != nil {
+		return nil, r.closed
+	}
+	s := r.seatLocked(p.Member)
+	if p.Role == wire.RoleHost {
+		if s != nil && s.link != nil && !p.Take && !slices.Equal(s.Tab, p.Tab) {
+			return nil, wire.ErrHostElsewhere
+		}
+	} else if err := r.mayKnockLocked(s, p); err != nil {
+		return nil, err
+	}
+	if s == nil {
+		s = &seat{state: wire.SeatWaiting, since: time.Now(), alarm: p.OtherDevice}
+		if p.Role == wire.RoleHost {
+			s.state = wire.SeatAdmitted
+		}
+		r.seats = append(r.seats, s)
+	} else {
+		s.stop(wire.ErrReplaced)
+		s.offer, s.candidates = nil, nil
+	}
+	s.Participant, s.link = p, l
+	r.greetLocked(s)
+	return s, nil
+}
+
+// mayKnockLocked says why guest p may not have seat s, which is nil if free.
+func (r *Room) mayKnockLocked(s *seat, p Participant) error {
+	if s != nil && !p.Returning {
+		s.alarm = true
+		r.tellLocked(s, &wire.Alarm{Member: s.Member})
+		r.tellLocked(r.seatLocked(wire.HostID), &wire.Alarm{Member: s.Member})
+		r.rosterLocked()
+		return wire.ErrSeatTaken
+	}
+	if no, ok := r.refused[p.Member]; ok && time.Now().Before(no.until) {
+		return no.why
+	}
+	if r.locked && s == nil {
+		return wire.ErrRoomLocked
+	}
+	return nil
+}
+
+// greetLocked tells a member who has just connected where they stand, and
+// those concerned that they are here.
+func (r *Room) greetLocked(s *seat) {
+	if s.Welcome != nil {
+		r.tellLocked(s, s.Welcome)
+		s.Welcome = nil
+	}
+	if s.Role == wire.RoleGuest {
+		r.tellLocked(s, &wire.Seat{Member: s.Member, State: s.state})
+	}
+	for _, other := range r.seats {
+		if other != s {
+			r.introduceLocked(s, other)
+		}
+	}
+	r.rosterLocked()
+}
+
+// admit lets m in. The answer, if any, is to the offer that m left.
+func (r *Room) admit(host *seat, m wire.MemberID, answer string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.seatLocked(m)
+	if s == nil || !s.waits() || host.link == nil {
+		return wire.ErrNoSuchRoom
+	}
+	if len(r.seats)-r.waitingLocked() >= wire.MaxMembers {
+		return wire.ErrRoomFull
+	}
+	r.admitted++
+	s.state, s.order, s.since = wire.SeatAdmitted, r.admitted, time.Now()
+	s.offer, s.candidates = nil, nil
+	r.tellLocked(s, &wire.Seat{Member: m, State: s.state})
+	r.tellLocked(s, introduction(host, s, s.Key, s.Hash))
+	if answer != "" {
+		r.tellLocked(s, &wire.Description{Peer: wire.HostID, Kind: "answer", SDP: answer})
+	}
+	for _, other := range r.seats {
+		if other != s && other != host {
+			r.introduceLocked(s, other)
+		}
+	}
+	r.rosterLocked()
+	return nil
+}
+
+// refuse sends m away, and keeps them from knocking for refusalTime.
+func (r *Room) refuse(m wire.MemberID, why *wire.Error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.seatLocked(m)
+	if s == nil || s.Role == wire.RoleHost {
+		return wire.ErrNoSuchRoom
+	}
+	r.refused[m] = refusal{time.Now().Add(refusalTime), why}
+	r.clearLocked(s, why)
+	return nil
+}
+
+// hold puts m where nobody hears or sees them, or back.
+func (r *Room) hold(m wire.MemberID, on bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.seatLocked(m)
+	if s == nil || s.Role == wire.RoleHost || s.state == wire.SeatWaiting {
+		return wire.ErrNoSuchRoom
+	}
+	s.state = wire.SeatAdmitted
+	if on {
+		s.state = wire.SeatHeld
+	}
+	r.tellLocked(s, &wire.Seat{Member: m, State: s.state})
+	r.rosterLocked()
+	return nil
+}
+
+func (r *Room) lock(on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.locked = on
+	r.rosterLocked()
+}
+
+// stepOut returns every admitted guest to the waiting room and says who they
+// are: no call goes on that the practitioner has left.
+func (r *Room) stepOut() []wire.MemberID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []wire.MemberID
+	for _, s := range r.seats {
+		if s.Role == wire.RoleGuest && s.state != wire.SeatWaiting {
+			out = append(out, s.Member)
+			s.state, s.since = wire.SeatWaiting, time.Now()
+			r.tellLocked(s, &wire.Seat{Member: s.Member, State: s.state})
+		}
+	}
+	for _, s := range r.seats {
+		if s.Role == wire.RoleGuest {
+			r.introduceLocked(r.seatLocked(wire.HostID), s)
+		}
+	}
+	r.rosterLocked()
+	return out
+}
+
+// end sends everyone in the call away and returns whose seats are free. Who
+// still waits goes on waiting.
+func (r *Room) end() []wire.MemberID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var gone []wire.MemberID
+	for _, s := range slices.Clone(r.seats) {
+		if s.Role == wire.RoleGuest && s.state != wire.SeatWaiting {
+			gone = append(gone, s.Member)
+			r.clearLocked(s, wire.ErrEnded)
+		}
+	}
+	return gone
+}
+
+// describe carries a description from one member to another.
+func (r *Room) describe(from *seat, d wire.Description) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	to, err := r.peerLocked(from, d.Peer)
+	if err != nil {
+		return err
+	}
+	d.Peer = from.Member
+	if from.state == wire.SeatWaiting {
+		if d.Kind != "offer" {
+			return wire.ErrBadMessage
+		}
+		from.offer, from.candidates = &d, nil
+	}
+	r.tellLocked(to, &d)
+	return nil
+}
+
+// candidate carries an ICE candidate from one member to another.
+func (r *Room) candidate(from *seat, c wire.Candidate) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	to, err := r.peerLocked(from, c.Peer)
+	if err != nil {
+		return err
+	}
+	c.Peer = from.Member
+	if from.state == wire.SeatWaiting {
+		if len(from.candidates) == wire.MaxCandidates {
+			return wire.ErrTooMany
+		}
+		from.candidates = append(from.candidates, &c)
+	}
+	r.tellLocked(to, &c)
+	return nil
+}
+
+// peerLocked returns the seat of the member that from may send to. A waiting
+// guest may send to the practitioner, and nobody to a waiting guest.
+func (r *Room) peerLocked(from *seat, id wire.MemberID) (*seat, error) {
+	to := r.seatLocked(id)
+	switch {
+	case to == from:
+		return nil, wire.ErrBadMessage
+	case from.state == wire.SeatWaiting && id == wire.HostID:
+		return to, nil // nil while the practitioner is away: the room keeps it
+	case to == nil, from.state == wire.SeatWaiting, to.state == wire.SeatWaiting:
+		return nil, wire.ErrNoSuchRoom
+	}
+	return to, nil
+}
+
+// disconnect notes that l has ended, and keeps the seat.
+func (r *Room) disconnect(s *seat, l *link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.link != l {
+		return // replaced, or sent away
+	}
+	s.link = nil
+	r.keepLocked(s)
+	r.rosterLocked()
+}
+
+// leave frees s, whose member said goodbye on l.
+func (r *Room) leave(s *seat, l *link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.link == l {
+		r.clearLocked(s, errLeft)
+	}
+}
+
+// keepLocked starts the time for which s is kept without a link.
+func (r *Room) keepLocked(s *seat) {
+	id := s.Member
+	s.expiry = time.AfterFunc(seatGrace, func() {
+		if r.expire(s) {
+			r.record.Released(id)
+		}
+	})
+}
+
+// expire frees s unless its member has come back. It reports whether a guest's
+// seat was freed.
+func (r *Room) expire(s *seat) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.link != nil || !slices.Contains(r.seats, s) {
+		return false
+	}
+	r.clearLocked(s, nil)
+	return s.Role == wire.RoleGuest
+}
+
+// clearLocked frees s and tells the others.
+func (r *Room) clearLocked(s *seat, reason error) {
+	s.stop(reason)
+	r.seats = slices.DeleteFunc(r.seats, func(other *seat) bool { return other == s })
+	r.rosterLocked()
+}
+
+// introduceLocked gives a and b what they need to recognise each other, if
+// they may know of each other now. Two guests get a fresh pair key.
+func (r *Room) introduceLocked(a, b *seat) {
+	if a == nil || b == nil || a.link == nil || b.link == nil {
+		return
+	}
+	if a.Role == wire.RoleHost {
+		a, b = b, a
+	}
+	if b.Role == wire.RoleHost {
+		r.tellLocked(b, introduction(a, b, a.Key, a.Hash))
+		if a.state != wire.SeatWaiting {
+			r.tellLocked(a, introduction(b, a, a.Key, a.Hash))
+			return
+		}
+		if a.offer != nil {
+			r.tellLocked(b, a.offer)
+		}
+		for _, c := range a.candidates {
+			r.tellLocked(b, c)
+		}
+		return
+	}
+	if a.state == wire.SeatWaiting || b.state == wire.SeatWaiting {
+		return
+	}
+	key, hash := random(), random()
+	r.tellLocked(a, introduction(b, a, key, hash))
+	r.tellLocked(b, introduction(a, b, key, hash))
+}
+
+// introduction is what `to` hears of `of`. The practitioner, or of two guests
+// the one admitted first, is "H" and impolite.
+func introduction(of, to *seat, key, hash []byte) *wire.Introduce {
+	role := "P"
+	if to.Role == wire.RoleHost || of.Role == wire.RoleGuest && to.order < of.order {
+		role = "H"
+	}
+	return &wire.Introduce{
+		Member: of.Member, Role: role, Polite: role == "P",
+		Fingerprint: of.Fingerprint, Key: key, Hash: hash,
+	}
+}
+
+// rosterLocked tells everyone who may know who is here.
+func (r *Room) rosterLocked() {
+	all := wire.Roster{Members: []wire.RosterEntry{}, Locked: r.locked}
+	inside := wire.Roster{Members: []wire.RosterEntry{}, Locked: r.locked}
+	for _, s := range r.seats {
+		if s.state == wire.SeatWaiting && s.link == nil {
+			continue
+		}
+		entry := wire.RosterEntry{
+			Member: s.Member, Role: s.Role, State: s.state, Name: s.Name, Label: s.Label,
+			Since: s.since.Unix(), Alarm: s.alarm,
+		}
+		if s.link == nil {
+			entry.State = wire.SeatAway
+		}
+		all.Members = append(all.Members, entry)
+		if s.state == wire.SeatWaiting {
+			continue
+		}
+		if s.Role == wire.RoleGuest {
+			entry.Name = "" // guests are told what the practice calls the others
+		}
+		entry.Alarm = false
+		inside.Members = append(inside.Members, entry)
+	}
+	for _, s := range r.seats {
+		switch {
+		case s.Role == wire.RoleHost:
+			r.tellLocked(s, &all)
+		case s.state != wire.SeatWaiting:
+			r.tellLocked(s, &inside)
+		}
+	}
+}
+
+// tellLocked queues body for s, or removes s if it has fallen behind.
+func (r *Room) tellLocked(s *seat, body wire.Body) {
+	if s == nil || s.link == nil {
+		return
+	}
+	frame, err := wire.Encode(body)
+	if err != nil {
+		r.log.Error("message not sent", "member", s.Member, "err", err)
+		s.link.kick(wire.ErrInternal)
+		return
+	}
+	select {
+	case s.link.out <- frame:
+	default:
+		s.link.kick(wire.ErrTooSlow)
+	}
+}
+
+func (r *Room) seatLocked(m wire.MemberID) *seat {
+	for _, s := range r.seats {
+		if s.Member == m {
+			return s
+		}
+	}
+	return nil
+}
+
+func (r *Room) waitingLocked() (n int) {
+	for _, s := range r.seats {
+		if s.state == wire.SeatWaiting {
+			n++
+		}
+	}
+	return n
+}
+
+// waits reports whether s can be admitted now.
+func (s *seat) waits() bool { return s.state == wire.SeatWaiting && s.link != nil }
+
+// stop ends s's connection, or the time for which it was kept without one.
+func (s *seat) stop(reason error) {
+	if s.link != nil {
+		s.link.kick(reason)
+		s.link = nil
+	}
+	if s.expiry != nil {
+		s.expiry.Stop()
+		s.expiry = nil
+	}
+}
+
+func random() []byte {
+	b := make([]byte, 32)
+	rand.Read(b) // never fails
+	return b
+}

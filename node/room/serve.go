@@ -1,0 +1,214 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"anteroom/rendezvous/wire"
+)
+
+// errLeft ends the service of a member who said goodbye.
+var errLeft = errors.New("left")
+
+// Serve seats p in the room and carries messages between it and conn until
+// either has had enough or ctx ends. It closes conn, and returns why: nil if
+// the member left by choice.
+func (r *Room) Serve(ctx context.Context, conn wire.Conn, p Participant) error {
+	ctx, kick := context.WithCancelCause(ctx) // the first reason given wins
+	defer kick(nil)
+
+	l := &link{id: p.Member, role: p.Role, out: make(chan []byte, queueLen), kick: kick}
+	s, err := r.take(p, l)
+	if err != nil {
+		if errors.Is(err, wire.ErrSeatTaken) {
+			r.record.Note(EventOtherDevice, p.Member)
+		}
+		Dismiss(conn, err)
+		return fmt.Errorf("take seat: %w", err)
+	}
+	defer r.disconnect(s, l)
+	if err := r.seated(p); err != nil {
+		r.leave(s, l)
+		Dismiss(conn, err)
+		return fmt.Errorf("record seat: %w", err)
+	}
+
+	var wg sync.WaitGroup
+	wg.Go(func() { // room to member; ends with ctx, so with any reason
+		kick(l.pump(ctx, conn))
+		Dismiss(conn, context.Cause(ctx)) // says why, and ends listen
+	})
+	kick(r.listen(conn, s, l)) // member to room
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, errLeft) && !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// seated records that p has taken a seat.
+func (r *Room) seated(p Participant) error {
+	switch {
+	case p.Role == wire.RoleHost:
+		return nil
+	case p.Returning:
+		r.record.Note(EventReturn, p.Member)
+		return nil
+	}
+	r.record.Note(EventKnock, p.Member)
+	return r.record.Seated(p)
+}
+
+// Dismiss says why, as far as there is a reason to give, and closes conn. The
+// reason travels as a message: a sealed one, where a close code would tell it
+// to every node on the way.
+func Dismiss(conn wire.Conn, reason error) {
+	if frame, err := farewell(reason); err == nil {
+		conn.Send(frame) // best effort: the connection may be why
+	}
+	conn.Close(nil)
+}
+
+func farewell(reason error) ([]byte, error) {
+	switch {
+	case errors.Is(reason, errLeft), errors.Is(reason, io.EOF):
+		return nil, io.EOF
+	case errors.Is(reason, context.Canceled): // the node stops
+		reason = wire.ErrGoingAway
+	}
+	return wire.Encode(&wire.Bye{Code: wire.Public(reason).Code})
+}
+
+// pump sends what the room has for the member until ctx ends. What was queued
+// before the end is still sent.
+func (l *link) pump(ctx context.Context, conn wire.Conn) error {
+	for {
+		select {
+		case frame := <-l.out:
+			if err := conn.Send(frame); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			for {
+				select {
+				case frame := <-l.out:
+					if err := conn.Send(frame); err != nil {
+						return err
+					}
+				default:
+					return context.Cause(ctx)
+				}
+			}
+		}
+	}
+}
+
+// listen acts upon what the member says until conn ends.
+func (r *Room) listen(conn wire.Conn, s *seat, l *link) error {
+	limit := rate.NewLimiter(wire.MessagesPerSec, wire.MessagesBurst)
+	for {
+		frame, err := conn.Recv()
+		if err != nil {
+			return err
+		}
+		if !limit.Allow() {
+			return wire.ErrTooMany
+		}
+		body, err := wire.Decode(frame)
+		if err != nil && !errors.Is(err, wire.ErrUnknownType) {
+			return err
+		}
+		if err == nil {
+			err = r.handle(s, l, body)
+		}
+		if errors.Is(err, errLeft) {
+			return err
+		}
+		if err != nil {
+			r.answer(s, l, &wire.ErrorBody{Code: wire.Public(err).Code})
+		}
+	}
+}
+
+// handle acts upon one message. Its error is told to the member, who stays;
+// errLeft ends the service.
+func (r *Room) handle(s *seat, l *link, body wire.Body) error {
+	switch m := body.(type) {
+	case *wire.Ping:
+		r.answer(s, l, &wire.Pong{})
+		return nil
+	case *wire.Description:
+		return r.describe(s, *m)
+	case *wire.Candidate:
+		return r.candidate(s, *m)
+	case *wire.Leave:
+		if l.role == wire.RoleHost {
+			for _, m := range r.stepOut() {
+				r.record.Released(m)
+			}
+			return nil
+		}
+		r.leave(s, l)
+		r.record.Released(l.id)
+		r.record.Note(EventLeave, l.id)
+		return errLeft
+	}
+	if l.role == wire.RoleHost {
+		return r.command(s, body)
+	}
+	return wire.ErrBadMessage
+}
+
+// command acts upon what only the practitioner may say.
+func (r *Room) command(host *seat, body wire.Body) error {
+	switch m := body.(type) {
+	case *wire.Admit:
+		if !slices.Contains(r.Waiting(), m.Member) {
+			return wire.ErrNoSuchRoom
+		}
+		if err := r.record.Admitted(m.Member); err != nil {
+			return fmt.Errorf("record admission: %w", err)
+		}
+		return r.admit(host, m.Member, m.SDP)
+	case *wire.Deny:
+		return r.sendAway(m.Member, wire.ErrDenied, EventDeny)
+	case *wire.Remove:
+		return r.sendAway(m.Member, wire.ErrRemoved, EventRemove)
+	case *wire.Hold:
+		return r.hold(m.Member, m.On)
+	case *wire.Lock:
+		r.lock(m.On)
+		return nil
+	case *wire.End:
+		for _, gone := range r.end() {
+			r.record.Released(gone)
+			r.record.Note(EventEnd, gone)
+		}
+		return nil
+	}
+	return wire.ErrBadMessage
+}
+
+func (r *Room) sendAway(m wire.MemberID, why *wire.Error, event Event) error {
+	if err := r.refuse(m, why); err != nil {
+		return err
+	}
+	r.record.Released(m)
+	r.record.Note(event, m)
+	return nil
+}
+
+// answer queues body for the member that l belongs to.
+func (r *Room) answer(s *seat, l *link, body wire.Body) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.link == l {
+		r.tellLocked(s, body)
+	}
+}
