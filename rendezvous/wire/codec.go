@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"unicode"
@@ -70,12 +69,17 @@ type bodyPtr[T any] interface {
 func empty[T any, P bodyPtr[T]]() Body { return P(new(T)) }
 
 // Encode returns the canonical form of body. It fails with ErrBadMessage if a
-// field is outside its limits, so nothing that Decode would refuse is sent.
+// field or the whole is outside its limits, so nothing that Decode would refuse
+// is sent.
 func Encode(body Body) ([]byte, error) {
 	if !body.valid() {
 		return nil, ErrBadMessage
 	}
-	return encode(body)
+	frame, err := encode(body)
+	if err != nil || len(frame) > MaxMessage {
+		return nil, ErrBadMessage
+	}
+	return frame, nil
 }
 
 func encode(body Body) ([]byte, error) {
@@ -86,31 +90,25 @@ func encode(body Body) ([]byte, error) {
 		Type Type `json:"type"`
 		Body Body `json:"body"`
 	}{body.Type(), body})
-	if err != nil {
-		return nil, errors.Join(ErrBadMessage, err)
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }
 
 // Decode returns the message in frame: a pointer to one of this package's
 // bodies. The error is ErrBadMessage, or ErrUnknownType.
 func Decode(frame []byte) (Body, error) {
-	if len(frame) > MaxFrame {
+	if len(frame) > MaxMessage || !utf8.Valid(frame) {
 		return nil, ErrBadMessage
 	}
-	var envelope struct {
-		Type Type            `json:"type"`
-		Body json.RawMessage `json:"body"`
-	}
-	if json.Unmarshal(frame, &envelope) != nil {
+	name, content, ok := envelope(frame)
+	if !ok {
 		return nil, ErrBadMessage
 	}
-	newBody, ok := bodies[envelope.Type]
+	newBody, ok := bodies[name]
 	if !ok {
 		return nil, ErrUnknownType
 	}
 	body := newBody()
-	if json.Unmarshal(envelope.Body, body) != nil || !body.valid() {
+	if json.Unmarshal(content, body) != nil || !body.valid() {
 		return nil, ErrBadMessage
 	}
 	again, err := encode(body)
@@ -118,6 +116,24 @@ func Decode(frame []byte) (Body, error) {
 		return nil, ErrBadMessage
 	}
 	return body, nil
+}
+
+// envelope splits {"type":T,"body":B} into T and B by its bytes, before any
+// JSON is parsed: Go would fold the case of a key and take the last of two, and
+// JavaScript would not, so they could read two types in one frame. Of a type
+// that is not known nothing but its name, 1 to 32 of a to z and hyphen, is
+// looked at.
+func envelope(frame []byte) (name Type, content []byte, ok bool) {
+	rest, ok := bytes.CutPrefix(frame, []byte(`{"type":"`))
+	if !ok {
+		return "", nil, false
+	}
+	typ, rest, ok := bytes.Cut(rest, []byte(`","body":`))
+	if !ok || len(typ) < 1 || len(typ) > 32 || !all(typ, func(c byte) bool { return 'a' <= c && c <= 'z' || c == '-' }) {
+		return "", nil, false
+	}
+	content, ok = bytes.CutSuffix(rest, []byte("}"))
+	return Type(typ), content, ok
 }
 
 func (b *Welcome) valid() bool {

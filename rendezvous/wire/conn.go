@@ -12,9 +12,10 @@ package wire
 // Send may be called concurrently and gives up after the transport's write
 // timeout; it does not keep b. Recv may not be called concurrently. Close
 // tells the counterpart why, as far as the transport can, and makes both
-// return; only the first reason counts. Recv and Send on a closed Conn return
-// the reason it was closed with, on either side: a *Error if the counterpart
-// or the local side gave one, io.EOF if it was closed with nil.
+// return; only the first reason counts. What was sent before still arrives; then
+// Recv and Send on a closed Conn return Reason of what it was closed with, on
+// either side: a *Error, or io.EOF if it was closed with nil or io.EOF. A
+// transport that failed without a reason returns what it knows, wrapped.
 //
 // There are no contexts: both transports kill the connection when a context
 // ends, so cancelling a Conn is closing it.

@@ -1,6 +1,9 @@
 package wire
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // A Code names a failure on every machine that hears of it. The page turns
 // codes into sentences; PROTOCOL.md lists them ("Error codes").
@@ -96,4 +99,15 @@ func Public(err error) *Error {
 		return e
 	}
 	return ErrInternal
+}
+
+// Reason returns what Recv and Send report on a Conn that was closed with
+// err: io.EOF for a normal end, which is nil or the io.EOF that another Conn
+// reported, and otherwise Public(err). Every Conn's Close goes through it, so a
+// reason survives being handed from one Conn to the next.
+func Reason(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return io.EOF
+	}
+	return Public(err)
 }

@@ -66,9 +66,9 @@ func (p *pipeEnd) Recv() ([]byte, error) {
 
 func (p *pipe) Close(reason error) {
 	p.once.Do(func() {
-		p.reason = io.EOF
-		if reason != nil {
-			p.reason = Public(reason)
+		p.reason = Reason(reason)
+		if p.reason != io.EOF { // the code alone, as on any other transport
+			p.reason = ErrorFor(Public(p.reason).Code)
 		}
 		close(p.done)
 	})

@@ -9,17 +9,19 @@ import (
 // does. It closes both with the first reason and returns it.
 func Splice(ctx context.Context, a, b Conn) error {
 	ctx, stop := context.WithCancelCause(ctx)
-	closeBoth := context.AfterFunc(ctx, func() {
+	closed := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(closed)
 		reason := context.Cause(ctx)
 		a.Close(reason)
 		b.Close(reason)
 	})
-	defer closeBoth()
 
 	var wg sync.WaitGroup
 	wg.Go(func() { stop(forward(a, b)) }) // ends when either Conn closes
 	stop(forward(b, a))
 	wg.Wait()
+	<-closed
 	return context.Cause(ctx)
 }
 
