@@ -1,0 +1,199 @@
+package practice
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"anteroom/node/store"
+	"anteroom/rendezvous/wire"
+)
+
+const (
+	// opensBefore and closesAfter are how far the window of an appointment
+	// reaches beyond it: patients come early, and calls begin late.
+	opensBefore = 15 * time.Minute
+	closesAfter = 30 * time.Minute
+
+	minMinutes = 5
+	maxMinutes = 480
+	maxGuests  = wire.MaxMembers - 1 // the practitioner is one
+	farthest   = 366 * 24 * time.Hour
+)
+
+// An Appointment is a window of time in which invited guests may knock at a
+// practitioner's door.
+type Appointment struct {
+	ID           string // 32 hex digits
+	Practitioner string // id
+	Label        string // may be empty
+	Starts       time.Time
+	Minutes      int
+	Test         bool // a try-out, not a consultation
+	Cancelled    bool
+	Invites      []Invite // by position; one that was replaced is not among them
+}
+
+// Ends returns when the appointment is planned to be over.
+func (a Appointment) Ends() time.Time { return a.Starts.Add(time.Duration(a.Minutes) * time.Minute) }
+
+// Opens returns the first second of the window.
+func (a Appointment) Opens() time.Time { return a.Starts.Add(-opensBefore) }
+
+// Closes returns the first second after the window.
+func (a Appointment) Closes() time.Time { return a.Ends().Add(closesAfter) }
+
+// overlaps reports whether the window has a part between from and to. A zero
+// time is no bound.
+func (a Appointment) overlaps(from, to time.Time) bool {
+	return (from.IsZero() || from.Before(a.Closes())) && (to.IsZero() || a.Opens().Before(to))
+}
+
+// A State says what may happen at an appointment now.
+type State string
+
+const (
+	StateEarly     State = "early"
+	StateOpen      State = "open"
+	StateEnded     State = "ended"
+	StateCancelled State = "cancelled"
+)
+
+// State returns the appointment's state at now.
+func (a Appointment) State(now time.Time) State {
+	switch {
+	case a.Cancelled:
+		return StateCancelled
+	case now.Before(a.Opens()):
+		return StateEarly
+	case now.Before(a.Closes()):
+		return StateOpen
+	}
+	return StateEnded
+}
+
+// enter returns nil if guests may enter at now, or what they are told.
+func (a Appointment) enter(now time.Time) error {
+	switch a.State(now) {
+	case StateOpen:
+		return nil
+	case StateEarly:
+		return wire.ErrEarly
+	}
+	return wire.ErrEnded
+}
+
+// New is what a new appointment is made of.
+type New struct {
+	Starts  time.Time // whole seconds; fractions are dropped
+	Minutes int       // 5 to 480
+	Label   string    // up to wire.MaxLabel code points, may be empty
+	Guests  []string  // 1 to 3 labels, likewise
+	Test    bool
+}
+
+// check returns n in its final form, or an *InvalidError.
+func (n New) check(now time.Time) (New, error) {
+	invalid := func(field, format string, args ...any) (New, error) {
+		return New{}, &InvalidError{field, fmt.Sprintf(format, args...)}
+	}
+	n.Starts = time.Unix(n.Starts.Unix(), 0)
+	window := Appointment{Starts: n.Starts, Minutes: n.Minutes}
+	switch {
+	case n.Minutes < minMinutes:
+		return invalid("minutes", "An appointment takes at least %d minutes.", minMinutes)
+	case n.Minutes > maxMinutes:
+		return invalid("minutes", "An appointment takes at most %d minutes.", maxMinutes)
+	case !now.Before(window.Closes()):
+		return invalid("starts", "This appointment would already be over: choose a later time.")
+	case n.Starts.After(now.Add(farthest)):
+		return invalid("starts", "An appointment can be at most a year from now.")
+	case len(n.Guests) < 1:
+		return invalid("guests", "An appointment needs at least one guest.")
+	case len(n.Guests) > maxGuests:
+		return invalid("guests", "An appointment can have at most %d guests.", maxGuests)
+	}
+	var err error
+	if n.Label, err = cleanText("label", "label", n.Label); err != nil {
+		return New{}, err
+	}
+	guests := make([]string, len(n.Guests))
+	for i, label := range n.Guests {
+		if guests[i], err = cleanText("guests", "guest's label", label); err != nil {
+			return New{}, err
+		}
+	}
+	n.Guests = guests
+	return n, nil
+}
+
+// appointmentRow is an appointment as it is stored. Its place is bound to the
+// practitioner, so that it cannot be given to another.
+type appointmentRow struct {
+	id, practitioner string
+	label, plan      []byte
+}
+
+const appointmentColumns = "a.id, a.practitioner, a.label, a.plan"
+
+func (r *appointmentRow) fields() []any { return []any{&r.id, &r.practitioner, &r.label, &r.plan} }
+
+func appointmentPlace(column, practitioner, id string) store.Place {
+	return store.Place{Table: "appointment", Column: column, Row: practitioner + "/" + id}
+}
+
+func (p *Practice) sealAppointment(a Appointment) appointmentRow {
+	place := func(column string) store.Place { return appointmentPlace(column, a.Practitioner, a.ID) }
+	return appointmentRow{a.ID, a.Practitioner,
+		p.store.Seal(place("label"), []byte(a.Label)),
+		p.store.Seal(place("plan"), a.encodePlan())}
+}
+
+// openPlan returns the appointment without label and invites, which is all
+// that its window needs.
+func (p *Practice) openPlan(r appointmentRow) (Appointment, error) {
+	a := Appointment{ID: r.id, Practitioner: r.practitioner}
+	plan, err := p.store.Unseal(appointmentPlace("plan", r.practitioner, r.id), r.plan)
+	if err != nil {
+		return Appointment{}, err
+	}
+	return a, a.decodePlan(plan)
+}
+
+// openLabel adds the label.
+func (p *Practice) openLabel(a *Appointment, r appointmentRow) error {
+	label, err := p.store.Unseal(appointmentPlace("label", r.practitioner, r.id), r.label)
+	a.Label = string(label)
+	return err
+}
+
+const (
+	planVersion   = 1
+	planTest      = 1 << 0
+	planCancelled = 1 << 1
+)
+
+// encodePlan returns version | be64 start, Unix seconds | be16 minutes | flags.
+func (a Appointment) encodePlan() []byte {
+	var flags byte
+	if a.Test {
+		flags |= planTest
+	}
+	if a.Cancelled {
+		flags |= planCancelled
+	}
+	out := binary.BigEndian.AppendUint64([]byte{planVersion}, uint64(a.Starts.Unix()))
+	return append(binary.BigEndian.AppendUint16(out, uint16(a.Minutes)), flags)
+}
+
+func (a *Appointment) decodePlan(b []byte) error {
+	if len(b) != 12 || b[0] != planVersion {
+		return errors.New("decode appointment: not one of ours")
+	}
+	a.Starts = time.Unix(int64(binary.BigEndian.Uint64(b[1:])), 0)
+	a.Minutes = int(binary.BigEndian.Uint16(b[9:]))
+	a.Test = b[11]&planTest != 0
+	a.Cancelled = b[11]&planCancelled != 0
+	return nil
+}

@@ -1,0 +1,300 @@
+package practice
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"anteroom/node/store"
+	"anteroom/rendezvous/wire"
+)
+
+// The audit trail is a chain of entries that only grows:
+//
+//	hash(n) = SHA-256("anteroom audit" | hash(n-1) | be64(n) | entry(n))     hash(0) = 32 zeros
+//	mac(n)  = HMAC-SHA256(audit key, hash(n))
+//
+// where entry(n) is sealed, so that a hash gives nothing away. The head, sealed
+// too, says how long the chain is. So without the key nothing can be changed,
+// moved, inserted, taken out or cut off unnoticed. With an older copy of the
+// whole database the trail can be set back to then; only a witness elsewhere
+// would notice.
+
+// Events of the audit trail. The room adds its own by Note.
+const (
+	EventSetUp        = "set-up"
+	EventSignIn       = "sign-in"
+	EventSignInFailed = "sign-in-failed"
+	EventSignOut      = "sign-out"
+	EventView         = "view"      // an appointment was looked at
+	EventShowLink     = "show-link" // a guest's link was shown again
+	EventCreate       = "create"
+	EventCancel       = "cancel"
+	EventRevoke       = "revoke"
+	EventRotate       = "rotate"
+	EventAdmit        = "admit"
+)
+
+// An Entry says what happened, and to which pseudonyms: no names, addresses or
+// secrets.
+type Entry struct {
+	Seq         int64     // 1, 2, 3 …; set when it is recorded
+	Time        time.Time // to the second; set when it is recorded
+	Event       string    // 1 to 32 lower-case letters and hyphens
+	By          string    // practitioner's id, if one is known
+	Appointment string    // id, if it was about one
+	Member      wire.MemberID
+	Code        wire.Code
+}
+
+// An AuditError names the first entry that is not as it was recorded.
+type AuditError struct {
+	Seq int64 // 0: the head
+	Was string
+}
+
+func (e *AuditError) Error() string {
+	if e.Seq == 0 {
+		return "audit: the record of its length " + e.Was
+	}
+	return fmt.Sprintf("audit: entry %d %s", e.Seq, e.Was)
+}
+
+// Record adds e to the trail.
+func (p *Practice) Record(ctx context.Context, e Entry) error {
+	err := p.store.Write(ctx, func(tx *sql.Tx) error { return p.record(ctx, tx, e) })
+	if err != nil {
+		return fmt.Errorf("write audit entry: %w", err)
+	}
+	return nil
+}
+
+// Note records what happened to a member of an appointment's room.
+func (p *Practice) Note(ctx context.Context, event, appointment string, m wire.MemberID) error {
+	return p.Record(ctx, Entry{Event: event, Appointment: appointment, Member: m})
+}
+
+// head is the end of the chain.
+type head struct {
+	seq  int64
+	hash [sha256.Size]byte
+}
+
+// record adds e within the transaction of what it tells of, so that neither is
+// there without the other.
+func (p *Practice) record(ctx context.Context, tx *sql.Tx, e Entry) error {
+	last, err := p.head(ctx, tx)
+	if err != nil {
+		return err
+	}
+	e.Seq, e.Time = last.seq+1, p.Now()
+	plain, err := e.encode()
+	if err != nil {
+		return err
+	}
+	sealed := p.store.Seal(entryPlace(e.Seq), plain)
+	next := last.next(sealed)
+	_, err = tx.ExecContext(ctx, "INSERT INTO audit (seq, entry, hash, mac) VALUES (?, ?, ?, ?)",
+		next.seq, sealed, next.hash[:], p.auditMAC(next.hash[:]))
+	if err != nil {
+		return err
+	}
+	return p.setHead(ctx, tx, next)
+}
+
+func (h head) next(sealed []byte) head {
+	sum := sha256.New()
+	sum.Write([]byte("anteroom audit"))
+	sum.Write(h.hash[:])
+	sum.Write(binary.BigEndian.AppendUint64(nil, uint64(h.seq+1)))
+	sum.Write(sealed)
+	return head{h.seq + 1, [sha256.Size]byte(sum.Sum(nil))}
+}
+
+func (p *Practice) auditMAC(hash []byte) []byte {
+	mac := hmac.New(sha256.New, p.auditKey())
+	mac.Write(hash)
+	return mac.Sum(nil)
+}
+
+var headPlace = store.Place{Table: "audit_head", Column: "head", Row: "1"}
+
+func entryPlace(seq int64) store.Place {
+	return store.Place{Table: "audit", Column: "entry", Row: strconv.FormatInt(seq, 10)}
+}
+
+// beginAudit writes the head of an empty chain, in a new database only: in one
+// that is in use, a missing head is an entry that was taken out.
+func (p *Practice) beginAudit(ctx context.Context, tx *sql.Tx) error {
+	var used bool
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM audit_head) OR EXISTS (SELECT 1 FROM audit)
+		OR EXISTS (SELECT 1 FROM practice)`).Scan(&used)
+	if err != nil || used {
+		return err
+	}
+	return p.setHead(ctx, tx, head{})
+}
+
+func (p *Practice) setHead(ctx context.Context, tx *sql.Tx, h head) error {
+	plain := append(binary.BigEndian.AppendUint64(nil, uint64(h.seq)), h.hash[:]...)
+	_, err := tx.ExecContext(ctx, "INSERT INTO audit_head (id, head) VALUES (1, ?) ON CONFLICT DO UPDATE SET head = excluded.head",
+		p.store.Seal(headPlace, plain))
+	return err
+}
+
+func (p *Practice) head(ctx context.Context, tx *sql.Tx) (h head, err error) {
+	var sealed []byte
+	err = tx.QueryRowContext(ctx, "SELECT head FROM audit_head").Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return head{}, &AuditError{0, "is missing"}
+	}
+	if err != nil {
+		return head{}, err
+	}
+	plain, err := p.store.Unseal(headPlace, sealed)
+	if err != nil || len(plain) != 8+len(h.hash) {
+		return head{}, &AuditError{0, "was changed"}
+	}
+	return head{int64(binary.BigEndian.Uint64(plain)), [sha256.Size]byte(plain[8:])}, nil
+}
+
+// Verify checks the whole trail and returns how many entries are good from the
+// first on. The error is an *AuditError if one is not.
+func (p *Practice) Verify(ctx context.Context) (good int64, err error) {
+	err = p.store.Read(ctx, func(tx *sql.Tx) error {
+		end, err := p.head(ctx, tx)
+		if err != nil {
+			return err
+		}
+		var last head
+		err = p.entries(ctx, tx, 0, -1, func(row auditRow) error {
+			if row.seq != last.seq+1 {
+				return &AuditError{last.seq + 1, "is missing"}
+			}
+			if row.seq > end.seq {
+				return &AuditError{row.seq, "was added by someone else"}
+			}
+			next := last.next(row.entry)
+			if !hmac.Equal(next.hash[:], row.hash) || !hmac.Equal(p.auditMAC(row.hash), row.mac) {
+				return &AuditError{row.seq, "was changed"}
+			}
+			if _, err := p.openEntry(row); err != nil {
+				return err
+			}
+			last, good = next, next.seq
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if last.seq < end.seq {
+			return &AuditError{last.seq + 1, "is missing"}
+		}
+		if last.hash != end.hash {
+			return &AuditError{last.seq, "was changed"}
+		}
+		return nil
+	})
+	if err != nil {
+		return good, fmt.Errorf("verify audit: %w", err)
+	}
+	return good, nil
+}
+
+// Entries returns up to limit entries of the trail behind entry after, oldest
+// first. It does not verify the chain.
+func (p *Practice) Entries(ctx context.Context, after int64, limit int) (list []Entry, err error) {
+	err = p.store.Read(ctx, func(tx *sql.Tx) error {
+		return p.entries(ctx, tx, after, limit, func(row auditRow) error {
+			e, err := p.openEntry(row)
+			list = append(list, e)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read audit: %w", err)
+	}
+	return list, nil
+}
+
+type auditRow struct {
+	seq              int64
+	entry, hash, mac []byte
+}
+
+// entries calls fn for up to limit rows behind after; all, if limit is negative.
+func (p *Practice) entries(ctx context.Context, tx *sql.Tx, after int64, limit int, fn func(auditRow) error) error {
+	rows, err := tx.QueryContext(ctx, "SELECT seq, entry, hash, mac FROM audit WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var row auditRow
+		if err := rows.Scan(&row.seq, &row.entry, &row.hash, &row.mac); err != nil {
+			return err
+		}
+		if err := fn(row); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (p *Practice) openEntry(row auditRow) (Entry, error) {
+	plain, err := p.store.Unseal(entryPlace(row.seq), row.entry)
+	if err != nil {
+		return Entry{}, &AuditError{row.seq, "was changed"}
+	}
+	e, err := decodeEntry(plain)
+	if err != nil {
+		return Entry{}, fmt.Errorf("entry %d: %w", row.seq, err)
+	}
+	e.Seq = row.seq
+	return e, nil
+}
+
+const entryVersion = 1
+
+// encode returns version | be64 Unix time | five texts, each behind its length
+// in one byte. It refuses what is no pseudonym, so that no name gets in.
+func (e Entry) encode() ([]byte, error) {
+	if e.Event == "" {
+		return nil, errors.New("audit entry without event")
+	}
+	out := binary.BigEndian.AppendUint64([]byte{entryVersion}, uint64(e.Time.Unix()))
+	for _, text := range []string{e.Event, e.By, e.Appointment, string(e.Member), string(e.Code)} {
+		if len(text) > 32 || strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return nil, errors.New("audit entry with something that is no pseudonym")
+		}
+		out = append(out, byte(len(text)))
+		out = append(out, text...)
+	}
+	return out, nil
+}
+
+func decodeEntry(b []byte) (Entry, error) {
+	bad := errors.New("decode audit entry: not one of ours")
+	if len(b) < 9 || b[0] != entryVersion {
+		return Entry{}, bad
+	}
+	e := Entry{Time: time.Unix(int64(binary.BigEndian.Uint64(b[1:])), 0)}
+	b = b[9:]
+	for _, text := range []*string{&e.Event, &e.By, &e.Appointment, (*string)(&e.Member), (*string)(&e.Code)} {
+		if len(b) == 0 || len(b) < 1+int(b[0]) {
+			return Entry{}, bad
+		}
+		*text, b = string(b[1:1+int(b[0])]), b[1+int(b[0]):]
+	}
+	if len(b) != 0 {
+		return Entry{}, bad
+	}
+	return e, nil
+}

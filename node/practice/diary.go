@@ -1,0 +1,227 @@
+package practice
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"anteroom/rendezvous/wire"
+)
+
+// Create makes an appointment and an invite for each of its guests. What is
+// wrong with n is an *InvalidError; a practitioner who does not exist is
+// ErrNotFound.
+func (p *Practice) Create(ctx context.Context, practitioner string, n New) (Appointment, error) {
+	n, err := n.check(p.Now())
+	if err != nil {
+		return Appointment{}, err
+	}
+	a := Appointment{ID: newID(16), Practitioner: practitioner, Label: n.Label, Starts: n.Starts, Minutes: n.Minutes, Test: n.Test}
+	var rows []inviteRow
+	for i, label := range n.Guests {
+		inv, row, err := p.newInvite(a.ID, i, label)
+		if err != nil {
+			return Appointment{}, fmt.Errorf("make invite: %w", err)
+		}
+		a.Invites, rows = append(a.Invites, inv), append(rows, row)
+	}
+	err = p.change(ctx, func(tx *sql.Tx) error {
+		var known bool
+		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM practitioner WHERE id = ?)", practitioner).Scan(&known); err != nil {
+			return err
+		}
+		if !known {
+			return ErrNotFound
+		}
+		r := p.sealAppointment(a)
+		if _, err := tx.ExecContext(ctx, "INSERT INTO appointment (id, practitioner, label, plan) VALUES (?, ?, ?, ?)",
+			r.id, r.practitioner, r.label, r.plan); err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := insertInvite(ctx, tx, row); err != nil {
+				return err
+			}
+		}
+		return p.record(ctx, tx, Entry{Event: EventCreate, By: practitioner, Appointment: a.ID})
+	})
+	if err != nil {
+		return Appointment{}, fmt.Errorf("create appointment: %w", err)
+	}
+	return a, nil
+}
+
+// Appointments returns a practitioner's appointments whose windows overlap the
+// time from from until to, the earliest first. A zero time is no bound.
+func (p *Practice) Appointments(ctx context.Context, practitioner string, from, to time.Time) (list []Appointment, err error) {
+	err = p.store.Read(ctx, func(tx *sql.Tx) error {
+		// Times are sealed, so all are read; Sweep keeps them few.
+		err := eachAppointment(ctx, tx, "WHERE a.practitioner = ?", []any{practitioner}, func(r appointmentRow) error {
+			a, err := p.openPlan(r)
+			if err != nil || !a.overlaps(from, to) {
+				return err
+			}
+			if err := p.openLabel(&a, r); err != nil {
+				return err
+			}
+			list = append(list, a)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			if list[i].Invites, err = p.invites(ctx, tx, list[i].ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read appointments: %w", err)
+	}
+	slices.SortFunc(list, func(a, b Appointment) int {
+		return cmp.Or(a.Starts.Compare(b.Starts), cmp.Compare(a.ID, b.ID))
+	})
+	return list, nil
+}
+
+// Appointment returns one appointment, or ErrNotFound.
+func (p *Practice) Appointment(ctx context.Context, id string) (a Appointment, err error) {
+	err = p.store.Read(ctx, func(tx *sql.Tx) error {
+		if a, err = p.appointment(ctx, tx, id); err != nil {
+			return err
+		}
+		a.Invites, err = p.invites(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return Appointment{}, fmt.Errorf("read appointment: %w", err)
+	}
+	return a, nil
+}
+
+// Cancel ends an appointment for good and revokes its invites. Cancelling it
+// again does nothing.
+func (p *Practice) Cancel(ctx context.Context, id string) error {
+	err := p.change(ctx, func(tx *sql.Tx) error {
+		a, err := p.appointment(ctx, tx, id)
+		if err != nil || a.Cancelled {
+			return err
+		}
+		a.Cancelled = true
+		if _, err := tx.ExecContext(ctx, "UPDATE appointment SET plan = ? WHERE id = ?", p.sealAppointment(a).plan, id); err != nil {
+			return err
+		}
+		rows, err := inviteRows(ctx, tx, "WHERE i.appointment = ?", id)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if err := p.revoke(ctx, tx, r); err != nil {
+				return err
+			}
+		}
+		return p.record(ctx, tx, Entry{Event: EventCancel, By: a.Practitioner, Appointment: id})
+	})
+	if err != nil {
+		return fmt.Errorf("cancel appointment: %w", err)
+	}
+	p.forget(ctx)
+	return nil
+}
+
+// Revoke takes an invite back: its link is forgotten at once and opens nothing
+// from now on. Whoever holds it is still told that it has ended, until the
+// window closes; then the keys are forgotten as well. Revoking it again does
+// nothing.
+func (p *Practice) Revoke(ctx context.Context, m wire.MemberID) error {
+	err := p.change(ctx, func(tx *sql.Tx) error {
+		r, a, err := p.inviteOf(ctx, tx, m)
+		if err != nil {
+			return err
+		}
+		if _, s, err := p.openSeat(r); err != nil || s.revoked {
+			return err
+		}
+		if err := p.revoke(ctx, tx, r); err != nil {
+			return err
+		}
+		return p.record(ctx, tx, Entry{Event: EventRevoke, By: a.Practitioner, Appointment: a.ID, Member: m})
+	})
+	if err != nil {
+		return fmt.Errorf("revoke invite: %w", err)
+	}
+	p.forget(ctx)
+	return nil
+}
+
+// Rotate revokes an invite and makes a new one in its place, with the same
+// label. One that was revoked before can be replaced too, once. After the
+// window, or in a cancelled appointment, there is nothing to replace:
+// wire.ErrEnded.
+func (p *Practice) Rotate(ctx context.Context, m wire.MemberID) (inv Invite, err error) {
+	err = p.change(ctx, func(tx *sql.Tx) error {
+		old, a, err := p.inviteOf(ctx, tx, m)
+		if err != nil {
+			return err
+		}
+		if err := a.enter(p.Now()); errors.Is(err, wire.ErrEnded) {
+			return err
+		}
+		latest, err := latestIn(ctx, tx, old)
+		if err != nil {
+			return err
+		}
+		if latest != m {
+			return ErrNotFound // its place is taken
+		}
+		label, s, err := p.openSeat(old)
+		if err != nil {
+			return err
+		}
+		if !s.revoked {
+			if err := p.revoke(ctx, tx, old); err != nil {
+				return err
+			}
+		}
+		var row inviteRow
+		if inv, row, err = p.newInvite(old.appointment, old.position, label); err != nil {
+			return err
+		}
+		if err := insertInvite(ctx, tx, row); err != nil {
+			return err
+		}
+		return p.record(ctx, tx, Entry{Event: EventRotate, By: a.Practitioner, Appointment: a.ID, Member: m})
+	})
+	if err != nil {
+		return Invite{}, fmt.Errorf("rotate invite: %w", err)
+	}
+	p.forget(ctx)
+	return inv, nil
+}
+
+// revoke forgets the link and frees the seat.
+func (p *Practice) revoke(ctx context.Context, tx *sql.Tx, r inviteRow) error {
+	_, s, err := p.openSeat(r)
+	if err != nil {
+		return err
+	}
+	s.revoked, s.admitted, s.resume = true, false, nil
+	if _, err := tx.ExecContext(ctx, "UPDATE invite SET link = NULL WHERE member = ?", r.member); err != nil {
+		return err
+	}
+	return p.setSeat(ctx, tx, r, s)
+}
+
+// forget takes what was revoked out of the write-ahead log as well. The
+// revocation has been committed, so a failure is no reason to say otherwise.
+func (p *Practice) forget(ctx context.Context) {
+	if err := p.store.Forget(ctx); err != nil {
+		p.log.Warn("revoked links may still be in the write-ahead log", "err", err)
+	}
+}

@@ -1,0 +1,213 @@
+package practice
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"anteroom/node/store"
+	"anteroom/rendezvous/invite"
+	"anteroom/rendezvous/wire"
+)
+
+// An Invite is one guest's seat at an appointment, as the diary shows it.
+type Invite struct {
+	Member wire.MemberID // 16 hex digits; a rotated invite is another member
+	Label  string        // may be empty
+	State  InviteState
+	// Link is what the guest is sent; nil once it was revoked, or a day after
+	// the window. It is the secret itself.
+	Link *invite.Link
+}
+
+// An InviteState is what has become of an invite.
+type InviteState string
+
+const (
+	InviteUnused   InviteState = "unused"
+	InviteWaiting  InviteState = "waiting"  // a device holds the seat
+	InviteAdmitted InviteState = "admitted" // and was let in
+	InviteUsed     InviteState = "used"     // was let in and has left
+	InviteRevoked  InviteState = "revoked"
+)
+
+// seatState is what is stored of a seat.
+type seatState struct {
+	revoked, admitted, used bool
+	resume                  []byte // SHA-256 of the resume token of the device that holds it; empty: nobody
+}
+
+func (s seatState) bound() bool { return len(s.resume) > 0 }
+
+func (s seatState) public() InviteState {
+	switch {
+	case s.revoked:
+		return InviteRevoked
+	case s.admitted:
+		return InviteAdmitted
+	case s.bound():
+		return InviteWaiting
+	case s.used:
+		return InviteUsed
+	}
+	return InviteUnused
+}
+
+const (
+	seatVersion  = 1
+	seatRevoked  = 1 << 0
+	seatAdmitted = 1 << 1
+	seatUsed     = 1 << 2
+)
+
+// encode returns version | flags | resume hash, if the seat is held.
+func (s seatState) encode() []byte {
+	var flags byte
+	for flag, set := range map[byte]bool{seatRevoked: s.revoked, seatAdmitted: s.admitted, seatUsed: s.used} {
+		if set {
+			flags |= flag
+		}
+	}
+	return append([]byte{seatVersion, flags}, s.resume...)
+}
+
+func decodeSeat(b []byte) (seatState, error) {
+	if (len(b) != 2 && len(b) != 2+sha256.Size) || b[0] != seatVersion {
+		return seatState{}, errors.New("decode seat: not one of ours")
+	}
+	return seatState{
+		revoked:  b[1]&seatRevoked != 0,
+		admitted: b[1]&seatAdmitted != 0,
+		used:     b[1]&seatUsed != 0,
+		resume:   b[2:],
+	}, nil
+}
+
+// inviteRow is an invite as it is stored. Its place is bound to the
+// appointment, so that it cannot be moved to one that is open.
+type inviteRow struct {
+	member      wire.MemberID
+	appointment string
+	position    int
+	label, seat []byte
+	rid         []byte // blind index; like key and host, nil once shredded
+	key         []byte // the invite's own key, sealed under the store's
+	link        []byte // under the invite's key; nil once revoked or shredded
+	host        []byte // under the invite's key
+}
+
+const inviteColumns = "i.member, i.appointment, i.position, i.label, i.seat, i.rid, i.key, i.link, i.host"
+
+func (r *inviteRow) fields() []any {
+	return []any{&r.member, &r.appointment, &r.position, &r.label, &r.seat, &r.rid, &r.key, &r.link, &r.host}
+}
+
+func (r *inviteRow) place(column string) store.Place {
+	return store.Place{Table: "invite", Column: column, Row: r.appointment + "/" + string(r.member)}
+}
+
+// newInvite makes an invite and the row it is stored as.
+func (p *Practice) newInvite(appointment string, position int, label string) (Invite, inviteRow, error) {
+	made, err := invite.New()
+	if err != nil {
+		return Invite{}, inviteRow{}, err
+	}
+	r := inviteRow{member: wire.MemberID(newID(8)), appointment: appointment, position: position}
+	if err := p.sealInvite(&r, label, made); err != nil {
+		return Invite{}, inviteRow{}, err
+	}
+	return Invite{Member: r.member, Label: label, State: InviteUnused, Link: &made.Link}, r, nil
+}
+
+func (p *Practice) sealInvite(r *inviteRow, label string, made invite.Invite) error {
+	host, err := made.Host.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	defer clear(host)
+	key := make([]byte, store.KeySize)
+	rand.Read(key) // never fails
+	defer clear(key)
+	own, err := store.NewSealer(key)
+	if err != nil {
+		return err
+	}
+	rid := made.Host.Rendezvous.RID()
+	r.label = p.store.Seal(r.place("label"), []byte(label))
+	r.seat = p.store.Seal(r.place("seat"), seatState{}.encode())
+	r.rid = p.ridIndex(rid)
+	r.key = p.store.Seal(r.place("key"), key)
+	r.link = own.Seal(r.place("link"), []byte(made.Link.Payload()))
+	r.host = own.Seal(r.place("host"), host)
+	return nil
+}
+
+func (p *Practice) ridIndex(rid [32]byte) []byte { return p.store.Index("invite.rid", rid[:]) }
+
+// openSeat returns the label and the state of the seat.
+func (p *Practice) openSeat(r inviteRow) (label string, s seatState, err error) {
+	plain, err := p.store.Unseal(r.place("seat"), r.seat)
+	if err != nil {
+		return "", seatState{}, err
+	}
+	if s, err = decodeSeat(plain); err != nil {
+		return "", seatState{}, err
+	}
+	text, err := p.store.Unseal(r.place("label"), r.label)
+	return string(text), s, err
+}
+
+// ownSealer returns the invite's own, which is gone once it is shredded.
+func (p *Practice) ownSealer(r inviteRow) (store.Sealer, error) {
+	key, err := p.store.Unseal(r.place("key"), r.key)
+	if err != nil {
+		return store.Sealer{}, err
+	}
+	defer clear(key)
+	return store.NewSealer(key)
+}
+
+// openHost returns the host's keys, or ErrNotFound if they are shredded.
+func (p *Practice) openHost(r inviteRow) (*invite.HostKeys, error) {
+	if r.key == nil {
+		return nil, ErrNotFound
+	}
+	own, err := p.ownSealer(r)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := own.Unseal(r.place("host"), r.host)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plain)
+	keys := new(invite.HostKeys)
+	return keys, keys.UnmarshalBinary(plain)
+}
+
+// openInvite returns the invite as the diary shows it.
+func (p *Practice) openInvite(r inviteRow) (Invite, error) {
+	label, s, err := p.openSeat(r)
+	if err != nil {
+		return Invite{}, err
+	}
+	inv := Invite{Member: r.member, Label: label, State: s.public()}
+	if r.link == nil {
+		return inv, nil
+	}
+	own, err := p.ownSealer(r)
+	if err != nil {
+		return Invite{}, err
+	}
+	payload, err := own.Unseal(r.place("link"), r.link)
+	if err != nil {
+		return Invite{}, err
+	}
+	link, err := invite.ParseLink(string(payload))
+	if err != nil {
+		return Invite{}, fmt.Errorf("read link: %w", err)
+	}
+	inv.Link = &link
+	return inv, nil
+}

@@ -1,0 +1,263 @@
+package practice
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"database/sql"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
+
+	"anteroom/node/store"
+)
+
+// A password has 12 to 128 code points and no other rule of composition (NIST
+// SP 800-63B), but it may not be one that is tried first: a common one, one of
+// very few characters, or the name of the practice or the practitioner.
+const (
+	minPassword  = 12
+	maxPassword  = 128
+	minCharKinds = 5
+)
+
+// commonList is the passwords of at least minPassword characters that occur in
+// the lists named in common-passwords.LICENSE, folded, one a line.
+//
+//go:embed common-passwords.txt
+var commonList string
+
+var common = sync.OnceValue(func() map[string]bool {
+	set := make(map[string]bool)
+	for line := range strings.Lines(commonList) {
+		set[strings.TrimSuffix(line, "\n")] = true
+	}
+	return set
+})
+
+// checkPassword returns an *InvalidError if password is too easy to guess for
+// someone who knows the names.
+func checkPassword(password string, names ...string) error {
+	invalid := func(message string) error { return &InvalidError{"password", message} }
+	if !utf8.ValidString(password) {
+		return invalid("The password is not valid text.")
+	}
+	password = norm.NFC.String(password)
+	switch n := utf8.RuneCountInString(password); {
+	case n < minPassword:
+		return invalid(fmt.Sprintf("The password is too short: use at least %d characters.", minPassword))
+	case n > maxPassword:
+		return invalid(fmt.Sprintf("The password is too long: use at most %d characters.", maxPassword))
+	}
+	folded := fold(password)
+	kinds := make(map[rune]bool)
+	for _, r := range folded {
+		kinds[r] = true
+	}
+	if len(kinds) < minCharKinds {
+		return invalid("The password repeats too few characters: use more different ones.")
+	}
+	if common()[folded] {
+		return invalid("This password is one of the most common ones: choose another.")
+	}
+	for _, name := range names {
+		if letters(name) != "" && letters(folded) == letters(name) {
+			return invalid("The password must not be a name that others know.")
+		}
+	}
+	return nil
+}
+
+// letters returns the folded letters of s, so that digits and spaces around a
+// name do not make it another one.
+func letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) {
+			return r
+		}
+		return -1
+	}, fold(s))
+}
+
+// cost is how expensive one guess is made.
+type cost struct {
+	memory uint32 // KiB
+	passes uint32
+	lanes  uint8
+}
+
+// loginCost is well above OWASP's floor (19 MiB, 2 passes) and takes a quarter
+// of a second or less on a small computer.
+var loginCost = cost{memory: 64 << 10, passes: 3, lanes: 1}
+
+const (
+	saltSize = 16
+	hashSize = 32
+)
+
+// A hasher makes and compares password hashes.
+type hasher struct {
+	cost cost
+	// slots has room for those who hash now; more wait. Two at a time cannot
+	// exhaust the memory of a small computer.
+	slots chan struct{}
+	// derive is Argon2id.
+	derive func(password, salt []byte, c cost) []byte
+}
+
+func newHasher(c cost) hasher {
+	return hasher{cost: c, slots: make(chan struct{}, 2), derive: func(password, salt []byte, c cost) []byte {
+		return argon2.IDKey(password, salt, c.passes, c.memory, c.lanes, hashSize)
+	}}
+}
+
+// run hashes a password once a slot is free, or ctx ends.
+func (h hasher) run(ctx context.Context, password string, salt []byte, c cost) ([]byte, error) {
+	select {
+	case h.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-h.slots }()
+	return h.derive([]byte(norm.NFC.String(password)), salt, c), nil
+}
+
+// hash returns a PHC string for password.
+func (h hasher) hash(ctx context.Context, password string) (string, error) {
+	salt := make([]byte, saltSize)
+	rand.Read(salt) // never fails
+	sum, err := h.run(ctx, password, salt, h.cost)
+	if err != nil {
+		return "", err
+	}
+	return phc{h.cost, salt, sum}.String(), nil
+}
+
+// matches reports whether password belongs to stored. An empty one belongs to
+// nobody and takes as long to say so. stale means that stored was made with
+// another cost than today's.
+func (h hasher) matches(ctx context.Context, password, stored string) (ok, stale bool, err error) {
+	known := phc{cost: h.cost, salt: make([]byte, saltSize), sum: make([]byte, hashSize)}
+	if stored != "" {
+		if known, err = parsePHC(stored); err != nil {
+			return false, false, err
+		}
+	}
+	sum, err := h.run(ctx, password, known.salt, known.cost)
+	if err != nil {
+		return false, false, err
+	}
+	equal := subtle.ConstantTimeCompare(sum, known.sum) == 1
+	return equal && stored != "", known.cost != h.cost, nil
+}
+
+// phc is a password hash that says how it was made:
+// $argon2id$v=19$m=65536,t=3,p=1$salt$hash
+type phc struct {
+	cost      cost
+	salt, sum []byte
+}
+
+func (p phc) String() string {
+	b64 := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.cost.memory, p.cost.passes, p.cost.lanes, b64(p.salt), b64(p.sum))
+}
+
+// parsePHC accepts exactly what String makes, at a cost that can be paid.
+func parsePHC(s string) (phc, error) {
+	var p phc
+	bad := errors.New("parse password hash: not one of ours")
+	parts := strings.Split(s, "$")
+	if len(parts) != 6 {
+		return phc{}, bad
+	}
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.cost.memory, &p.cost.passes, &p.cost.lanes); err != nil {
+		return phc{}, bad
+	}
+	var err1, err2 error
+	p.salt, err1 = base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	p.sum, err2 = base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	if err1 != nil || err2 != nil || len(p.salt) != saltSize || len(p.sum) != hashSize ||
+		p.cost.memory > 1<<20 || p.cost.passes < 1 || p.cost.passes > 16 || p.cost.lanes < 1 || p.String() != s {
+		return phc{}, bad
+	}
+	return p, nil
+}
+
+func passwordPlace(id string) store.Place {
+	return store.Place{Table: "practitioner", Column: "password", Row: id}
+}
+
+// Authenticate returns the practitioner who has this name and password. The
+// name may be empty if there is only one. Whatever is wrong, the error is
+// ErrWrongPassword after the same time; how often one may try is for the
+// caller to limit. Both outcomes are in the audit trail.
+func (p *Practice) Authenticate(ctx context.Context, name, password string) (Practitioner, error) {
+	who, stored, err := p.credentials(ctx, name)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Practitioner{}, fmt.Errorf("read credentials: %w", err)
+	}
+	if utf8.RuneCountInString(password) > maxPassword {
+		stored = "" // cannot be right; costs no more than others
+		password = ""
+	}
+	ok, stale, err := p.passwords.matches(ctx, password, stored)
+	if err != nil {
+		return Practitioner{}, fmt.Errorf("compare password: %w", err)
+	}
+	if !ok {
+		if err := p.Record(ctx, Entry{Event: EventSignInFailed, By: who.ID}); err != nil {
+			return Practitioner{}, err
+		}
+		return Practitioner{}, ErrWrongPassword
+	}
+	var better string
+	if stale {
+		if better, err = p.passwords.hash(ctx, password); err != nil {
+			return Practitioner{}, fmt.Errorf("hash password: %w", err)
+		}
+	}
+	err = p.store.Write(ctx, func(tx *sql.Tx) error {
+		if better != "" {
+			sealed := p.store.Seal(passwordPlace(who.ID), []byte(better))
+			if _, err := tx.ExecContext(ctx, "UPDATE practitioner SET password = ? WHERE id = ?", sealed, who.ID); err != nil {
+				return err
+			}
+		}
+		return p.record(ctx, tx, Entry{Event: EventSignIn, By: who.ID})
+	})
+	if err != nil {
+		return Practitioner{}, fmt.Errorf("record sign-in: %w", err)
+	}
+	return who, nil
+}
+
+// credentials finds a practitioner by name and returns their password hash.
+func (p *Practice) credentials(ctx context.Context, name string) (who Practitioner, phc string, err error) {
+	query, args := "SELECT id, name, password FROM practitioner WHERE name_index = ?", []any{p.nameIndex(name)}
+	if strings.TrimSpace(name) == "" {
+		query, args = "SELECT id, name, password FROM practitioner WHERE (SELECT count(*) FROM practitioner) = 1", nil
+	}
+	err = p.store.Read(ctx, func(tx *sql.Tx) error {
+		var id string
+		var sealedName, sealedPHC []byte
+		if err := tx.QueryRowContext(ctx, query, args...).Scan(&id, &sealedName, &sealedPHC); err != nil {
+			return found(err)
+		}
+		if who, err = p.openPractitioner(id, sealedName); err != nil {
+			return err
+		}
+		plain, err := p.store.Unseal(passwordPlace(id), sealedPHC)
+		phc = string(plain)
+		return err
+	})
+	return who, phc, err
+}

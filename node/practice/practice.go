@@ -1,0 +1,150 @@
+// Package practice knows who works at a practice, which appointments they
+// have, who is invited to them and who holds which seat, and keeps a trail of
+// what was done. It owns the store and decides, by its own clock and in the
+// transaction that writes it down, what may happen.
+//
+// It does not ask who is calling: that a practitioner touches only their own
+// appointments is for the caller to see to.
+package practice
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"anteroom/node/store"
+)
+
+// Config is what a Practice is made of.
+type Config struct {
+	Dir     string           // holds anteroom.db, mode 0700; made if missing
+	KeyFile string           // the store's key; empty: store.key in Dir
+	Clock   func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: nothing is logged
+}
+
+var (
+	// ErrNotFound says that there is no such practitioner, appointment, invite
+	// or rid.
+	ErrNotFound = errors.New("not found")
+	// ErrAlreadySetUp is returned by SetUp after the first time.
+	ErrAlreadySetUp = errors.New("the practice is already set up")
+	// ErrWrongPassword is returned by Authenticate whatever was wrong.
+	ErrWrongPassword = errors.New("wrong name or password")
+)
+
+// An InvalidError says in one sentence, fit for the person who typed it, what
+// is wrong with a value.
+type InvalidError struct {
+	Field   string // as the caller's struct names it, in lower case
+	Message string // never quotes the value
+}
+
+func (e *InvalidError) Error() string { return e.Message }
+
+// A Practice is safe for concurrent use. It starts no goroutines.
+type Practice struct {
+	// constant after Open
+	store     *store.Store
+	clock     func() time.Time
+	log       *slog.Logger
+	passwords hasher
+	auditKey  func() []byte
+	decoy     seatRow
+
+	mu       sync.Mutex
+	watchers map[chan struct{}]struct{}
+}
+
+// Open opens the practice in cfg.Dir, or makes a new one there.
+func Open(ctx context.Context, cfg Config) (*Practice, error) {
+	return open(ctx, cfg, newHasher(loginCost))
+}
+
+func open(ctx context.Context, cfg Config, passwords hasher) (_ *Practice, err error) {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &Practice{clock: cfg.Clock, log: cfg.Log, passwords: passwords, watchers: make(map[chan struct{}]struct{})}
+	p.store, err = store.Open(ctx, store.Config{Dir: cfg.Dir, KeyFile: cfg.KeyFile, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.store.Close())
+		}
+	}()
+	key, err := p.store.Subkey("audit-mac")
+	if err != nil {
+		return nil, err
+	}
+	p.auditKey = func() []byte { return key }
+	if p.decoy, err = p.newDecoy(); err != nil {
+		return nil, err
+	}
+	if err := p.store.Write(ctx, func(tx *sql.Tx) error { return p.beginAudit(ctx, tx) }); err != nil {
+		return nil, fmt.Errorf("open practice: %w", err)
+	}
+	return p, nil
+}
+
+// Close ends the use of the store.
+func (p *Practice) Close() error { return p.store.Close() }
+
+// Now returns the practice's time, by which windows open and close.
+func (p *Practice) Now() time.Time { return p.clock() }
+
+// Watch returns a channel that ticks after appointments or seats have changed,
+// and a function that ends it. Ticks that nobody has received yet are one.
+func (p *Practice) Watch() (changed <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1) // full: the tick that waits says it all
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watchers[c] = struct{}{}
+	return c, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.watchers, c)
+	}
+}
+
+// change runs fn in a writing transaction and, if it was committed, ticks.
+func (p *Practice) change(ctx context.Context, fn func(*sql.Tx) error) error {
+	if err := p.store.Write(ctx, fn); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.watchers {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// newID returns n random bytes in hex.
+func newID(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// found turns the database's word for "no row" into ours.
+func found(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}

@@ -1,0 +1,258 @@
+package practice
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"anteroom/rendezvous/invite"
+	"anteroom/rendezvous/wire"
+)
+
+// A Seat is an invite as the node sees it when someone knocks.
+type Seat struct {
+	Appointment Appointment // without its invites
+	Member      wire.MemberID
+	Label       string
+	Keys        *invite.HostKeys // what the responder needs; never nil
+	ResumeHash  []byte           // SHA-256 of the holder's resume token; empty if nobody holds the seat
+	Bound       bool             // a device holds it
+	Admitted    bool             // and was let in
+	Revoked     bool             // the link opens nothing; its holder may be told so
+}
+
+// ErrNotSeated says that no device holds the seat.
+var ErrNotSeated = errors.New("nobody holds this seat")
+
+// Lookup returns the seat of the invite that rid belongs to, or ErrNotFound,
+// after the same work.
+func (p *Practice) Lookup(ctx context.Context, rid [32]byte) (seat Seat, err error) {
+	err = p.store.Read(ctx, func(tx *sql.Tx) error {
+		rows, err := seatRows(ctx, tx, "WHERE i.rid = ?", p.ridIndex(rid))
+		if err != nil {
+			return err
+		}
+		row := p.decoy
+		if len(rows) > 0 {
+			row = rows[0]
+		}
+		if seat, err = p.openSeatRow(row); err == nil && len(rows) == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return Seat{}, fmt.Errorf("look up invite: %w", err)
+	}
+	return seat, nil
+}
+
+// seatRow is an invite with its appointment.
+type seatRow struct {
+	inviteRow
+	of appointmentRow
+}
+
+func seatRows(ctx context.Context, tx *sql.Tx, where string, args ...any) (list []seatRow, err error) {
+	rows, err := tx.QueryContext(ctx, "SELECT "+inviteColumns+", "+appointmentColumns+
+		" FROM invite i JOIN appointment a ON a.id = i.appointment "+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r seatRow
+		if err := rows.Scan(append(r.inviteRow.fields(), r.of.fields()...)...); err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}
+
+func (p *Practice) openSeatRow(r seatRow) (Seat, error) {
+	a, err := p.openAppointment(r.of)
+	if err != nil {
+		return Seat{}, err
+	}
+	return p.openSeatOf(a, r.inviteRow)
+}
+
+func (p *Practice) openSeatOf(a Appointment, r inviteRow) (Seat, error) {
+	label, s, err := p.openSeat(r)
+	if err != nil {
+		return Seat{}, err
+	}
+	keys, err := p.openHost(r)
+	if err != nil {
+		return Seat{}, err
+	}
+	return Seat{
+		Appointment: a, Member: r.member, Label: label, Keys: keys,
+		ResumeHash: s.resume, Bound: s.bound(), Admitted: s.admitted, Revoked: s.revoked,
+	}, nil
+}
+
+// newDecoy makes a seat that no rid finds: opening it takes as long as opening
+// one that is found.
+func (p *Practice) newDecoy() (seatRow, error) {
+	a := Appointment{ID: newID(16), Practitioner: newID(8), Label: "decoy"}
+	_, r, err := p.newInvite(a.ID, 0, "decoy")
+	return seatRow{r, p.sealAppointment(a)}, err
+}
+
+// Bind gives a seat to the device whose resume token has this SHA-256. The
+// device that holds it already keeps it. The window and the seat are checked
+// in the transaction that takes it, so of several only one gets it: the others
+// are told wire.ErrSeatTaken, or wire.ErrEarly or wire.ErrEnded.
+func (p *Practice) Bind(ctx context.Context, m wire.MemberID, resumeHash []byte) error {
+	if len(resumeHash) != sha256.Size {
+		return fmt.Errorf("bind seat: resume hash of %d bytes", len(resumeHash))
+	}
+	err := p.changeSeat(ctx, m, func(tx *sql.Tx, a Appointment, s *seatState) error {
+		switch {
+		case s.revoked:
+			return wire.ErrEnded
+		case subtle.ConstantTimeCompare(s.resume, resumeHash) == 1:
+			return errUnchanged
+		case s.bound():
+			return wire.ErrSeatTaken
+		}
+		s.resume = resumeHash
+		return a.enter(p.Now())
+	})
+	if err != nil {
+		return fmt.Errorf("bind seat: %w", err)
+	}
+	return nil
+}
+
+// MarkAdmitted notes that the holder of a seat was let in: from now on the
+// invite is used. Nobody is let in after the window, wire.ErrEnded; a seat
+// that nobody holds is ErrNotSeated.
+func (p *Practice) MarkAdmitted(ctx context.Context, m wire.MemberID) error {
+	err := p.changeSeat(ctx, m, func(tx *sql.Tx, a Appointment, s *seatState) error {
+		switch {
+		case s.revoked:
+			return wire.ErrEnded
+		case !s.bound():
+			return ErrNotSeated
+		case s.admitted:
+			return errUnchanged
+		}
+		if err := a.enter(p.Now()); err != nil {
+			return err
+		}
+		s.admitted, s.used = true, true
+		return p.record(ctx, tx, Entry{Event: EventAdmit, By: a.Practitioner, Appointment: a.ID, Member: m})
+	})
+	if err != nil {
+		return fmt.Errorf("mark as admitted: %w", err)
+	}
+	return nil
+}
+
+// Release frees a seat for any device, when its holder has left or stayed away
+// too long. Releasing a free seat does nothing.
+func (p *Practice) Release(ctx context.Context, m wire.MemberID) error {
+	err := p.changeSeat(ctx, m, func(_ *sql.Tx, _ Appointment, s *seatState) error {
+		if !s.bound() {
+			return errUnchanged
+		}
+		s.admitted, s.resume = false, nil
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("release seat: %w", err)
+	}
+	return nil
+}
+
+// errUnchanged ends a transaction that has nothing to write, without failing.
+var errUnchanged = errors.New("unchanged")
+
+// changeSeat reads a seat, lets fn change it or say why not, and writes it, in
+// one transaction.
+func (p *Practice) changeSeat(ctx context.Context, m wire.MemberID, fn func(*sql.Tx, Appointment, *seatState) error) error {
+	err := p.change(ctx, func(tx *sql.Tx) error {
+		r, a, err := p.inviteOf(ctx, tx, m)
+		if err != nil {
+			return err
+		}
+		_, s, err := p.openSeat(r)
+		if err != nil {
+			return err
+		}
+		if err := fn(tx, a, &s); err != nil {
+			return err
+		}
+		return p.setSeat(ctx, tx, r, s)
+	})
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	return err
+}
+
+// Bound returns the seats of an appointment that devices hold, by position.
+func (p *Practice) Bound(ctx context.Context, appointment string) (list []Seat, err error) {
+	err = p.store.Read(ctx, func(tx *sql.Tx) error {
+		rows, err := seatRows(ctx, tx, "WHERE i.appointment = ? AND i.key IS NOT NULL ORDER BY i.position", appointment)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			seat, err := p.openSeatRow(r)
+			if err != nil {
+				return err
+			}
+			if seat.Bound {
+				list = append(list, seat)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read held seats: %w", err)
+	}
+	return list, nil
+}
+
+// publishMargin is how long before and after its window an invite can be found
+// through the DHT: clocks differ, and walks take time.
+const publishMargin = 30 * time.Minute
+
+// Publishable returns the seats that should be found at now.
+func (p *Practice) Publishable(ctx context.Context, now time.Time) (list []Seat, err error) {
+	err = p.store.Read(ctx, func(tx *sql.Tx) error {
+		rows, err := seatRows(ctx, tx, "WHERE i.link IS NOT NULL ORDER BY i.seq") // neither revoked nor shredded
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			a, err := p.openPlan(r.of)
+			if err != nil {
+				return err
+			}
+			if now.Before(a.Opens().Add(-publishMargin)) || !now.Before(a.Closes().Add(publishMargin)) {
+				continue
+			}
+			seat, err := p.openSeatRow(r)
+			if err != nil {
+				return err
+			}
+			if !seat.Revoked {
+				list = append(list, seat)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read open invites: %w", err)
+	}
+	return list, nil
+}

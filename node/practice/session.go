@@ -1,0 +1,143 @@
+package practice
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"anteroom/node/store"
+)
+
+// Sessions keeps sign-ins across restarts. It is an scs.CtxStore and an
+// scs.IterableCtxStore; tokens must come hashed (scs.SessionManager's
+// HashTokenInStore), so that nobody can sign in with what is stored.
+type Sessions struct{ p *Practice }
+
+// Sessions returns the practice's sessions.
+func (p *Practice) Sessions() Sessions { return Sessions{p} }
+
+func sessionPlace(token string) store.Place {
+	return store.Place{Table: "session", Column: "data", Row: token}
+}
+
+// FindCtx returns the data of a session that has not expired.
+func (s Sessions) FindCtx(ctx context.Context, token string) (data []byte, ok bool, err error) {
+	err = s.p.store.Read(ctx, func(tx *sql.Tx) error {
+		var sealed []byte
+		err := tx.QueryRowContext(ctx, "SELECT data FROM session WHERE token = ?", token).Scan(&sealed)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		data, ok = s.open(token, sealed)
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("find session: %w", err)
+	}
+	return data, ok, nil
+}
+
+// open returns the data of a session, unless it has expired or was tampered
+// with, which is as if it were not there.
+func (s Sessions) open(token string, sealed []byte) (data []byte, ok bool) {
+	plain, err := s.p.store.Unseal(sessionPlace(token), sealed)
+	if err != nil || len(plain) < 8 {
+		return nil, false
+	}
+	expiry := time.Unix(0, int64(binary.BigEndian.Uint64(plain)))
+	if !s.p.Now().Before(expiry) {
+		return nil, false
+	}
+	return plain[8:], true
+}
+
+// CommitCtx stores a session, or replaces it.
+func (s Sessions) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
+	plain := binary.BigEndian.AppendUint64(nil, uint64(expiry.UnixNano()))
+	sealed := s.p.store.Seal(sessionPlace(token), append(plain, data...))
+	err := s.p.store.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO session (token, data) VALUES (?, ?) ON CONFLICT DO UPDATE SET data = excluded.data", token, sealed)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("commit session: %w", err)
+	}
+	return nil
+}
+
+// DeleteCtx removes a session, if there is one.
+func (s Sessions) DeleteCtx(ctx context.Context, token string) error {
+	err := s.p.store.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM session WHERE token = ?", token)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("delete session: %w", err)
+	}
+	return nil
+}
+
+// AllCtx returns the data of all sessions that have not expired, by token.
+func (s Sessions) AllCtx(ctx context.Context) (map[string][]byte, error) {
+	all := make(map[string][]byte)
+	err := s.p.store.Read(ctx, func(tx *sql.Tx) error {
+		return s.each(ctx, tx, func(token string, sealed []byte) {
+			if data, ok := s.open(token, sealed); ok {
+				all[token] = data
+			}
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return all, nil
+}
+
+func (s Sessions) each(ctx context.Context, tx *sql.Tx, fn func(token string, sealed []byte)) error {
+	rows, err := tx.QueryContext(ctx, "SELECT token, data FROM session")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var token string
+		var sealed []byte
+		if err := rows.Scan(&token, &sealed); err != nil {
+			return err
+		}
+		fn(token, sealed)
+	}
+	return rows.Err()
+}
+
+// expired returns the tokens of sessions that FindCtx would not find.
+func (s Sessions) expired(ctx context.Context, tx *sql.Tx) (tokens []string, err error) {
+	err = s.each(ctx, tx, func(token string, sealed []byte) {
+		if _, ok := s.open(token, sealed); !ok {
+			tokens = append(tokens, token)
+		}
+	})
+	return tokens, err
+}
+
+// Find is FindCtx without a context.
+func (s Sessions) Find(token string) ([]byte, bool, error) {
+	return s.FindCtx(context.Background(), token)
+}
+
+// Commit is CommitCtx without a context.
+func (s Sessions) Commit(token string, data []byte, expiry time.Time) error {
+	return s.CommitCtx(context.Background(), token, data, expiry)
+}
+
+// Delete is DeleteCtx without a context.
+func (s Sessions) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
+
+// All is AllCtx without a context.
+func (s Sessions) All() (map[string][]byte, error) { return s.AllCtx(context.Background()) }

@@ -1,0 +1,222 @@
+// Package store keeps a practice's rows: one SQLite file that this process
+// alone opens, sealed columns, and the key that opens them.
+//
+// It knows files, keys, versions and transactions; what the rows mean is for
+// package practice to know. The layout of the tables is in migrations.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+	"modernc.org/sqlite"
+)
+
+// Config says where the files are.
+type Config struct {
+	// Dir is made with mode 0700 if it is missing.
+	Dir string
+	// KeyFile holds the 32-byte root key. It is made on the first run.
+	// Empty: store.key in Dir.
+	KeyFile string
+	Log     *slog.Logger
+}
+
+// ErrInUse says that another process has the directory open.
+var ErrInUse = errors.New("in use by another Anteroom: stop that one first")
+
+// A Store is safe for concurrent use. Writers take turns; readers see the last
+// committed state and wait for nobody.
+type Store struct {
+	Sealer // under the root key
+	keys   // what else the root key is good for
+	index  func() []byte
+	dir    string
+	lock   *flock.Flock
+	writer *sql.DB // one connection
+	reader *sql.DB // cannot write
+}
+
+// readers is how many transactions may read at once. Two cores are not kept
+// busier by more.
+const readers = 4
+
+// Open opens the store in cfg.Dir, makes it if there is none, and brings an
+// older one up to date. It refuses files that others may read, a key that is
+// not the database's, and a database that a newer version has written.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	steps, err := embedded()
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, cfg, steps)
+}
+
+func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err error) {
+	if cfg.KeyFile == "" {
+		cfg.KeyFile = filepath.Join(cfg.Dir, "store.key")
+	}
+	if err := privateDir(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("open data directory: %w", err)
+	}
+	s := &Store{dir: cfg.Dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+
+	s.lock = flock.New(filepath.Join(cfg.Dir, "anteroom.db.lock"), flock.SetPermissions(0o600))
+	if mine, err := s.lock.TryLock(); err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	} else if !mine {
+		return nil, fmt.Errorf("data directory %s is %w", cfg.Dir, ErrInUse)
+	}
+
+	path := filepath.Join(cfg.Dir, "anteroom.db")
+	made, err := privateDatabase(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := s.unlock(cfg.KeyFile, path, made); err != nil {
+		return nil, err
+	}
+	if err := s.connect(path); err != nil {
+		return nil, err
+	}
+	from, to, err := s.migrate(ctx, path, cfg.KeyFile, steps)
+	if err != nil {
+		return nil, err
+	}
+	if from != to {
+		cfg.Log.Info("database migrated", "version", to, "n", to-from)
+	}
+	return s, nil
+}
+
+// unlock reads the root key, or makes one for a new database, and derives from
+// it what the store itself needs.
+func (s *Store) unlock(keyFile, path string, newDatabase bool) error {
+	root, err := readKey(keyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !newDatabase {
+			return fmt.Errorf("key file %s is missing, and without it %s cannot be read: put it back", keyFile, path)
+		}
+		root, err = makeKey(keyFile)
+	}
+	if err != nil {
+		return err
+	}
+	defer clear(root)
+	if s.keys, err = newKeys(root); err != nil {
+		return err
+	}
+	db, err := s.Subkey("db")
+	if err != nil {
+		return err
+	}
+	if s.Sealer, err = NewSealer(db); err != nil {
+		return err
+	}
+	index, err := s.Subkey("index")
+	s.index = func() []byte { return index }
+	return err
+}
+
+// connect opens both pools. It reads nothing yet.
+func (s *Store) connect(path string) error {
+	every := url.Values{
+		"_busy_timeout": {"5000"}, // ms; only ourselves to wait for
+		"_foreign_keys": {"1"},
+		"_defensive":    {"1"},
+		"_dqs":          {"0"},
+		"_error_rc":     {"1"},
+		"_pragma":       {"trusted_schema(0)", "cell_size_check(1)", "temp_store(memory)", "secure_delete(1)"},
+	}
+	var err error
+	// FULL: what was acknowledged survives a power cut, not only a crash.
+	s.writer, err = pool(path, 1, every, url.Values{"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_txlock": {"immediate"}})
+	if err != nil {
+		return err
+	}
+	s.reader, err = pool(path, readers, every, url.Values{"_query_only": {"1"}})
+	return err
+}
+
+func pool(path string, size int, every, own url.Values) (*sql.DB, error) {
+	slashed := filepath.ToSlash(path)
+	if !strings.HasPrefix(slashed, "/") {
+		slashed = "/" + slashed // a drive letter
+	}
+	dsn := url.URL{Scheme: "file", Path: slashed, RawQuery: every.Encode() + "&" + own.Encode()}
+	connector, err := sqlite.NewConnector(dsn.String())
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	return db, nil
+}
+
+// Write runs fn in a transaction that no other writer shares, and commits it
+// if fn returns nil: then it is on the disk. fn must not call Write.
+func (s *Store) Write(ctx context.Context, fn func(*sql.Tx) error) error {
+	return transact(ctx, s.writer, fn)
+}
+
+// Read runs fn on one unchanging state of the database. fn cannot write.
+func (s *Store) Read(ctx context.Context, fn func(*sql.Tx) error) error {
+	return transact(ctx, s.reader, fn)
+}
+
+func transact(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	defer tx.Rollback() // after Commit: nothing
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit transaction: %w", err)
+	}
+	return nil
+}
+
+// Forget moves the write-ahead log into the database and empties it, so that
+// no older state of a row outlives its deletion there. A reader may hold it
+// up; then the next call does it.
+func (s *Store) Forget(ctx context.Context) error {
+	if _, err := s.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return fmt.Errorf("empty write-ahead log: %w", err)
+	}
+	return nil
+}
+
+// Close ends the store. What was written stays.
+func (s *Store) Close() error {
+	var errs []error
+	if s.reader != nil {
+		errs = append(errs, s.reader.Close())
+	}
+	if s.writer != nil { // the last to close, so it folds the log in
+		errs = append(errs, s.writer.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close store: %w", err)
+	}
+	return nil
+}
