@@ -65,9 +65,8 @@ type Participant struct {
 	// and the handshake hash of the guest's sealed channel.
 	Key, Hash []byte
 
-	// Returning is set for a device that proved it held this seat before;
-	// OtherDevice for one that did not, while another had held it.
-	Returning, OtherDevice bool
+	// Returning is set for a device that proved it held this seat before.
+	Returning bool
 
 	// Device is what the Recorder remembers a guest's device by.
 	Device []byte
@@ -131,15 +130,24 @@ type link struct {
 	kick context.CancelCauseFunc
 }
 
-// New returns a room in which the given seats are kept for members who were
-// in it before the node stopped.
-func New(record Recorder, log *slog.Logger, kept []Participant) *Room {
+// A Kept seat was taken before the node stopped.
+type Kept struct {
+	Participant
+	Admitted bool
+}
+
+// New returns a room in which the given seats are kept for the devices that
+// hold them.
+func New(record Recorder, log *slog.Logger, kept []Kept) *Room {
 	r := &Room{record: record, log: log, refused: make(map[wire.MemberID]refusal)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range kept {
-		r.admitted++
-		s := &seat{Participant: p, state: wire.SeatAdmitted, since: time.Now(), order: r.admitted}
+	for _, k := range kept {
+		s := &seat{Participant: k.Participant, state: wire.SeatWaiting, since: time.Now()}
+		if k.Admitted {
+			r.admitted++
+			s.state, s.order = wire.SeatAdmitted, r.admitted
+		}
 		r.seats = append(r.seats, s)
 		r.keepLocked(s)
 	}
@@ -219,7 +227,7 @@ func (r *Room) take(p Participant, l *link) (*seat, error) {
 		return nil, err
 	}
 	if s == nil {
-		s = &seat{state: wire.SeatWaiting, since: time.Now(), alarm: p.OtherDevice}
+		s = &seat{state: wire.SeatWaiting, since: time.Now()}
 		if p.Role == wire.RoleHost {
 			s.state = wire.SeatAdmitted
 		}
@@ -231,6 +239,14 @@ func (r *Room) take(p Participant, l *link) (*seat, error) {
 	s.Participant, s.link = p, l
 	r.greetLocked(s)
 	return s, nil
+}
+
+// mayKnock says why guest p cannot have a seat now. If another device has it,
+// both that device and the practitioner are told.
+func (r *Room) mayKnock(p Participant) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mayKnockLocked(r.seatLocked(p.Member), p)
 }
 
 // mayKnockLocked says why guest p may not have seat s, which is nil if free.
@@ -336,13 +352,13 @@ func (r *Room) lock(on bool) {
 
 // stepOut returns every admitted guest to the waiting room and says who they
 // are: no call goes on that the practitioner has left.
-func (r *Room) stepOut() []wire.MemberID {
+func (r *Room) stepOut() []Participant {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var out []wire.MemberID
+	var out []Participant
 	for _, s := range r.seats {
 		if s.Role == wire.RoleGuest && s.state != wire.SeatWaiting {
-			out = append(out, s.Member)
+			out = append(out, s.Participant)
 			s.state, s.since = wire.SeatWaiting, time.Now()
 			r.tellLocked(s, &wire.Seat{Member: s.Member, State: s.state})
 		}

@@ -63,7 +63,7 @@ type fixture struct {
 	rec *recorder
 }
 
-func newRoom(t *testing.T, kept ...Participant) *fixture {
+func newRoom(t *testing.T, kept ...Kept) *fixture {
 	rec := &recorder{}
 	r := New(rec, slog.New(slog.DiscardHandler), kept)
 	t.Cleanup(func() { r.Close(wire.ErrGoingAway) })
@@ -339,7 +339,7 @@ func TestSeatIsKeptForItsDevice(t *testing.T) {
 
 func TestRoomIsWholeAgainAfterRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t, Participant{Member: guest(1).Member, Role: wire.RoleGuest, Label: "Label 1"})
+		r := newRoom(t, Kept{Participant{Member: guest(1).Member, Role: wire.RoleGuest, Label: "Label 1"}, true})
 		r.enter(guest(1)).expectBye(wire.ErrSeatTaken)
 		back := guest(1)
 		back.Returning = true

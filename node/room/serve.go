@@ -24,20 +24,12 @@ func (r *Room) Serve(ctx context.Context, conn wire.Conn, p Participant) error {
 	defer kick(nil)
 
 	l := &link{id: p.Member, role: p.Role, out: make(chan []byte, queueLen), kick: kick}
-	s, err := r.take(p, l)
+	s, err := r.enter(p, l)
 	if err != nil {
-		if errors.Is(err, wire.ErrSeatTaken) {
-			r.record.Note(EventOtherDevice, p.Member)
-		}
 		Dismiss(conn, err)
 		return fmt.Errorf("take seat: %w", err)
 	}
 	defer r.disconnect(s, l)
-	if err := r.seated(p); err != nil {
-		r.leave(s, l)
-		Dismiss(conn, err)
-		return fmt.Errorf("record seat: %w", err)
-	}
 
 	var wg sync.WaitGroup
 	wg.Go(func() { // room to member; ends with ctx, so with any reason
@@ -52,17 +44,35 @@ func (r *Room) Serve(ctx context.Context, conn wire.Conn, p Participant) error {
 	return nil
 }
 
-// seated records that p has taken a seat.
-func (r *Room) seated(p Participant) error {
-	switch {
-	case p.Role == wire.RoleHost:
-		return nil
-	case p.Returning:
-		r.record.Note(EventReturn, p.Member)
-		return nil
+// enter records that p's device holds the seat, and then seats it: whoever
+// hears of a guest can admit them.
+func (r *Room) enter(p Participant, l *link) (*seat, error) {
+	if p.Role == wire.RoleHost {
+		return r.take(p, l)
 	}
-	r.record.Note(EventKnock, p.Member)
-	return r.record.Seated(p)
+	err := r.mayKnock(p)
+	if err == nil && !p.Returning {
+		err = r.record.Seated(p)
+	}
+	if err != nil {
+		if errors.Is(err, wire.ErrSeatTaken) {
+			r.record.Note(EventOtherDevice, p.Member)
+		}
+		return nil, err
+	}
+	s, err := r.take(p, l)
+	if err != nil && !p.Returning {
+		r.record.Released(p.Member)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.Returning {
+		r.record.Note(EventReturn, p.Member)
+	} else {
+		r.record.Note(EventKnock, p.Member)
+	}
+	return s, nil
 }
 
 // Dismiss says why, as far as there is a reason to give, and closes conn. The
@@ -149,10 +159,7 @@ func (r *Room) handle(s *seat, l *link, body wire.Body) error {
 		return r.candidate(s, *m)
 	case *wire.Leave:
 		if l.role == wire.RoleHost {
-			for _, m := range r.stepOut() {
-				r.record.Released(m)
-			}
-			return nil
+			return r.waitAgain(r.stepOut())
 		}
 		r.leave(s, l)
 		r.record.Released(l.id)
@@ -193,6 +200,17 @@ func (r *Room) command(host *seat, body wire.Body) error {
 		return nil
 	}
 	return wire.ErrBadMessage
+}
+
+// waitAgain records that guests hold their seats and are no longer admitted.
+func (r *Room) waitAgain(guests []Participant) error {
+	for _, p := range guests {
+		r.record.Released(p.Member)
+		if err := r.record.Seated(p); err != nil {
+			return fmt.Errorf("record seat: %w", err)
+		}
+	}
+	return nil
 }
 
 func (r *Room) sendAway(m wire.MemberID, why *wire.Error, event Event) error {
