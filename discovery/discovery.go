@@ -1,0 +1,326 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	"github.com/libp2p/go-libp2p-kad-dht/records"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// Config says who this node is and whom it may talk to. The zero value with an
+// Identity is a node that talks to nobody.
+type Config struct {
+	Identity crypto.PrivKey // Ed25519; see LoadOrCreateIdentity
+
+	// Listen are multiaddrs to bind, host/tcp/port or host/udp/port/quic-v1;
+	// port 0 picks one. Empty: no listener.
+	Listen []string
+
+	// Announce are multiaddrs at which others reach this node although it
+	// cannot see them on its own interfaces: a DNS name, a forwarded port.
+	Announce []string
+
+	// Peers are asked directly for every look-up and kept connected.
+	Peers []PeerInfo
+
+	// Bootstrap are ways into the DHT; they are not asked directly and are not
+	// kept connected once the DHT has found others.
+	Bootstrap []PeerInfo
+
+	// Blocked are never dialled nor let in.
+	Blocked []peer.ID
+
+	// AllowPrivate allows addresses that are not on the public internet to be
+	// dialled and announced: for a LAN, or for trying it out on one computer,
+	// where all nodes share one subnet. It also turns off what keeps one
+	// subnet from crowding the DHT.
+	AllowPrivate bool
+
+	// Server is for a node that others can reach: it keeps DHT records. One
+	// behind NAT only asks.
+	Server bool
+
+	// PeersFile is where added peers and last-known-good addresses are kept.
+	// Empty: nowhere.
+	PeersFile string
+
+	Log *slog.Logger // nil: no logs
+
+	environment *environment // nil: the real one
+}
+
+// Discovery is one node's part in the network. Its methods may be called
+// concurrently, from New until Close.
+type Discovery struct {
+	// constant after New
+	key          crypto.PrivKey
+	allowPrivate bool
+	server       bool
+	announce     []ma.Multiaddr
+	log          *slog.Logger
+	host         host.Host
+	dht          *dht.IpfsDHT
+	gater        *gater
+	store        *store
+	kept         *records.ValueStore // store, as the DHT sees it
+	book         *book
+	inbound      *counter
+	finds        *limiter
+	puts         *limiter
+	events       event.Subscription
+	life         context.Context // handlers': ends with Close
+	end          context.CancelFunc
+
+	running  sync.Mutex     // taken by Run, for good
+	handlers sync.WaitGroup // inbound streams of our own protocols
+	done     chan struct{}  // closed when closed is set
+	closed   error          // how the first Close ended
+
+	mu       sync.Mutex
+	watchers map[chan struct{}]bool // of AddressesChanged
+	over     bool                   // no further handler may start
+	finder   func(question [32]byte) bool
+}
+
+// New makes a node and binds its listeners; every one of them, or it fails.
+// It dials nobody: Run does.
+func New(cfg Config) (*Discovery, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	quietLibraries(cfg.Log.Handler())
+	if cfg.Identity == nil || cfg.Identity.Type() != crypto.Ed25519 {
+		return nil, errors.New("identity must be an Ed25519 key")
+	}
+	self, err := peer.IDFromPrivateKey(cfg.Identity)
+	if err != nil {
+		return nil, fmt.Errorf("derive peer id: %w", err)
+	}
+	listen, errListen := parseAddrs("listen on", cfg.Listen, func(reach) error { return nil })
+	announce, errAnnounce := parseAddrs("announce", cfg.Announce, func(r reach) error {
+		if !r.allowed(cfg.AllowPrivate) {
+			return errors.New("not an address on the public internet")
+		}
+		return nil
+	})
+	if err := errors.Join(errListen, errAnnounce); err != nil {
+		return nil, err
+	}
+	book, err := openBook(self, cfg)
+	if err != nil {
+		return nil, err
+	}
+
+	d := &Discovery{
+		key:          cfg.Identity,
+		allowPrivate: cfg.AllowPrivate,
+		server:       cfg.Server,
+		announce:     announce,
+		log:          cfg.Log,
+		book:         book,
+		store:        newStore(self, maxRecords),
+		inbound:      newCounter(maxInbound),
+		finds:        newLimiter(time.Second/findsPerSecond, findsPerSecond),
+		puts:         newLimiter(time.Minute/putsPerMinute, putsPerMinute),
+		gater:        &gater{allowPrivate: cfg.AllowPrivate, blocked: make(map[peer.ID]bool), trusted: book.has},
+		done:         make(chan struct{}),
+		watchers:     make(map[chan struct{}]bool),
+	}
+	for _, p := range cfg.Blocked {
+		d.gater.blocked[p] = true
+	}
+	d.kept = records.NewValueStore(d.store, validator{}, maxAhead)
+	d.life, d.end = context.WithCancel(context.Background())
+
+	if d.host, err = newHost(cfg, d.gater, d.advertise); err != nil {
+		d.end()
+		return nil, err
+	}
+	d.gater.conns = d.host.Network().Conns
+	if err := d.start(listen); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// start is the part of New after which Close has something to undo.
+func (d *Discovery) start(listen []ma.Multiaddr) (err error) {
+	// The buffer must outlast a burst of connections before Run reads it: the
+	// event bus waits for its slowest reader.
+	d.events, err = d.host.EventBus().Subscribe([]any{
+		new(event.EvtLocalAddressesUpdated),
+		new(event.EvtPeerConnectednessChanged),
+	}, eventbus.BufSize(256))
+	if err != nil {
+		return fmt.Errorf("subscribe to events: %w", err)
+	}
+	if d.dht, err = d.newDHT(); err != nil {
+		return fmt.Errorf("start DHT: %w", err)
+	}
+	d.Handle(findProtocol, d.answer)
+	for _, id := range d.book.ids() {
+		d.host.ConnManager().Protect(id, protectTag)
+	}
+	for _, a := range listen { // one by one: given several, libp2p is content with one
+		if err := d.host.Network().Listen(a); err != nil {
+			return fmt.Errorf("listen on %s: %w", a, err)
+		}
+	}
+	return nil
+}
+
+// parseAddrs reads multiaddrs of the two forms that we speak, and names all
+// that are not.
+func parseAddrs(what string, list []string, allowed func(reach) error) (addrs []ma.Multiaddr, err error) {
+	for _, text := range list {
+		a, e := ma.NewMultiaddr(text)
+		endpoint, ok := parseEndpoint(a)
+		if e != nil || !ok {
+			e = errors.New("want a multiaddr such as /ip4/0.0.0.0/udp/4001/quic-v1 or /ip4/0.0.0.0/tcp/4001")
+		} else {
+			e = allowed(endpoint.reach)
+		}
+		if e != nil {
+			err = errors.Join(err, fmt.Errorf("%s %q: %w", what, text, e))
+		}
+		addrs = append(addrs, a)
+	}
+	return addrs, err
+}
+
+// ID is this node's peer ID.
+func (d *Discovery) ID() peer.ID { return d.host.ID() }
+
+// Addrs are the addresses at which this node can be reached, as far as it
+// knows: at most 6, best first, private ones only if allowed.
+func (d *Discovery) Addrs() []ma.Multiaddr { // libp2p does not keep their order
+	return pickAddrs(slices.Concat(d.announce, d.host.Addrs()), d.allowPrivate, maxAddrs)
+}
+
+// advertise makes what libp2p tells others of this node's addresses.
+func (d *Discovery) advertise(own []ma.Multiaddr) []ma.Multiaddr {
+	return pickAddrs(slices.Concat(d.announce, own), d.allowPrivate, 4*maxAddrs)
+}
+
+// Run connects to the configured peers, enters the DHT and keeps both up until
+// ctx ends; then it closes the node and returns when all that it started has
+// stopped. It may be called once.
+func (d *Discovery) Run(ctx context.Context) error {
+	if !d.running.TryLock() {
+		return errors.New("discovery already ran")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(d.life, cancel)() // Close ends Run, too
+
+	if d.book.lonely() {
+		d.log.Debug("no peers configured, contacting nobody")
+	} else if err := d.dht.Bootstrap(ctx); err != nil {
+		return errors.Join(fmt.Errorf("enter DHT: %w", err), d.Close())
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { d.keepConnected(ctx) }) // ends with ctx
+	d.watch(ctx)
+	wg.Wait()
+	return errors.Join(d.remember(), d.Close())
+}
+
+// watch follows the host's events and does what must be done now and then.
+func (d *Discovery) watch(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for n := 1; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-d.events.Out():
+			if !ok {
+				return
+			}
+			d.heed(e)
+		case now := <-tick.C:
+			d.store.sweep(now)
+			if n++; n%10 == 0 {
+				if err := d.remember(); err != nil {
+					d.log.Warn("peers not saved", "err", err)
+				}
+			}
+		}
+	}
+}
+
+func (d *Discovery) heed(e any) {
+	switch e := e.(type) {
+	case event.EvtLocalAddressesUpdated:
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for changed := range d.watchers {
+			select {
+			case changed <- struct{}{}:
+			default: // a tick is waiting already
+			}
+		}
+	case event.EvtPeerConnectednessChanged:
+		if e.Connectedness == network.NotConnected {
+			d.book.lost(e.Peer)
+		} else {
+			d.book.connected(e.Peer)
+		}
+	}
+}
+
+// AddressesChanged returns a channel that ticks when this node's addresses
+// have changed, at most one tick waiting, while Run runs. stop ends it.
+func (d *Discovery) AddressesChanged() (changed <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.watchers[c] = true
+	return c, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.watchers, c)
+	}
+}
+
+// Close ends all connections and returns when every handler has. It may be
+// called more than once; a running Run ends, too.
+func (d *Discovery) Close() error {
+	d.mu.Lock()
+	first := !d.over
+	d.over = true
+	d.mu.Unlock()
+	if first {
+		d.end()
+		d.closed = d.shutDown()
+		close(d.done)
+	}
+	<-d.done
+	return d.closed
+}
+
+func (d *Discovery) shutDown() error {
+	var errs []error
+	if d.dht != nil {
+		errs = append(errs, d.dht.Close())
+	}
+	if d.events != nil {
+		errs = append(errs, d.events.Close())
+	}
+	errs = append(errs, d.host.Close())
+	d.handlers.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,19 @@
+// Package discovery finds nodes and moves opaque bytes between them: a libp2p
+// host, a private DHT, configured peers and their cards. It knows no
+// appointment, room or person, and imports no other package of ours, so no
+// name and no invite can reach the network except as bytes somebody sealed.
+//
+// A Discovery contacts nobody by itself. With no listener, peer or bootstrap
+// node in its Config it opens no socket at all, ever; what its peers file
+// remembers from better days does not change that.
+//
+// There are three ways from a secret to the node behind it, and callers race
+// them:
+//
+//	Ask      "is this yours?" to every configured peer, /anteroom/find/1
+//	Search   the DHT, under names that only holders of the secret can compute
+//	Open     a stream to whoever was found, dialled from its signed record
+//
+// The DHT stores one kind of record and nothing else: see validator. Whoever
+// reads, crawls or floods it meets the limits in limits.go.
+package discovery

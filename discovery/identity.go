@@ -1,0 +1,89 @@
+package discovery
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+)
+
+// LoadOrCreateIdentity returns the Ed25519 key that path holds as PKCS #8 PEM,
+// and makes one on the first run. Whoever reads the file can pose as this node
+// to its peers, so a mode that lets others read it is refused, with the fix in
+// the error. Nothing but a missing file leads to a new key: a node that lost
+// its identity must say so, not come back as a stranger.
+func LoadOrCreateIdentity(path string) (crypto.PrivKey, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return createIdentity(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read identity: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read identity: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("read identity: %s has mode %04o and other users may read it; run: chmod 600 %s", path, mode, path)
+	}
+	block, rest := pem.Decode(data)
+	if block == nil || block.Type != "PRIVATE KEY" || len(rest) != 0 {
+		return nil, fmt.Errorf("read identity: %s is damaged: want one PEM block PRIVATE KEY", path)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("read identity: %s is damaged: not a PKCS #8 key", path)
+	}
+	private, ok := key.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("read identity: %s holds a key of another kind, want Ed25519", path)
+	}
+	return crypto.UnmarshalEd25519PrivateKey(private)
+}
+
+func createIdentity(path string) (crypto.PrivKey, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make identity: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, fmt.Errorf("make identity: %w", err)
+	}
+	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if err := writeFile(path, block); err != nil {
+		return nil, fmt.Errorf("write identity: %w", err)
+	}
+	return crypto.UnmarshalEd25519PrivateKey(private)
+}
+
+// writeFile puts data at path, readable by its owner only. A crash leaves the
+// old content or the new one.
+func writeFile(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once renamed
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close()) // the rename itself
+}

@@ -1,0 +1,108 @@
+package discovery
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// newKey makes an identity.
+func newKey(t testing.TB) crypto.PrivKey {
+	t.Helper()
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// running is a Discovery whose Run runs until the test ends.
+type running struct {
+	*Discovery
+	stop func() // ends Run and returns when it has
+}
+
+func run(t testing.TB, cfg Config) *running {
+	t.Helper()
+	if cfg.Identity == nil {
+		cfg.Identity = newKey(t)
+	}
+	d, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }() // ends with stop
+	r := &running{Discovery: d, stop: sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	})}
+	t.Cleanup(r.stop)
+	return r
+}
+
+// onLoopback runs a node that listens on 127.0.0.1, with QUIC and TCP.
+func onLoopback(t testing.TB, cfg Config) *running {
+	t.Helper()
+	cfg.Listen = []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"}
+	cfg.AllowPrivate = true
+	return run(t, cfg)
+}
+
+// info is how another node's config would name r.
+func (r *running) info() PeerInfo { return PeerInfo{ID: r.ID(), Addrs: r.Addrs()} }
+
+func (r *running) addrInfo() peer.AddrInfo { return peer.AddrInfo{ID: r.ID(), Addrs: r.Addrs()} }
+
+// until waits for what to become true.
+func until(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("timed out waiting for: %s", what)
+		}
+	}
+}
+
+// tableSize is how many nodes r's DHT knows.
+func (r *running) tableSize() int { return r.dht.RoutingTable().Size() }
+
+// know waits until r's DHT knows n nodes, looking around as often as it takes.
+func (r *running) know(t testing.TB, n int) {
+	t.Helper()
+	until(t, "first node in the routing table", func() bool { return r.tableSize() > 0 })
+	until(t, "all nodes in the routing table", func() bool {
+		<-r.dht.ForceRefresh()
+		return r.tableSize() >= n
+	})
+}
+
+// federation runs n DHT servers on loopback that all know each other.
+func federation(t testing.TB, n int) []*running {
+	t.Helper()
+	seed := onLoopback(t, Config{Server: true})
+	servers := []*running{seed}
+	for len(servers) < n {
+		servers = append(servers, onLoopback(t, Config{Server: true, Bootstrap: []PeerInfo{seed.info()}}))
+	}
+	for _, s := range servers {
+		s.know(t, n-1)
+	}
+	return servers
+}

@@ -1,0 +1,237 @@
+package discovery
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// maxPeers bounds how many peers may be configured or added: each costs a
+// connection that is kept up.
+const maxPeers = 64
+
+// protectTag keeps the connection manager from trimming configured peers.
+const protectTag = "configured"
+
+var (
+	// ErrPrivatePeer means that all addresses of a peer are outside the public
+	// internet, and the config does not allow those.
+	ErrPrivatePeer = errors.New("all addresses of this peer are private, and the config does not allow those")
+
+	// ErrConfiguredPeer means that a peer cannot be removed because it comes
+	// from the config.
+	ErrConfiguredPeer = errors.New("this peer is in the config file; remove it there")
+)
+
+// Peer is a configured or added peer.
+type Peer struct {
+	PeerInfo
+	Added     bool // by AddPeer, so that RemovePeer can undo it
+	Bootstrap bool // a way into the DHT only
+	Connected bool
+}
+
+// AddPeer makes a peer known: it is asked in look-ups from now on, connected
+// to, and kept in the peers file. Adding one again replaces what was known.
+func (d *Discovery) AddPeer(p PeerInfo) error {
+	if len(p.Addrs) > 0 && len(pickAddrs(p.Addrs, d.allowPrivate, 1)) == 0 {
+		return fmt.Errorf("add peer: %w", ErrPrivatePeer)
+	}
+	if err := d.book.add(p); err != nil {
+		return fmt.Errorf("add peer: %w", err)
+	}
+	d.host.ConnManager().Protect(p.ID, protectTag)
+	return d.remember()
+}
+
+// RemovePeer forgets a peer that AddPeer added and closes the connection, or
+// fails with ErrNotFound or ErrConfiguredPeer. The DHT may meet it again, as it
+// meets any stranger.
+func (d *Discovery) RemovePeer(id peer.ID) error {
+	if err := d.book.remove(id); err != nil {
+		return fmt.Errorf("remove peer: %w", err)
+	}
+	d.host.ConnManager().Unprotect(id, protectTag)
+	return errors.Join(d.host.Network().ClosePeer(id), d.remember())
+}
+
+// ListPeers returns all configured and added peers, in the order of their IDs.
+func (d *Discovery) ListPeers() []Peer {
+	var list []Peer
+	for _, c := range d.book.all() {
+		list = append(list, Peer{
+			PeerInfo:  PeerInfo{ID: c.ID, Addrs: c.addrs(), Name: c.Name},
+			Added:     c.added,
+			Bootstrap: c.bootstrap,
+			Connected: d.isConnected(c.ID),
+		})
+	}
+	return list
+}
+
+// A contact is a peer that the operator named, and how it has been doing.
+type contact struct {
+	PeerInfo
+	configured bool // by Config.Peers
+	added      bool // by AddPeer
+	bootstrap  bool // by Config.Bootstrap and in no other way
+
+	seen     []ma.Multiaddr // last-known-good addresses
+	dialing  bool
+	failures int       // dials that failed since it was last connected
+	next     time.Time // when to dial it
+}
+
+// addrs is where a contact may be: as the operator said, and where it was
+// seen last.
+func (c contact) addrs() []ma.Multiaddr {
+	return pickAddrs(slices.Concat(c.Addrs, c.seen), true, 2*maxAddrs)
+}
+
+// A book holds the contacts and, of the DHT, whom we knew in better days. It
+// is a monitor: of its methods only save blocks, and not with mu held.
+type book struct {
+	self    peer.ID
+	file    string        // constant; empty: not kept
+	changed chan struct{} // ticks when a contact may be due sooner; full: a tick is waiting
+
+	mu       sync.Mutex
+	contacts map[peer.ID]*contact
+	known    []PeerInfo // DHT servers that were good once
+
+	filing sync.Mutex // held while the file is written; taken before mu
+	saved  []byte     // what the file holds; guarded by filing
+}
+
+// openBook joins what the config names with what the peers file remembers.
+func openBook(self peer.ID, cfg Config) (*book, error) {
+	b := &book{self: self, file: cfg.PeersFile, changed: make(chan struct{}, 1), contacts: make(map[peer.ID]*contact)}
+	for _, p := range cfg.Peers {
+		if err := b.put(p, func(c *contact) { c.configured = true }); err != nil {
+			return nil, fmt.Errorf("configure peer: %w", err)
+		}
+	}
+	for _, p := range cfg.Bootstrap {
+		if err := b.put(p, func(c *contact) { c.bootstrap = !c.configured }); err != nil {
+			return nil, fmt.Errorf("configure bootstrap node: %w", err)
+		}
+	}
+	if err := b.load(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// put enters p, replacing what was known of it, and marks it.
+func (b *book) put(p PeerInfo, mark func(*contact)) error {
+	switch {
+	case p.ID.Validate() != nil:
+		return errors.New("no peer ID")
+	case p.ID == b.self:
+		return errors.New("that is this node itself")
+	case !validName(p.Name):
+		return errors.New("the name must be at most 64 printable characters")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, ok := b.contacts[p.ID]
+	if !ok {
+		if len(b.contacts) >= maxPeers {
+			return fmt.Errorf("there are %d peers already", maxPeers)
+		}
+		c = &contact{}
+		b.contacts[p.ID] = c
+	}
+	c.PeerInfo = PeerInfo{p.ID, slices.Clone(p.Addrs), cmp.Or(p.Name, c.Name)}
+	c.failures, c.next = 0, time.Time{}
+	mark(c)
+	b.tickLocked()
+	return nil
+}
+
+func (b *book) add(p PeerInfo) error {
+	return b.put(p, func(c *contact) { c.added, c.bootstrap = true, false })
+}
+
+func (b *book) remove(id peer.ID) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, ok := b.contacts[id]
+	switch {
+	case !ok:
+		return ErrNotFound
+	case !c.added || c.configured:
+		return ErrConfiguredPeer
+	}
+	delete(b.contacts, id)
+	return nil
+}
+
+// has reports whether the operator named p.
+func (b *book) has(p peer.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.contacts[p] != nil
+}
+
+// lonely reports whether the operator named nobody. Then nobody is dialled.
+func (b *book) lonely() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.contacts) == 0
+}
+
+// all returns every contact, in the order of their IDs.
+func (b *book) all() []contact {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var list []contact
+	for _, id := range slices.Sorted(maps.Keys(b.contacts)) {
+		list = append(list, *b.contacts[id])
+	}
+	return list
+}
+
+// peers returns those that are asked directly.
+func (b *book) peers() []contact {
+	return slices.DeleteFunc(b.all(), func(c contact) bool { return c.bootstrap })
+}
+
+// ids returns those that are kept connected.
+func (b *book) ids() (ids []peer.ID) {
+	for _, c := range b.peers() {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+// seeds returns the nodes of old through which the DHT may be entered while it
+// knows nobody, beside the contacts, who are dialled anyway: none if the
+// operator named nobody.
+func (b *book) seeds() (seeds []peer.AddrInfo) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.contacts) == 0 {
+		return nil
+	}
+	for _, p := range b.known {
+		if b.contacts[p.ID] == nil {
+			seeds = append(seeds, peer.AddrInfo{ID: p.ID, Addrs: p.Addrs})
+		}
+	}
+	return seeds
+}
+
+func (b *book) tickLocked() {
+	select {
+	case b.changed <- struct{}{}:
+	default:
+	}
+}

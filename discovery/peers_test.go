@@ -1,0 +1,241 @@
+package discovery
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// A peer added while the node runs is connected, asked, listed and kept.
+func TestAddPeerTakesEffectAtOnce(t *testing.T) {
+	home := onLoopback(t, Config{Server: true})
+	home.SetFinder(func([32]byte) bool { return true })
+	file := filepath.Join(t.TempDir(), "peers.json")
+	key := newKey(t)
+	d := onLoopback(t, Config{Identity: key, PeersFile: file})
+
+	card, err := home.Card("Practice A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ParseCard(card)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.AddPeer(p); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.Ask(t.Context(), [32]byte{}); err != nil || got != home.ID() {
+		t.Errorf("not asked: %v, %v", got, err)
+	}
+	until(t, "connection and DHT", func() bool { return d.isConnected(home.ID()) && d.tableSize() == 1 })
+	list := d.ListPeers()
+	if len(list) != 1 || list[0].ID != home.ID() || list[0].Name != "Practice A" || !list[0].Added || !list[0].Connected || list[0].Bootstrap {
+		t.Errorf("listed %+v", list)
+	}
+	d.stop()
+
+	again := onLoopback(t, Config{Identity: key, PeersFile: file})
+	until(t, "connection after restart", func() bool { return again.isConnected(home.ID()) })
+	if err := again.RemovePeer(home.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := again.Ask(t.Context(), [32]byte{}); !errors.Is(err, ErrNotFound) || len(again.ListPeers()) != 0 {
+		t.Errorf("asked after removal: %v, %v", got, err)
+	}
+	if err := again.RemovePeer(home.ID()); !errors.Is(err, ErrNotFound) {
+		t.Errorf("removed twice: %v", err)
+	}
+	again.stop()
+	if last := onLoopback(t, Config{Identity: key, PeersFile: file}); len(last.ListPeers()) != 0 {
+		t.Error("back after removal and restart")
+	}
+}
+
+func TestAddPeerRefuses(t *testing.T) {
+	configured := PeerInfo{ID: idOf(t), Addrs: addrs("/ip4/9.9.9.9/tcp/1")}
+	d := run(t, Config{Peers: []PeerInfo{configured}})
+	if err := d.AddPeer(PeerInfo{ID: idOf(t), Addrs: addrs("/ip4/10.0.0.1/tcp/1")}); !errors.Is(err, ErrPrivatePeer) {
+		t.Errorf("private: %v", err)
+	}
+	if err := d.AddPeer(PeerInfo{ID: d.ID()}); err == nil {
+		t.Error("itself")
+	}
+	if err := d.AddPeer(PeerInfo{}); err == nil {
+		t.Error("nobody")
+	}
+	if err := d.AddPeer(PeerInfo{ID: idOf(t), Name: "two\nlines"}); err == nil {
+		t.Error("a name of two lines")
+	}
+	if err := d.RemovePeer(configured.ID); !errors.Is(err, ErrConfiguredPeer) {
+		t.Errorf("remove a configured peer: %v", err)
+	}
+	for range maxPeers - 1 {
+		if err := d.AddPeer(PeerInfo{ID: idOf(t)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.AddPeer(PeerInfo{ID: idOf(t)}); err == nil {
+		t.Errorf("more than %d", maxPeers)
+	}
+}
+
+func idOf(t testing.TB) peer.ID {
+	t.Helper()
+	id, err := peer.IDFromPrivateKey(newKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// A node that has neither listener nor address is asked over the connection
+// that it made: a laptop behind NAT and its front node.
+func TestPeerWithoutAddressIsAskedWhileConnected(t *testing.T) {
+	key := newKey(t)
+	id, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := onLoopback(t, Config{Peers: []PeerInfo{{ID: id}}})
+	if _, err := front.Ask(t.Context(), [32]byte{}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("before it called: %v", err)
+	}
+	laptop := run(t, Config{Identity: key, AllowPrivate: true, Peers: []PeerInfo{front.info()}})
+	laptop.SetFinder(func([32]byte) bool { return true })
+	until(t, "call from the laptop", func() bool { return front.isConnected(id) })
+	if got, err := front.Ask(t.Context(), [32]byte{}); err != nil || got != id {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// A peer that comes back is found again within the longest backoff, and dialled
+// ever more seldom while it is away.
+func TestPeerThatComesBack(t *testing.T) {
+	simulate(t, func(t *testing.T, s *simulation) {
+		home := s.node(Config{})
+		d := s.node(Config{Peers: []PeerInfo{home.info()}})
+		s.settle()
+		if !d.isConnected(home.ID()) {
+			t.Fatal("not connected")
+		}
+		if err := home.host.Network().ClosePeer(d.ID()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(simRTT) // virtual
+		if d.isConnected(home.ID()) {
+			t.Fatal("connected after the connection was closed")
+		}
+		time.Sleep(2 * minBackoff) // virtual
+		if !d.isConnected(home.ID()) {
+			t.Error("a lost connection is not made again at once")
+		}
+		home.dead.Store(true)
+		time.Sleep(time.Hour) // virtual
+		if d.isConnected(home.ID()) {
+			t.Fatal("connected to a dead node")
+		}
+		dials := d.gater.dials.Load()
+		time.Sleep(time.Hour) // virtual
+		if n := d.gater.dials.Load() - dials; n < 20 || n > 40 {
+			t.Errorf("dialled %d times in an hour, want about 30", n)
+		}
+		home.dead.Store(false)
+		time.Sleep(maxBackoff*6/5 + contactTime) // virtual
+		if !d.isConnected(home.ID()) {
+			t.Error("not connected although it is back")
+		}
+	})
+}
+
+// The addresses in the config are stale, but the node has been there before.
+func TestLastKnownGoodAddresses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "peers.json")
+	home, key := onLoopback(t, Config{}), newKey(t)
+	d := onLoopback(t, Config{Identity: key, PeersFile: file, Peers: []PeerInfo{home.info()}})
+	until(t, "connection", func() bool { return d.isConnected(home.ID()) })
+	d.stop()
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("peers file: %v, %v", info, err)
+	}
+	stale := []PeerInfo{{ID: home.ID(), Addrs: addrs("/ip4/127.0.0.1/tcp/1")}}
+	again := onLoopback(t, Config{Identity: key, PeersFile: file, Peers: stale})
+	until(t, "connection with stale config", func() bool { return again.isConnected(home.ID()) })
+}
+
+// With its only peer gone, the DHT is entered through a node of old.
+func TestNodesOfOldLeadIntoTheDHT(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "peers.json")
+	servers, key := federation(t, 2), newKey(t)
+	cfg := Config{Identity: key, PeersFile: file, Peers: []PeerInfo{servers[0].info()}}
+	d := onLoopback(t, cfg)
+	d.know(t, len(servers))
+	d.stop()
+	servers[0].stop()
+	again := onLoopback(t, cfg)
+	until(t, "connection to a node of old", func() bool { return again.isConnected(servers[1].ID()) })
+}
+
+func TestDamagedPeersFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "peers.json")
+	for _, bad := range []string{"", "{", `{"version":2,"added":[],"seen":[]}`, `{"version":1,"added":[],"seen":[],"more":1}`,
+		`{"version":1,"added":[{"id":"x","addrs":[]}],"seen":[]}`, `{"version":1,"added":[],"seen":[]} {}`} {
+		if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d, err := New(Config{Identity: newKey(t), PeersFile: file})
+		if err == nil {
+			t.Errorf("%q: accepted", bad)
+			_ = d.Close()
+			continue
+		}
+		if !strings.Contains(err.Error(), file) {
+			t.Errorf("%q: %v does not name the file", bad, err)
+		}
+		if after, _ := os.ReadFile(file); string(after) != bad {
+			t.Errorf("%q: changed", bad)
+		}
+	}
+}
+
+func TestNewNamesWhatIsWrong(t *testing.T) {
+	taken := run(t, Config{AllowPrivate: true, Listen: []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}})
+	busy := taken.host.Network().ListenAddresses()
+	tests := []struct {
+		name string
+		cfg  Config
+		want []string
+	}{
+		{"no identity", Config{}, []string{"identity"}},
+		{"listen and announce", Config{Identity: newKey(t), Listen: []string{"localhost:4001", "/ip4/1.1.1.1/udp/1"}, Announce: []string{"/ip4/10.0.0.1/tcp/1", "x"}},
+			[]string{`"localhost:4001"`, `"/ip4/1.1.1.1/udp/1"`, `"/ip4/10.0.0.1/tcp/1"`, `"x"`}},
+		{"TCP port in use", Config{Identity: newKey(t), Listen: []string{busy[0].String()}}, []string{busy[0].String(), "address already in use"}},
+		{"UDP port in use", Config{Identity: newKey(t), Listen: []string{"/ip4/127.0.0.1/tcp/0", busy[1].String()}}, []string{busy[1].String(), "address already in use"}},
+		{"peer is itself", Config{Identity: taken.key, Peers: []PeerInfo{{ID: taken.ID()}}}, []string{"this node itself"}},
+	}
+	for _, test := range tests {
+		d, err := New(test.cfg)
+		if err == nil {
+			_ = d.Close()
+			t.Errorf("%s: accepted", test.name)
+			continue
+		}
+		for _, want := range test.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v does not say %s", test.name, err, want)
+			}
+		}
+	}
+}
+
+func TestNobodyOfOldWithoutAContact(t *testing.T) {
+	b := &book{contacts: map[peer.ID]*contact{}, known: []PeerInfo{{ID: idOf(t), Addrs: addrs("/ip4/9.9.9.9/tcp/1")}}}
+	if got := b.seeds(); len(got) != 0 {
+		t.Errorf("nobody is configured, but the DHT would dial %v", got)
+	}
+}

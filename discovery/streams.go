@@ -1,0 +1,74 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+)
+
+// Handle serves inbound streams of a protocol, each on a goroutine of its own
+// that ends with serve. serve owns the stream and closes or resets it; its ctx
+// ends when the node closes. One peer may have 16 streams of all handled
+// protocols open at once; further ones are reset.
+func (d *Discovery) Handle(proto protocol.ID, serve func(context.Context, network.Stream)) {
+	d.host.SetStreamHandler(proto, func(s network.Stream) {
+		p := s.Conn().RemotePeer()
+		if !d.inbound.enter(p) {
+			_ = s.ResetWithError(network.StreamResourceLimitExceeded)
+			return
+		}
+		defer d.inbound.leave(p)
+		if !d.enter() {
+			_ = s.ResetWithError(network.StreamShutdown)
+			return
+		}
+		defer d.handlers.Done()
+		serve(d.life, s)
+	})
+}
+
+// enter counts a handler that Close must wait for, unless it is too late.
+func (d *Discovery) enter() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.over {
+		return false
+	}
+	d.handlers.Add(1)
+	return true
+}
+
+// Open opens a stream to a node, dialling it if need be at to.Addrs or where
+// it was last seen. It works over a relayed connection, too. ctx bounds the
+// opening, not the stream.
+func (d *Discovery) Open(ctx context.Context, to peer.AddrInfo, proto protocol.ID) (network.Stream, error) {
+	if to.ID == d.ID() {
+		return nil, errors.New("open stream: that is this node")
+	}
+	ctx = network.WithAllowLimitedConn(ctx, string(proto))
+	if !d.isConnected(to.ID) {
+		d.clearBackoff(to.ID) // a person who tries again has a reason
+		d.host.Peerstore().AddAddrs(to.ID, pickAddrs(to.Addrs, d.allowPrivate, 2*maxAddrs), peerstore.TempAddrTTL)
+	}
+	s, err := d.host.NewStream(ctx, to.ID, proto)
+	if err != nil {
+		return nil, fmt.Errorf("open stream: %w", err)
+	}
+	return s, nil
+}
+
+func (d *Discovery) isConnected(p peer.ID) bool {
+	c := d.host.Network().Connectedness(p)
+	return c == network.Connected || c == network.Limited
+}
+
+// clearBackoff lets a peer be dialled although a dial has just failed.
+func (d *Discovery) clearBackoff(p peer.ID) {
+	d.host.Network().(*swarm.Swarm).Backoff().Clear(p)
+}
