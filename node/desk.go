@@ -1,0 +1,130 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"anteroom/node/practice"
+	"anteroom/rendezvous/wire"
+)
+
+// echoName is what the guest of a test call says it is called.
+const echoName = "Echo"
+
+// ErrNoEcho is returned by TestCall of a node that has no echo guest.
+var ErrNoEcho = errors.New("this node has no echo guest")
+
+// Status is what an operator wants to know at a glance.
+type Status struct {
+	PeerID    string   `json:"peer_id"`
+	Addresses []string `json:"addresses"`
+	Peers     int      `json:"peers"`     // connected now
+	Waiting   int      `json:"waiting"`   // guests who wait
+	InCall    int      `json:"in_call"`   // guests who are admitted
+	Published int      `json:"published"` // records that enough nodes hold
+	Failed    int      `json:"failed"`    // records that too few nodes hold
+}
+
+// Status reports what the node is doing now.
+func (n *Node) Status() Status {
+	s := Status{PeerID: n.Discovery.ID().String(), Addresses: []string{}}
+	for _, p := range n.Discovery.ListPeers() {
+		if p.Connected {
+			s.Peers++
+		}
+	}
+	for _, a := range n.Discovery.Addrs() {
+		s.Addresses = append(s.Addresses, a.String())
+	}
+	s.Published, s.Failed = n.publisher.counts()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range n.rooms {
+		s.Waiting += len(r.Waiting())
+		s.InCall += len(r.Present())
+	}
+	return s
+}
+
+// Seats returns where the guests of an appointment stand now; those who are
+// not here are not in it.
+func (n *Node) Seats(appointment string) map[wire.MemberID]wire.SeatState {
+	seats := make(map[wire.MemberID]wire.SeatState)
+	if r := n.live(appointment); r != nil {
+		for _, m := range r.Waiting() {
+			seats[m] = wire.SeatWaiting
+		}
+		for _, m := range r.Present() {
+			seats[m] = wire.SeatAdmitted
+		}
+	}
+	return seats
+}
+
+// Cancel ends an appointment: its links say so from now on, and who is in the
+// room is sent away.
+func (n *Node) Cancel(ctx context.Context, appointment string) error {
+	if err := n.Practice.Cancel(ctx, appointment); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	r := n.rooms[appointment]
+	delete(n.rooms, appointment)
+	n.mu.Unlock()
+	if r != nil {
+		r.Close(wire.ErrEnded)
+	}
+	return nil
+}
+
+// Revoke makes m's link useless at once, and sends m away.
+func (n *Node) Revoke(ctx context.Context, m wire.MemberID) error {
+	if err := n.Practice.Revoke(ctx, m); err != nil {
+		return err
+	}
+	n.dismiss(m)
+	return nil
+}
+
+// Rotate gives m's seat a new link; the old one is revoked.
+func (n *Node) Rotate(ctx context.Context, m wire.MemberID) (practice.Invite, error) {
+	inv, err := n.Practice.Rotate(ctx, m)
+	if err != nil {
+		return practice.Invite{}, err
+	}
+	n.dismiss(m)
+	return inv, nil
+}
+
+func (n *Node) dismiss(m wire.MemberID) {
+	n.mu.Lock()
+	for _, r := range n.rooms {
+		r.Dismiss(m, wire.ErrEnded)
+	}
+	n.mu.Unlock()
+}
+
+// TestCall makes an appointment that is open now, to which an echo guest comes
+// through the page at gateway, as any guest would.
+func (n *Node) TestCall(ctx context.Context, practitioner, gateway string) (practice.Appointment, error) {
+	if n.Echo == nil {
+		return practice.Appointment{}, ErrNoEcho
+	}
+	a, err := n.Practice.Create(ctx, practitioner, practice.New{
+		Starts: n.Practice.Now().Truncate(time.Second), Minutes: 5, Label: "Test call", Guests: []string{echoName}, Test: true,
+	})
+	if err != nil {
+		return practice.Appointment{}, err
+	}
+	link := a.Invites[0].Link.URL(gateway)
+	n.echoes.Go(func() { // ends with the call, or with the node
+		if err := n.Echo(n.lifetime, gateway, link); err != nil && n.lifetime.Err() == nil {
+			n.Log.Warn("echo guest stopped", "err", err)
+		}
+		if err := n.Cancel(n.lifetime, a.ID); err != nil && n.lifetime.Err() == nil {
+			n.Log.Warn("test call not cleared away", "err", err)
+		}
+	})
+	return a, nil
+}

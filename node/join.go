@@ -1,0 +1,180 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+
+	"anteroom/node/practice"
+	"anteroom/node/room"
+	"anteroom/rendezvous"
+	"anteroom/rendezvous/invite"
+	"anteroom/rendezvous/seal"
+	"anteroom/rendezvous/wire"
+)
+
+// Join seats the guest on conn in the room that their link names and carries
+// their frames until they leave. The room may be here or on another node; the
+// guest cannot tell, and neither can the room.
+//
+// The guest's first frame tells where to look; everything behind it is sealed
+// between the guest and the home node. PROTOCOL.md, "The handshake".
+func (n *Node) Join(ctx context.Context, conn wire.Conn) error {
+	key, err := rendezvous.RecvKey(conn)
+	if err != nil {
+		conn.Close(wire.ErrBadMessage)
+		return fmt.Errorf("read key frame: %w", err)
+	}
+	if n.isMine(key.RID()) {
+		return n.Accept(ctx, conn)
+	}
+	remote, err := n.dialHome(ctx, key)
+	if err != nil {
+		conn.Close(wire.ErrNotFound)
+		return fmt.Errorf("dial home node: %w", err)
+	}
+	return wire.Splice(ctx, conn, remote)
+}
+
+// Accept is Join seen from the home node: it serves guests of rooms that live
+// here and never forwards, so no node becomes a proxy by accident.
+func (n *Node) Accept(ctx context.Context, conn wire.Conn) error {
+	stop := context.AfterFunc(ctx, func() { conn.Close(wire.ErrGoingAway) })
+	defer stop()
+
+	var at practice.Seat
+	var greeting *wire.Welcome
+	channel, err := seal.Accept(conn,
+		func(rid [32]byte) (_ *invite.HostKeys, ok bool) {
+			seat, err := n.Practice.Lookup(ctx, rid)
+			at = seat
+			return seat.Keys, err == nil
+		},
+		func() ([]byte, error) {
+			w, err := n.welcome(ctx, at)
+			if err != nil {
+				return nil, err
+			}
+			greeting = w
+			return wire.Encode(w)
+		})
+	if err != nil {
+		return fmt.Errorf("handshake: %w", err)
+	}
+	return n.seatGuest(ctx, channel, at, greeting)
+}
+
+// seatGuest waits for the person at the other end to press Join, and serves
+// them until they leave.
+func (n *Node) seatGuest(ctx context.Context, channel *seal.Channel, at practice.Seat, greeting *wire.Welcome) error {
+	join, err := recv[*wire.Join](channel)
+	if err != nil {
+		room.Dismiss(channel, err)
+		return fmt.Errorf("read join: %w", err)
+	}
+	// Time has passed since the handshake: ask again who may sit here.
+	at, err = n.Practice.Lookup(ctx, at.Keys.Rendezvous.RID())
+	if err == nil {
+		err = mayEnter(at, n.Practice.Now())
+	}
+	if err != nil {
+		room.Dismiss(channel, err)
+		return fmt.Errorf("enter: %w", err)
+	}
+	r, done, err := n.enter(ctx, at.Appointment)
+	if err != nil {
+		room.Dismiss(channel, err)
+		return err
+	}
+	defer done()
+
+	// The token of the welcome with which it first took the seat is what a
+	// device is known by.
+	token := join.Resume
+	if len(token) == 0 {
+		token = greeting.Resume
+	}
+	device, hash := sha256.Sum256(token), channel.Hash()
+	return r.Serve(ctx, channel, room.Participant{
+		Member:      at.Member,
+		Role:        wire.RoleGuest,
+		Name:        join.Name,
+		Label:       at.Label,
+		Fingerprint: join.Fingerprint,
+		Key:         greeting.Confirm,
+		Hash:        hash[:],
+		Device:      device[:],
+		Returning:   subtle.ConstantTimeCompare(device[:], at.ResumeHash) == 1,
+	})
+}
+
+// Attend seats the practitioner, whose first message a was, in the room of
+// their own appointment.
+func (n *Node) Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error {
+	appointment, err := n.Practice.Appointment(ctx, a.Appointment)
+	if err != nil || appointment.Practitioner != practitioner {
+		room.Dismiss(conn, wire.ErrNoSuchRoom)
+		return fmt.Errorf("attend: %w", errors.Join(wire.ErrNoSuchRoom, err))
+	}
+	greeting, err := n.greeting(ctx, appointment)
+	if err != nil {
+		room.Dismiss(conn, err)
+		return err
+	}
+	r, done, err := n.enter(ctx, appointment)
+	if err != nil {
+		room.Dismiss(conn, err)
+		return err
+	}
+	defer done()
+	return r.Serve(ctx, conn, room.Participant{
+		Member:      wire.HostID,
+		Role:        wire.RoleHost,
+		Name:        greeting.Practitioner,
+		Fingerprint: a.Fingerprint,
+		Tab:         a.Tab,
+		Take:        a.Take,
+		Welcome:     greeting,
+	})
+}
+
+// recv reads one message of type B.
+func recv[B wire.Body](conn wire.Conn) (B, error) {
+	var none B
+	frame, err := conn.Recv()
+	if err != nil {
+		return none, err
+	}
+	body, err := wire.Decode(frame)
+	if err != nil {
+		return none, err
+	}
+	if b, ok := body.(B); ok {
+		return b, nil
+	}
+	return none, wire.ErrBadMessage
+}
+
+// mayEnter says why nobody can enter now, if so. The home node's clock decides.
+func mayEnter(at practice.Seat, now time.Time) error {
+	switch state(at, now) {
+	case wire.WindowEarly:
+		return wire.ErrEarly
+	case wire.WindowEnded:
+		return wire.ErrEnded
+	}
+	return nil
+}
+
+func state(at practice.Seat, now time.Time) wire.WindowState {
+	switch {
+	case at.Revoked || at.Appointment.Cancelled || !now.Before(at.Appointment.Closes()):
+		return wire.WindowEnded
+	case now.Before(at.Appointment.Opens()):
+		return wire.WindowEarly
+	}
+	return wire.WindowOpen
+}

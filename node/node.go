@@ -1,0 +1,221 @@
+// Package node is one member of the federation: it serves the rooms of its own
+// practice and carries its visitors to the rooms of others.
+//
+// Join and Accept, in join.go, are the whole signalling path.
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"golang.org/x/sync/errgroup"
+
+	"anteroom/discovery"
+	"anteroom/node/practice"
+	"anteroom/node/room"
+	"anteroom/rendezvous"
+	"anteroom/rendezvous/wire"
+)
+
+// signalProtocol carries a guest's frames from a gateway to the home node.
+// PROTOCOL.md, "Carrying".
+const signalProtocol = "/anteroom/signal/1"
+
+// sweepEvery is how often rooms that nobody uses and invites that are over are
+// cleared away.
+const sweepEvery = time.Minute
+
+// Config is what a Node is made of. All fields but Echo are required.
+type Config struct {
+	Practice  *practice.Practice
+	Discovery *discovery.Discovery
+	Log       *slog.Logger
+
+	// Echo runs a guest without a person, which opens link through the page
+	// at gateway and sends back what it hears and sees, until it is sent away
+	// or ctx ends. Nil: there are no test calls.
+	Echo func(ctx context.Context, gateway, link string) error
+
+	// DHTOnly leaves the direct question to peers out of look-ups.
+	DHTOnly bool
+}
+
+// A Node is one running member of the federation.
+type Node struct {
+	Config
+	publisher *publisher
+
+	mu       sync.Mutex
+	rooms    map[string]*openRoom
+	changed  map[chan struct{}]bool // one per Watch, capacity 1: a tick is enough
+	echoes   sync.WaitGroup
+	lifetime context.Context // of what outlives a request: ends with Run
+	stop     context.CancelCauseFunc
+}
+
+// An openRoom is a room and how many connections use it; guarded by the
+// Node's mu.
+type openRoom struct {
+	*room.Room
+	users int
+	pseud string // what logs call it
+}
+
+// New returns a node that answers its peers' questions and guests at once.
+func New(cfg Config) *Node {
+	n := &Node{Config: cfg, rooms: make(map[string]*openRoom), changed: make(map[chan struct{}]bool)}
+	n.lifetime, n.stop = context.WithCancelCause(context.Background())
+	n.publisher = newPublisher(cfg.Discovery, cfg.Log)
+	cfg.Discovery.SetFinder(n.isMine)
+	cfg.Discovery.Handle(signalProtocol, func(ctx context.Context, s network.Stream) {
+		if err := n.Accept(ctx, rendezvous.Stream(s)); err != nil {
+			n.Log.Debug("guest from another node left", "err", err)
+		}
+	})
+	return n
+}
+
+// Run works until ctx ends: it keeps records of open appointments in the DHT
+// and clears away what is over. It returns when everything it started has.
+func (n *Node) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.Discovery.Run(ctx) })
+	g.Go(func() error { n.publish(ctx); return nil })
+	g.Go(func() error { n.relayChanges(ctx); return nil })
+	g.Go(func() error { n.sweep(ctx); return nil })
+	err := g.Wait()
+	n.stop(wire.ErrGoingAway)
+	n.closeRooms(wire.ErrGoingAway)
+	n.echoes.Wait()
+	return err
+}
+
+// enter returns the room of appointment a, opening it if need be, and a
+// function to call when done with it.
+func (n *Node) enter(ctx context.Context, a practice.Appointment) (*openRoom, func(), error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r, ok := n.rooms[a.ID]
+	if !ok {
+		kept, err := n.kept(ctx, a.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		r = &openRoom{pseud: pseudonym()}
+		r.Room = room.New(recorder{n, a.ID}, n.Log.With("room", r.pseud), kept)
+		n.rooms[a.ID] = r
+	}
+	r.users++
+	return r, func() { n.mu.Lock(); r.users--; n.mu.Unlock() }, nil
+}
+
+// kept returns the seats that were held when the node stopped.
+func (n *Node) kept(ctx context.Context, appointment string) ([]room.Kept, error) {
+	seats, err := n.Practice.Bound(ctx, appointment)
+	if err != nil {
+		return nil, fmt.Errorf("read kept seats: %w", err)
+	}
+	var kept []room.Kept
+	for _, s := range seats {
+		kept = append(kept, room.Kept{
+			Participant: room.Participant{Member: s.Member, Role: wire.RoleGuest, Label: s.Label, Device: s.ResumeHash},
+			Admitted:    s.Admitted,
+		})
+	}
+	return kept, nil
+}
+
+// live returns the open room of an appointment, or nil.
+func (n *Node) live(appointment string) *openRoom {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.rooms[appointment]
+}
+
+// sweep clears away rooms that nobody is in and invites that are over.
+func (n *Node) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			n.mu.Lock()
+			for id, r := range n.rooms {
+				if r.users == 0 && r.Empty() {
+					delete(n.rooms, id)
+				}
+			}
+			n.mu.Unlock()
+			if err := n.Practice.Sweep(ctx, now); err != nil && ctx.Err() == nil {
+				n.Log.Error("expired invites not removed", "err", err)
+			}
+		}
+	}
+}
+
+func (n *Node) closeRooms(reason *wire.Error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range n.rooms {
+		r.Close(reason)
+	}
+}
+
+// Watch returns a channel that ticks after appointments or seats have changed,
+// and a function that ends it.
+func (n *Node) Watch() (<-chan struct{}, func()) {
+	c := make(chan struct{}, 1)
+	n.mu.Lock()
+	n.changed[c] = true
+	n.mu.Unlock()
+	return c, func() {
+		n.mu.Lock()
+		delete(n.changed, c)
+		n.mu.Unlock()
+	}
+}
+
+// relayChanges tells every Watch what the practice's own tells, and that time
+// has passed: an appointment opens and ends without anybody's doing.
+func (n *Node) relayChanges(ctx context.Context) {
+	changed, stop := n.Practice.Watch()
+	defer stop()
+	clock := time.NewTicker(sweepEvery)
+	defer clock.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-clock.C:
+		}
+		n.tick()
+	}
+}
+
+// tick tells every Watch.
+func (n *Node) tick() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for c := range n.changed {
+		select {
+		case c <- struct{}{}:
+		default: // a tick is already waiting
+		}
+	}
+}
+
+// pseudonym returns what logs call a room: it means nothing outside this process.
+func pseudonym() string {
+	b := make([]byte, 4)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}

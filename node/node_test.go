@@ -1,0 +1,254 @@
+package node_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"anteroom/discovery"
+	"anteroom/node/nodetest"
+	"anteroom/rendezvous/invite"
+	"anteroom/rendezvous/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// meet takes a guest from the link to admission through gateway, and checks
+// what both sides heard.
+func meet(t *testing.T, home, gateway *nodetest.Node) (host, guest *nodetest.Member) {
+	t.Helper()
+	a := home.Appointment("Patient")
+	host = home.Attend(a.ID)
+	guest = gateway.MustGuest(*a.Invites[0].Link)
+	if guest.Welcome.State != wire.WindowOpen || guest.Welcome.Practitioner != home.Practitioner.Name {
+		t.Errorf("welcome: %+v", guest.Welcome)
+	}
+	guest.Join("Ana", nil)
+	nodetest.Expect[*wire.Seat](guest, func(s *wire.Seat) bool { return s.State == wire.SeatWaiting })
+	guest.Say(&wire.Description{Peer: wire.HostID, Kind: "offer", SDP: "offer"})
+	intro := nodetest.Expect[*wire.Introduce](host, nil)
+	if !bytes.Equal(intro.Key, guest.Welcome.Confirm) || !bytes.Equal(intro.Hash, guest.Hash[:]) {
+		t.Error("the practitioner was given other binding keys than the guest")
+	}
+	nodetest.Expect[*wire.Description](host, nil)
+	host.Say(&wire.Admit{Member: intro.Member, SDP: "answer"})
+	nodetest.Expect[*wire.Seat](guest, func(s *wire.Seat) bool { return s.State == wire.SeatAdmitted })
+	if d := nodetest.Expect[*wire.Description](guest, nil); d.SDP != "answer" {
+		t.Errorf("answer %q", d.SDP)
+	}
+	return host, guest
+}
+
+func TestGuestAtTheHomeNode(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	meet(t, home, home)
+}
+
+func TestGuestThroughAnotherNode(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	gateway := nodetest.Start(t, "B", nodetest.Options{Peers: []discovery.PeerInfo{home.Info()}})
+	host, guest := meet(t, home, gateway)
+	host.Say(&wire.End{})
+	if bye := nodetest.Expect[*wire.Bye](guest, nil); bye.Code != wire.CodeEnded {
+		t.Errorf("bye %s", bye.Code)
+	}
+}
+
+// Home and gateway know each other only through a third node, and neither asks
+// the other directly: the DHT alone brings them together.
+func TestGuestThroughTheDHTAlone(t *testing.T) {
+	third := nodetest.Start(t, "C", nodetest.Options{})
+	via := nodetest.Options{Bootstrap: []discovery.PeerInfo{third.Info()}, DHTOnly: true}
+	home := nodetest.Start(t, "A", via)
+	gateway := nodetest.Start(t, "B", via)
+	a := home.Appointment("Patient")
+	nodetest.Until(t, "three records held", func() bool { return home.Status().Published >= invite.Replicas })
+	guest := gateway.MustGuest(*a.Invites[0].Link)
+	guest.Join("Ana", nil)
+	nodetest.Expect[*wire.Seat](guest, nil)
+}
+
+func TestUnknownInviteIsNotFound(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	gateway := nodetest.Start(t, "B", nodetest.Options{Peers: []discovery.PeerInfo{home.Info()}})
+	stranger, err := invite.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := gateway.Guest(stranger.Link); !errors.Is(err, wire.ErrNotFound) {
+		t.Errorf("got %v, want not-found", err)
+	}
+}
+
+func TestHomeNodeComesBackInMidCall(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	a := home.Appointment("Patient")
+	host := home.Attend(a.ID)
+	guest := home.MustGuest(*a.Invites[0].Link)
+	guest.Join("Ana", nil)
+	member := nodetest.Expect[*wire.Seat](guest, nil).Member
+	nodetest.Expect[*wire.Introduce](host, nil)
+	host.Say(&wire.Admit{Member: member})
+	nodetest.Expect[*wire.Seat](guest, func(s *wire.Seat) bool { return s.State == wire.SeatAdmitted })
+	home.Stop()
+	if bye := nodetest.Expect[*wire.Bye](guest, nil); bye.Code != wire.CodeGoingAway {
+		t.Errorf("bye %s, want going-away", bye.Code)
+	}
+
+	again := nodetest.Start(t, "A", nodetest.Options{Dir: home.Dir})
+	thief := again.MustGuest(*a.Invites[0].Link)
+	thief.Join("Mallory", nil)
+	if bye := nodetest.Expect[*wire.Bye](thief, nil); bye.Code != wire.CodeSeatTaken {
+		t.Errorf("another device: %s, want seat-taken", bye.Code)
+	}
+	back := again.MustGuest(*a.Invites[0].Link)
+	back.Join("Ana", guest.Welcome.Resume)
+	if s := nodetest.Expect[*wire.Seat](back, nil); s.State != wire.SeatAdmitted || s.Member != member {
+		t.Errorf("back in seat %+v", s)
+	}
+	host = again.Attend(a.ID)
+	nodetest.Expect[*wire.Introduce](host, func(i *wire.Introduce) bool { return i.Member == member })
+	nodetest.Expect[*wire.Introduce](back, func(i *wire.Introduce) bool { return i.Member == wire.HostID })
+}
+
+func TestRevokedAndCancelledLinksSayThatItIsOver(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	a := home.Appointment("Patient", "Interpreter")
+	patient := home.MustGuest(*a.Invites[0].Link)
+	patient.Join("Ana", nil)
+	nodetest.Expect[*wire.Seat](patient, nil)
+	if err := home.Revoke(t.Context(), a.Invites[0].Member); err != nil {
+		t.Fatal(err)
+	}
+	if bye := nodetest.Expect[*wire.Bye](patient, nil); bye.Code != wire.CodeEnded {
+		t.Errorf("the guest whose link was revoked: %s", bye.Code)
+	}
+	later := home.MustGuest(*a.Invites[0].Link)
+	if later.Welcome.State != wire.WindowEnded {
+		t.Errorf("a revoked link: %s", later.Welcome.State)
+	}
+	later.Join("Ana", nil)
+	nodetest.Expect[*wire.Bye](later, func(b *wire.Bye) bool { return b.Code == wire.CodeEnded })
+
+	if err := home.Cancel(t.Context(), a.ID); err != nil {
+		t.Fatal(err)
+	}
+	if w := home.MustGuest(*a.Invites[1].Link).Welcome; w.State != wire.WindowEnded {
+		t.Errorf("a link of a cancelled appointment: %s", w.State)
+	}
+}
+
+func TestOnlyTheirOwnPractitionerAttends(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	a := home.Appointment("Patient")
+	here, there := wire.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- home.Node.Attend(t.Context(), there, "0123456789abcdef", &wire.Attend{Appointment: a.ID, Tab: make([]byte, 16), Token: "t", Fingerprint: make([]byte, 32)})
+	}()
+	frame, err := here.Recv()
+	if err != nil || !strings.Contains(string(frame), string(wire.CodeNoSuchRoom)) {
+		t.Errorf("heard %s, %v", frame, err)
+	}
+	if err := <-done; !errors.Is(err, wire.ErrNoSuchRoom) {
+		t.Errorf("Attend returned %v", err)
+	}
+}
+
+// A canary is in every name, label and message of a call. It may be in no log
+// line and in no byte of the store, in no spelling.
+func TestCanaryStaysInside(t *testing.T) {
+	var log lockedBuffer
+	options := func(o nodetest.Options) nodetest.Options {
+		o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		return o
+	}
+	const canary = "CANARY-Pereira"
+	home := nodetest.Start(t, canary+"A", options(nodetest.Options{}))
+	gateway := nodetest.Start(t, canary+"B", options(nodetest.Options{Peers: []discovery.PeerInfo{home.Info()}}))
+	a := home.Appointment(canary + " label")
+	host := home.Attend(a.ID)
+	guest := gateway.MustGuest(*a.Invites[0].Link)
+	guest.Join(canary+" name", nil)
+	member := nodetest.Expect[*wire.Seat](guest, nil).Member
+	guest.Say(&wire.Description{Peer: wire.HostID, Kind: "offer", SDP: canary + " sdp"})
+	guest.Say(&wire.Candidate{Peer: wire.HostID, Candidate: canary + " 192.0.2.77"})
+	nodetest.Expect[*wire.Description](host, nil)
+	host.Say(&wire.Admit{Member: member, SDP: canary + " answer"})
+	nodetest.Expect[*wire.Description](guest, nil)
+	guest.Say(&wire.Description{Peer: "0000000000000000", Kind: "offer", SDP: canary}) // nobody: an error
+	nodetest.Expect[*wire.ErrorBody](guest, nil)
+	host.Say(&wire.End{})
+	nodetest.Expect[*wire.Bye](guest, nil)
+	payload := a.Invites[0].Link.Payload()
+	dirs := []string{home.Dir, gateway.Dir}
+
+	secrets := []string{canary, "192.0.2.77", payload[2:40], payload[30:60]}
+	search := func(where string, data []byte) {
+		for _, s := range secrets {
+			for _, spelled := range []string{s, strings.ToLower(s), hex.EncodeToString([]byte(s)), base64.StdEncoding.EncodeToString([]byte(s))[:8]} {
+				if bytes.Contains(data, []byte(spelled)) {
+					t.Errorf("%s holds %q", where, spelled)
+				}
+			}
+		}
+	}
+	files := func() {
+		for _, dir := range dirs {
+			filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+				if err == nil && d.Type().IsRegular() {
+					data, err := os.ReadFile(path)
+					if err != nil {
+						t.Error(err)
+					}
+					search(filepath.Base(path), data)
+				}
+				return err
+			})
+		}
+	}
+	files() // while it is open, with its write-ahead log
+	home.Stop()
+	gateway.Stop()
+	files()
+	if log.Len() == 0 {
+		t.Error("nothing was logged")
+	}
+	search("the log", log.Bytes())
+}
+
+func TestJoinNeedsAKeyFrame(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	for _, frame := range [][]byte{nil, {1}, make([]byte, 33), append([]byte{2}, make([]byte, 32)...), make([]byte, 1000)} {
+		here, there := wire.Pipe()
+		done := make(chan error, 1)
+		go func() { done <- home.Join(context.Background(), there) }()
+		here.Send(frame)
+		if _, err := here.Recv(); !errors.Is(err, wire.ErrBadMessage) && !errors.Is(err, io.EOF) && !errors.Is(err, wire.ErrNotFound) {
+			t.Errorf("frame of %d bytes: %v", len(frame), err)
+		}
+		<-done
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}

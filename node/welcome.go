@@ -1,0 +1,83 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"anteroom/node/practice"
+	"anteroom/node/room"
+	"anteroom/rendezvous/wire"
+)
+
+// welcome is what the holder of a link is told: with whom, when, and what they
+// need to take their seat. It tells nothing of anybody else.
+func (n *Node) welcome(ctx context.Context, at practice.Seat) (*wire.Welcome, error) {
+	w, err := n.greeting(ctx, at.Appointment)
+	if err != nil {
+		return nil, err
+	}
+	w.State = state(at, n.Practice.Now())
+	if r := n.live(at.Appointment.ID); w.State == wire.WindowOpen && r != nil && r.Occupied(at.Member) {
+		w.State = wire.WindowFull
+	}
+	return w, nil
+}
+
+// greeting is the part of a Welcome that guests and practitioners share.
+func (n *Node) greeting(ctx context.Context, a practice.Appointment) (*wire.Welcome, error) {
+	info, err := n.Practice.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read practice: %w", err)
+	}
+	who, err := n.Practice.Practitioner(ctx, a.Practitioner)
+	if err != nil {
+		return nil, fmt.Errorf("read practitioner: %w", err)
+	}
+	return &wire.Welcome{
+		State:        wire.WindowOpen,
+		Now:          n.Practice.Now().Unix(),
+		Opens:        a.Opens().Unix(),
+		Starts:       a.Starts.Unix(),
+		Ends:         a.Closes().Unix(),
+		Practice:     info.Name,
+		Practitioner: who.Name,
+		SID:          random32(),
+		Confirm:      random32(),
+		Resume:       random32(),
+		ICEServers:   []wire.ICEServer{},
+		Demo:         a.Test,
+	}, nil
+}
+
+func random32() []byte {
+	b := make([]byte, 32)
+	rand.Read(b) // never fails
+	return b
+}
+
+// A recorder keeps what must outlive a room in the practice's store.
+type recorder struct {
+	*Node
+	appointment string
+}
+
+func (r recorder) Seated(p room.Participant) error {
+	return r.Practice.Bind(r.lifetime, p.Member, p.Device)
+}
+
+func (r recorder) Admitted(m wire.MemberID) error {
+	return r.Practice.MarkAdmitted(r.lifetime, m)
+}
+
+func (r recorder) Released(m wire.MemberID) {
+	if err := r.Practice.Release(r.lifetime, m); err != nil && r.lifetime.Err() == nil {
+		r.Log.Error("seat not released", "member", m, "err", err)
+	}
+}
+
+func (r recorder) Note(event room.Event, m wire.MemberID) {
+	if err := r.Practice.Note(r.lifetime, string(event), r.appointment, m); err != nil && r.lifetime.Err() == nil {
+		r.Log.Error("audit entry not written", "member", m, "err", err)
+	}
+}
