@@ -1,0 +1,227 @@
+package httpui
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"anteroom/rendezvous/wire"
+)
+
+// nothing is a body without fields.
+type nothing struct{}
+
+// state is where a browser stands.
+type state struct {
+	State string `json:"state"` // "setup", "signed-out" or "signed-in"
+}
+
+const (
+	stateSetUp     = "setup"
+	stateSignedOut = "signed-out"
+	stateSignedIn  = "signed-in"
+)
+
+// session tells a page what to show first.
+func (s *Server) session(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
+	x, err := s.sessions.peek(r.token, r.Header.Get(tabHeader))
+	if err != nil && !errors.Is(err, errSignedOut) {
+		return nil, err
+	}
+	info, err := s.backend.Info(r.Context(), x.Practitioner)
+	if errors.Is(err, wire.ErrUnauthorized) { // removed since
+		x = session{}
+		info, err = s.backend.Info(r.Context(), "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := struct {
+		state
+		Practice string `json:"practice"`
+		Name     string `json:"name"`
+		Names    int    `json:"names"`
+	}{state{stateSignedOut}, info.Practice, info.Name, info.Practitioners}
+	switch {
+	case info.Practitioners == 0:
+		out.State = stateSetUp
+	case x.Practitioner != "":
+		out.State = stateSignedIn
+	}
+	return out, nil
+}
+
+// launch uses up a launch address.
+func (s *Server) launch(w http.ResponseWriter, r *request, in struct {
+	Token string `json:"token"`
+},
+) (any, error) {
+	used := &Refusal{wire.CodeUnauthorized, "This address has been used or is too old; please open Anteroom again."}
+	practitioner, ok := s.launches.take(in.Token)
+	if !ok {
+		return nil, used
+	}
+	if practitioner == "" {
+		info, err := s.backend.Info(r.Context(), "")
+		if err != nil {
+			return nil, err
+		}
+		if info.Practitioners > 0 {
+			return nil, used
+		}
+	}
+	return s.enter(w, r, practitioner)
+}
+
+// enter gives the browser a session, and a cookie that nobody had before.
+func (s *Server) enter(w http.ResponseWriter, r *request, practitioner string) (any, error) {
+	token, err := s.sessions.start(r.token, practitioner)
+	if err != nil {
+		return nil, err
+	}
+	setSessionCookie(w, r.site, token)
+	if practitioner == "" {
+		return state{stateSetUp}, nil
+	}
+	return state{stateSignedIn}, nil
+}
+
+// setUp makes the practice. The permission is a session that a launch address
+// gave: whoever finds the open port first does not own the node.
+func (s *Server) setUp(w http.ResponseWriter, r *request, in SetUp) (any, error) {
+	x, err := s.sessions.get(r.token)
+	if errors.Is(err, errSignedOut) || err == nil && x.Practitioner != "" {
+		return nil, &Refusal{wire.CodeUnauthorized, "Please open the address that Anteroom showed when it started."}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, field := range []struct{ name, value string }{{"practice", in.Practice}, {"person", in.Name}} {
+		if strings.TrimSpace(field.value) == "" || !text(field.value, wire.MaxLabel) {
+			return nil, badBody("The name of the " + field.name + " must have 1 to 64 ordinary characters.")
+		}
+	}
+	practitioner, err := s.backend.SetUp(r.Context(), in)
+	if err != nil {
+		return nil, err
+	}
+	return s.enter(w, r, practitioner)
+}
+
+// signIn checks a password, more and more slowly while it is wrong.
+func (s *Server) signIn(w http.ResponseWriter, r *request, in struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+},
+) (any, error) {
+	if !text(in.Name, wire.MaxName) {
+		return nil, badBody("The name must have at most 64 ordinary characters.")
+	}
+	who, where := account(in.Name), network(addrOf(r.RemoteAddr))
+	if wait := s.lockout.begin(who, where); wait > 0 {
+		return nil, tooMany(wait, "Too many wrong passwords; please wait a little and try again.")
+	}
+	practitioner, err := s.backend.SignIn(r.Context(), in.Name, in.Password)
+	if errors.Is(err, wire.ErrUnauthorized) {
+		return nil, &Refusal{wire.CodeUnauthorized, "The name or the password is wrong."}
+	}
+	s.lockout.forgive(who, where)
+	if err != nil {
+		return nil, err
+	}
+	s.lockout.clear(who)
+	return s.enter(w, r, practitioner)
+}
+
+// tab gives the page the token that it adds to every request.
+func (s *Server) tab(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
+	token, err := s.sessions.tab(r.token, r.Header.Get(tabHeader))
+	return struct {
+		Token string `json:"token"`
+	}{token}, err
+}
+
+// signOut ends the session and its sockets, and has the browser forget us.
+func (s *Server) signOut(w http.ResponseWriter, r *request, _ nothing) (any, error) {
+	if err := s.sessions.end(r.token); err != nil {
+		return nil, err
+	}
+	setSessionCookie(w, r.site, "")
+	clear := `"cache", "storage"`
+	if r.site.secure { // on localhost it would take every other program's cookies too
+		clear += `, "cookies"`
+	}
+	w.Header().Set("Clear-Site-Data", clear)
+	return nothing{}, nil
+}
+
+func (s *Server) desk(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
+	return s.backend.Desk(r.Context(), r.session.Practitioner)
+}
+
+func (s *Server) createAppointment(_ http.ResponseWriter, r *request, in NewAppointment) (any, error) {
+	labels := []string{in.Label}
+	for _, guest := range in.Guests {
+		labels = append(labels, guest.Label)
+	}
+	for _, label := range labels {
+		if !text(label, wire.MaxLabel) {
+			return nil, badBody("A label must have at most 64 ordinary characters.")
+		}
+	}
+	if in.Starts < 0 || in.Starts > wire.MaxInt || in.Minutes < 1 || in.Minutes > int(24*time.Hour/time.Minute) || len(in.Guests) == 0 {
+		return nil, badBody("An appointment needs a time, at most 24 hours, and a guest.")
+	}
+	return s.backend.CreateAppointment(r.Context(), r.session.Practitioner, in)
+}
+
+func (s *Server) testCall(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
+	return s.backend.TestCall(r.Context(), r.session.Practitioner)
+}
+
+func (s *Server) cancel(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
+	id, err := hexID(r.PathValue("id"), 32)
+	if err != nil {
+		return nil, err
+	}
+	return nothing{}, s.backend.Cancel(r.Context(), r.session.Practitioner, id)
+}
+
+func (s *Server) links(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
+	id, err := hexID(r.PathValue("id"), 32)
+	if err != nil {
+		return nil, err
+	}
+	links, err := s.backend.Links(r.Context(), r.session.Practitioner, id)
+	if links == nil {
+		links = []Link{}
+	}
+	return struct {
+		Links []Link `json:"links"`
+	}{links}, err
+}
+
+func (s *Server) revoke(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
+	id, err := hexID(r.PathValue("member"), 16)
+	if err != nil {
+		return nil, err
+	}
+	return nothing{}, s.backend.Revoke(r.Context(), r.session.Practitioner, wire.MemberID(id))
+}
+
+func (s *Server) rotate(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
+	id, err := hexID(r.PathValue("member"), 16)
+	if err != nil {
+		return nil, err
+	}
+	return s.backend.Rotate(r.Context(), r.session.Practitioner, wire.MemberID(id))
+}
+
+// hexID returns id if it has the form of one; what has not cannot exist.
+func hexID(id string, digits int) (string, error) {
+	if len(id) != digits || strings.Trim(id, "0123456789abcdef") != "" {
+		return "", wire.ErrNotFound
+	}
+	return id, nil
+}

@@ -1,0 +1,218 @@
+package httpui
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"anteroom/rendezvous/wire"
+)
+
+const (
+	leeID       = "p1"
+	leeName     = "Dr CANARY-lee"
+	leePassword = "CANARY-correct horse"
+	anAppt      = "0123456789abcdef0123456789abcdef"
+	aMember     = "0123456789abcdef"
+)
+
+// fakeBackend is a node with one practitioner. It is stricter than a real one:
+// it fails the test when it is asked what the server should have refused.
+type fakeBackend struct {
+	t *testing.T
+
+	mu       sync.Mutex
+	fresh    bool // nobody has set this node up
+	removed  bool // Dr Lee has been removed
+	watchers map[chan struct{}]bool
+	deskErr  error
+	desk     Desk
+	created  []NewAppointment
+	signIns  int
+
+	join   func(ctx context.Context, conn wire.Conn) error
+	attend func(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error
+}
+
+func newFakeBackend(t *testing.T) *fakeBackend {
+	f := &fakeBackend{
+		t:        t,
+		watchers: map[chan struct{}]bool{},
+		desk:     Desk{Now: 1000, Practice: "CANARY-practice", Practitioner: leeName, Appointments: []Appointment{}},
+		join:     func(_ context.Context, conn wire.Conn) error { return echo(conn) },
+		attend:   func(_ context.Context, conn wire.Conn, _ string, _ *wire.Attend) error { return echo(conn) },
+	}
+	t.Cleanup(func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if len(f.watchers) > 0 {
+			t.Errorf("%d watches were not stopped", len(f.watchers))
+		}
+	})
+	return f
+}
+
+// echo returns every frame until conn ends.
+func echo(conn wire.Conn) error {
+	for {
+		b, err := conn.Recv()
+		if err != nil {
+			return err
+		}
+		if err := conn.Send(b); err != nil {
+			return err
+		}
+	}
+}
+
+// who checks a practitioner's id.
+func (f *fakeBackend) who(ctx context.Context, practitioner string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if practitioner != leeID || f.fresh {
+		f.t.Errorf("the backend was asked on behalf of %q", practitioner)
+	}
+	if f.removed {
+		return wire.ErrUnauthorized
+	}
+	return ctx.Err()
+}
+
+func (f *fakeBackend) Info(ctx context.Context, practitioner string) (Info, error) {
+	if practitioner != "" {
+		if err := f.who(ctx, practitioner); err != nil {
+			return Info{}, err
+		}
+		return Info{"CANARY-practice", leeName, 1}, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fresh {
+		return Info{}, nil
+	}
+	return Info{Practice: "CANARY-practice", Practitioners: 1}, nil
+}
+
+func (f *fakeBackend) SetUp(_ context.Context, s SetUp) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.fresh {
+		f.t.Error("the backend was set up twice")
+	}
+	if len(s.Password) < 12 {
+		return "", &Refusal{wire.CodeBadMessage, "The password must have at least 12 characters."}
+	}
+	f.fresh = false
+	return leeID, nil
+}
+
+func (f *fakeBackend) SignIn(_ context.Context, name, password string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.signIns++
+	if (name == "" || name == leeName) && password == leePassword && !f.removed && !f.fresh {
+		return leeID, nil
+	}
+	return "", wire.ErrUnauthorized
+}
+
+func (f *fakeBackend) Desk(ctx context.Context, practitioner string) (Desk, error) {
+	if err := f.who(ctx, practitioner); err != nil {
+		return Desk{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.desk, f.deskErr
+}
+
+// change changes the desk and tells watchers.
+func (f *fakeBackend) change(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	do()
+	for w := range f.watchers {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (f *fakeBackend) Watch() (<-chan struct{}, func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w := make(chan struct{}, 1)
+	f.watchers[w] = true
+	return w, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.watchers, w)
+	}
+}
+
+func (f *fakeBackend) CreateAppointment(ctx context.Context, practitioner string, n NewAppointment) (Appointment, error) {
+	if err := f.who(ctx, practitioner); err != nil {
+		return Appointment{}, err
+	}
+	if len(n.Guests) > 3 {
+		return Appointment{}, &Refusal{wire.CodeBadMessage, "An appointment has room for three guests."}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.created = append(f.created, n)
+	return Appointment{
+		ID: anAppt, Label: n.Label, Starts: n.Starts, State: "early",
+		Guests: []Guest{{Member: aMember, State: "unused", URL: "https://care.example/j#CANARY-link"}},
+	}, nil
+}
+
+func (f *fakeBackend) TestCall(ctx context.Context, practitioner string) (Appointment, error) {
+	return Appointment{ID: anAppt, State: "open", Test: true, Guests: []Guest{}}, f.who(ctx, practitioner)
+}
+
+// known checks an id that has the right form.
+func (f *fakeBackend) known(ctx context.Context, practitioner, id, want string) error {
+	if err := f.who(ctx, practitioner); err != nil {
+		return err
+	}
+	if len(id) != len(want) {
+		f.t.Errorf("the backend was asked for an id of %d characters", len(id))
+	}
+	if id != want {
+		return wire.ErrNotFound
+	}
+	return nil
+}
+
+func (f *fakeBackend) Cancel(ctx context.Context, practitioner, appointment string) error {
+	return f.known(ctx, practitioner, appointment, anAppt)
+}
+
+func (f *fakeBackend) Links(ctx context.Context, practitioner, appointment string) ([]Link, error) {
+	return []Link{{aMember, "CANARY-guest", "https://care.example/j#CANARY-link"}}, f.known(ctx, practitioner, appointment, anAppt)
+}
+
+func (f *fakeBackend) Revoke(ctx context.Context, practitioner string, m wire.MemberID) error {
+	return f.known(ctx, practitioner, string(m), aMember)
+}
+
+func (f *fakeBackend) Rotate(ctx context.Context, practitioner string, m wire.MemberID) (Link, error) {
+	return Link{"fedcba9876543210", "CANARY-guest", "https://care.example/j#CANARY-new"}, f.known(ctx, practitioner, string(m), aMember)
+}
+
+func (f *fakeBackend) Join(ctx context.Context, conn wire.Conn) error {
+	err := f.join(ctx, conn)
+	conn.Close(err)
+	return err
+}
+
+func (f *fakeBackend) Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error {
+	if err := f.who(ctx, practitioner); err != nil {
+		return err
+	}
+	err := f.attend(ctx, conn, practitioner, a)
+	conn.Close(err)
+	return err
+}
+
+func (f *fakeBackend) Card(context.Context) (string, error) { return "peer card\n", nil }

@@ -1,0 +1,125 @@
+package httpui
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"anteroom/rendezvous/wire"
+)
+
+// maxDepth is how deeply a request's JSON may be nested; ours needs 3.
+const maxDepth = 8
+
+// api is a handler that reads an In from the body of a POST and answers with
+// what do returns, as JSON.
+func api[In any](do func(w http.ResponseWriter, r *request, in In) (any, error)) handler {
+	return func(w http.ResponseWriter, r *request) error {
+		var in In
+		if r.Method == http.MethodPost {
+			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+			if _, over := errors.AsType[*http.MaxBytesError](err); over {
+				return errTooLarge
+			}
+			if err != nil {
+				return badBody("The request ended too early.")
+			}
+			if err := decode(body, &in); err != nil {
+				return err
+			}
+		}
+		out, err := do(w, r, in)
+		if err != nil {
+			return err
+		}
+		sendJSON(w, http.StatusOK, out)
+		return nil
+	}
+}
+
+func badBody(sentence string) *refusal {
+	return &refusal{http.StatusBadRequest, wire.CodeBadMessage, sentence, nil}
+}
+
+// decode reads one JSON object into v, a pointer to a struct whose JSON names
+// are lower case. What encoding/json forgives (a field twice, in other case,
+// unknown, or null; something behind the object) is an error, so no two
+// readers of a request can differ about it.
+func decode(body []byte, v any) error {
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return badBody("The request is not one JSON object.")
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return badBody("The request is not one JSON object.")
+	}
+	if err := checkObject(dec, 1); err != nil {
+		return err
+	}
+	dec = json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		if _, wrong := errors.AsType[*json.UnmarshalTypeError](err); wrong {
+			return badBody("A field of the request has the wrong type.")
+		}
+		return badBody("The request has a field that is not known.")
+	}
+	return nil
+}
+
+// checkObject reads an object whose brace has been read. The JSON is valid, so
+// Token does not fail.
+func checkObject(dec *json.Decoder, depth int) error {
+	seen := map[string]bool{}
+	for dec.More() {
+		name, _ := dec.Token()
+		key := name.(string)
+		switch {
+		case seen[key]:
+			return badBody("The request has a field twice.")
+		case strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_") != "":
+			return badBody("The request has a field that is not known.")
+		}
+		seen[key] = true
+		if err := checkValue(dec, depth); err != nil {
+			return err
+		}
+	}
+	dec.Token() // the closing brace
+	return nil
+}
+
+func checkValue(dec *json.Decoder, depth int) error {
+	token, _ := dec.Token()
+	switch token {
+	case nil:
+		return badBody("A field of the request is null.")
+	case json.Delim('{'), json.Delim('['):
+		if depth == maxDepth {
+			return badBody("The request is nested too deeply.")
+		}
+	}
+	switch token {
+	case json.Delim('{'):
+		return checkObject(dec, depth+1)
+	case json.Delim('['):
+		for dec.More() {
+			if err := checkValue(dec, depth+1); err != nil {
+				return err
+			}
+		}
+		dec.Token() // the closing bracket
+	}
+	return nil
+}
+
+// text reports whether s may be shown to people: at most limit code points,
+// none of which changes how its neighbours are shown.
+func text(s string, limit int) bool {
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && !strings.ContainsFunc(s, wire.Disturbs)
+}

@@ -1,0 +1,222 @@
+// Measures what a person waits for, beside the floor, in one run:
+//
+//   admit    "Admit" pressed → first remote frame shown, on both sides
+//   knock    link opened → knock heard by the practitioner's page
+//
+// The floor of admit is the same two browsers, cameras and pages up, connected
+// by hand: offer, answer and candidates over one bare WebSocket relay. The
+// floor of knock is loading the same page and one WebSocket round trip.
+//
+//   node e2e/bench.mjs [rounds]
+import {createServer} from 'node:http';
+import {createHash} from 'node:crypto';
+import {demo, Person} from './harness.mjs';
+
+const rounds = Number(process.argv[2] ?? 7);
+const ends = [];
+const t = {name: 'bench', passed: true, after: (f) => ends.push(f)};
+
+/** Marks the first frame that each picture of somebody else shows. */
+function watchFirstFrames() {
+  window.firstFrame = new Promise((done) => {
+    const seen = new WeakSet();
+    const look = () => {
+      for (const v of document.querySelectorAll('video[data-participant]')) {
+        if (seen.has(v)) continue;
+        seen.add(v);
+        v.requestVideoFrameCallback((now) => done(performance.timeOrigin + now));
+      }
+    };
+    new MutationObserver(look).observe(document, {subtree: true, childList: true});
+    look();
+  });
+  document.addEventListener('click', () => { window.clicked = performance.timeOrigin + performance.now(); }, true);
+}
+
+async function ours(doctor, patient, link, n) {
+  const name = `Bench ${n}`;
+  await patient.page.goto('about:blank');
+  await patient.page.goto(link);
+  await patient.button('Continue').click();
+  await patient.page.getByRole('textbox', {name: 'Your name'}).fill(name);
+  await patient.button('Join').click();
+  await doctor.button(`Admit ${name}`).waitFor();
+  await doctor.page.waitForTimeout(1500); // the guest's offer and the prepared answer are there, as after any real wait
+  for (const p of [doctor, patient]) await p.page.evaluate(watchFirstFrames);
+  await doctor.button(`Admit ${name}`).click();
+  const [seenByDoctor, seenByPatient, clicked] = await Promise.all([
+    doctor.page.evaluate(() => window.firstFrame), patient.page.evaluate(() => window.firstFrame),
+    doctor.page.evaluate(() => window.clicked),
+  ]);
+  await patient.button('Leave').click();
+  await patient.page.getByText('You can close this page').waitFor();
+  await doctor.page.getByRole('button', {name: `Admit ${name}`}).waitFor({state: 'detached'});
+  return {host: seenByDoctor - clicked, guest: seenByPatient - clicked};
+}
+
+/** A page and a WebSocket relay with nothing in them. */
+async function bareRelay() {
+  const sockets = new Set();
+  const server = createServer((_, res) => res.setHeader('content-type', 'text/html').end('<!doctype html><title>floor</title>'));
+  server.on('upgrade', (req, socket) => {
+    const accept = createHash('sha1').update(req.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+    let rest = Buffer.alloc(0);
+    socket.on('data', (chunk) => {
+      rest = Buffer.concat([rest, chunk]);
+      for (;;) {
+        if (rest.length < 2) return;
+        let length = rest[1] & 127;
+        let at = 2;
+        if (length === 126) { if (rest.length < 4) return; length = rest.readUInt16BE(2); at = 4; }
+        if (rest.length < at + 4 + length) return;
+        const mask = rest.subarray(at, at + 4);
+        const data = Buffer.from(rest.subarray(at + 4, at + 4 + length)).map((b, i) => b ^ mask[i & 3]);
+        const op = rest[0] & 15;
+        rest = rest.subarray(at + 4 + length);
+        if (op === 8) { socket.end(); return; }
+        const head = data.length < 126 ? Buffer.from([0x81, data.length]) : Buffer.from([0x81, 126, data.length >> 8, data.length & 255]);
+        for (const other of sockets) if (other !== socket) other.write(Buffer.concat([head, data]));
+        if (op === 1 && data.toString() === '"echo"') socket.write(Buffer.concat([head, data]));
+      }
+    });
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  ends.push(() => { for (const s of sockets) s.destroy(); server.close(); });
+  return `http://localhost:${server.address().port}/`;
+}
+
+/** One end of the floor: a whole call by hand, in one script. */
+async function byHand(caller) {
+  const socket = new WebSocket(`ws://${location.host}/`);
+  await new Promise((done) => { socket.onopen = done; });
+  const media = window.camera ??= await navigator.mediaDevices.getUserMedia({audio: true, video: {width: 1280, height: 720, frameRate: 30}});
+  const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle'});
+  const send = (m) => socket.send(JSON.stringify(m));
+  let queue = Promise.resolve();
+  pc.onicecandidate = ({candidate}) => candidate && send({candidate});
+  const first = new Promise((done) => {
+    pc.ontrack = ({track, streams}) => {
+      if (track.kind !== 'video') return;
+      const v = document.createElement('video');
+      v.muted = true;
+      v.autoplay = true;
+      v.srcObject = streams[0];
+      document.body.replaceChildren(v);
+      v.requestVideoFrameCallback((now) => done(performance.timeOrigin + now));
+    };
+  });
+  for (const track of media.getTracks()) pc.addTrack(track, media);
+  socket.onmessage = ({data}) => {
+    queue = queue.then(async () => {
+      const m = JSON.parse(data);
+      if (m.candidate) await pc.addIceCandidate(m.candidate);
+      if (!m.type) return;
+      await pc.setRemoteDescription(m);
+      if (m.type === 'offer') {
+        await pc.setLocalDescription();
+        send(pc.localDescription);
+      }
+    });
+  };
+  window.hangUp = () => { pc.close(); socket.close(); };
+  window.ready = true;
+  if (!caller) return {first: await first};
+  await new Promise((done) => { window.go = done; });
+  const start = performance.timeOrigin + performance.now();
+  await pc.setLocalDescription();
+  send(pc.localDescription);
+  return {start, first: await first};
+}
+
+async function floor(a, b) {
+  const callee = b.page.evaluate(byHand, false);
+  const caller = a.page.evaluate(byHand, true);
+  for (const p of [a, b]) await p.page.waitForFunction(() => window.ready);
+  await a.page.waitForFunction(() => window.go);
+  await a.page.evaluate(() => window.go());
+  const [x, y] = await Promise.all([caller, callee]);
+  for (const p of [a, b]) await p.page.evaluate(() => { window.hangUp(); window.ready = false; window.go = undefined; });
+  return {host: x.first - x.start, guest: y.first - x.start};
+}
+
+/** Link opened → knock heard, with Continue and Join pressed by the script at once. */
+async function knock(doctor, patient, link, n) {
+  const name = `Knock ${n}`;
+  await doctor.page.evaluate((label) => {
+    window.knocked = new Promise((done) => {
+      const look = () => [...document.querySelectorAll('button')].some((b) => (b.getAttribute('aria-label') ?? b.textContent).trim() === label) && done(performance.timeOrigin + performance.now());
+      new MutationObserver(look).observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+    });
+  }, `Admit ${name}`);
+  await patient.page.goto('about:blank');
+  const opened = Date.now();
+  await patient.page.goto(link);
+  await patient.page.evaluate(async (name) => {
+    const button = (text) => [...document.querySelectorAll('button')].find((b) => b.textContent.trim() === text && !b.disabled);
+    const wait = async (find) => { for (;;) { const x = find(); if (x) return x; await new Promise(requestAnimationFrame); } };
+    (await wait(() => button('Continue'))).click();
+    const box = await wait(() => document.querySelector('input[type=text],input[autocomplete=name]'));
+    box.value = name;
+    box.dispatchEvent(new Event('input', {bubbles: true}));
+    (await wait(() => button('Join'))).click();
+  }, name);
+  const heard = await doctor.page.evaluate(() => window.knocked);
+  await patient.button('Leave').click();
+  await doctor.page.getByRole('button', {name: `Admit ${name}`}).waitFor({state: 'detached'});
+  return heard - opened;
+}
+
+/** The same page, and one round trip over a WebSocket. */
+async function knockFloor(patient, pageURL, relay) {
+  await patient.page.goto('about:blank');
+  const opened = Date.now();
+  await patient.page.goto(pageURL);
+  const loaded = Date.now() - opened;
+  await patient.page.goto(relay);
+  const trip = await patient.page.evaluate(async () => {
+    const start = performance.now();
+    const socket = new WebSocket(`ws://${location.host}/`);
+    await new Promise((done) => { socket.onopen = done; });
+    const back = new Promise((done) => { socket.onmessage = done; });
+    socket.send('"echo"');
+    await back;
+    socket.close();
+    return performance.now() - start;
+  });
+  return loaded + trip;
+}
+
+const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
+const row = (what, us, by) => console.log(`${what.padEnd(34)} ${median(us).toFixed(0).padStart(6)} ms   floor ${median(by).toFixed(0).padStart(6)} ms   ratio ${(median(us) / median(by)).toFixed(2)}`);
+
+try {
+  const d = await demo(t);
+  const [doctor, patient, handA, handB] = await Promise.all([Person.arrive(t), Person.arrive(t), Person.arrive(t), Person.arrive(t)]);
+  await doctor.practise(d.practitioner);
+  const relay = await bareRelay();
+  await Promise.all([handA.page.goto(relay), handB.page.goto(relay)]);
+  const link = d.link('home');
+  const admits = [];
+  const hands = [];
+  const knocks = [];
+  const loads = [];
+  for (let n = 0; n < rounds + 1; n++) { // the first of each warms up
+    admits.push(await ours(doctor, patient, link, n));
+    hands.push(await floor(handA, handB));
+    knocks.push(await knock(doctor, patient, link, n));
+    loads.push(await knockFloor(patient, link.slice(0, link.indexOf('#')), relay));
+  }
+  for (const list of [admits, hands, knocks, loads]) list.shift();
+  console.log(`medians of ${rounds}, alternating, Chromium ${doctor.browser.version()}, loopback`);
+  row('Admit → picture, practitioner', admits.map((x) => x.host), hands.map((x) => x.host));
+  row('Admit → picture, guest', admits.map((x) => x.guest), hands.map((x) => x.guest));
+  row('link opened → knock heard', knocks, loads);
+} finally {
+  for (const end of ends.reverse()) await end();
+}
+process.exit(0);

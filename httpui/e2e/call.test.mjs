@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {call, demo, Person, until} from './harness.mjs';
+
+for (const via of ['home', 'gateway', 'practice-b']) {
+  test(`a call through ${via}`, {timeout: 120_000}, async (t) => {
+    const d = await demo(t);
+    const {doctor, patient} = await call(t, d.practitioner, d.link(via));
+    await truthful(doctor);
+    await truthful(patient);
+    await patient.button('Leave').click();
+    await patient.page.getByText('You can close this page').waitFor();
+    await stopped(patient);
+  });
+}
+
+/** The truth line says what getStats says. */
+async function truthful(person) {
+  const line = person.page.getByText(/^Direct · encrypted · verified/);
+  await line.first().waitFor();
+  await person.button('Connection details').click();
+  const [stats] = (await person.stats()).filter((s) => s.state === 'connected');
+  const details = await person.page.getByRole('region', {name: 'Connection details'}).innerText();
+  for (const value of [stats.srtp, stats.dtls]) assert.ok(details.includes(value), `${value} is not in ${details}`);
+  assert.ok(!details.includes('256-bit'));
+  await person.page.keyboard.press('Escape');
+}
+
+/** Camera and microphone are off within half a second. */
+async function stopped(person) {
+  await until('every track ended', () => person.page.evaluate(() => window.openTracks.every((track) => track.readyState === 'ended')), 500);
+}
+
+test('three people in a mesh, and the end for everyone', {timeout: 120_000}, async (t) => {
+  const d = await demo(t);
+  const {doctor, patient} = await call(t, d.practitioner, d.link('home'));
+  const specialist = await Person.arrive(t);
+  await specialist.knock(d.link('practice-b'), 'Dr Okafor');
+  await doctor.button('Admit Dr Okafor').click();
+  await Promise.all([doctor.hearsAndSees(2), patient.hearsAndSees(2), specialist.hearsAndSees(2)]);
+  await doctor.button('End for everyone').click();
+  const confirm = doctor.page.getByRole('dialog').getByRole('button', {name: 'End for everyone'});
+  if (await confirm.isVisible().catch(() => false)) await confirm.click();
+  for (const p of [patient, specialist]) {
+    await p.page.getByText('You can close this page').waitFor();
+    await stopped(p);
+  }
+  await stopped(doctor);
+});
+
+test('a guest who is denied', {timeout: 60_000}, async (t) => {
+  const d = await demo(t);
+  const [doctor, guest] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
+  await doctor.practise(d.practitioner);
+  await guest.knock(d.link('home'), 'Uninvited');
+  await doctor.button('Deny Uninvited').click();
+  const confirm = doctor.page.getByRole('dialog').getByRole('button', {name: /^Deny/});
+  if (await confirm.isVisible().catch(() => false)) await confirm.click();
+  await guest.page.getByText(/cannot let you in now/).first().waitFor();
+  assert.deepEqual(await guest.stats(), []);
+  await stopped(guest);
+});
+
+test('a damaged link says one sentence and reaches nobody', {timeout: 60_000}, async (t) => {
+  const d = await demo(t);
+  const guest = await Person.arrive(t);
+  const link = d.link('home');
+  for (const damaged of [link.slice(0, -1), link.slice(0, -5) + 'AAAAA', link.replace('#', '#x'), link.slice(0, link.indexOf('#') + 1), link.slice(0, link.indexOf('#'))]) {
+    guest.requests.length = 0;
+    await guest.page.goto('about:blank');
+    await guest.page.goto(damaged);
+    await guest.page.getByRole('alert').first().waitFor();
+    assert.equal(guest.requests.filter((u) => u.startsWith('ws')).length, 0, damaged);
+    assert.ok(!guest.page.url().includes('#A'), 'the fragment is still in the address bar');
+  }
+});
+
+test('opening a link has no effect: no camera, no knock', {timeout: 60_000}, async (t) => {
+  const d = await demo(t);
+  const [doctor, scanner] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
+  await doctor.practise(d.practitioner);
+  await scanner.page.goto(d.link('home'));
+  await scanner.button('Continue').waitFor();
+  assert.equal(await scanner.page.evaluate(() => window.userMediaCalls), 0);
+  assert.equal(await doctor.page.getByRole('button', {name: /^Admit/}).count(), 0);
+  assert.ok(!scanner.page.url().includes('#A'));
+});

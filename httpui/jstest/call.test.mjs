@@ -1,0 +1,426 @@
+// Calls against a home node, a network and devices that are all fake: what each
+// side sees, and what must never be sent or shown.
+import assert from 'node:assert/strict';
+import test, { afterEach, beforeEach, mock } from 'node:test';
+import { FakeTrack } from './fakes/media.mjs';
+import { World, holdTime } from './fakes/world.mjs';
+
+/** @type {World} */ let w;
+beforeEach(() => holdTime());
+afterEach(() => {
+  w?.close();
+  mock.timers.reset();
+});
+
+const make = async (guests = 1) => {
+  w = new World(guests);
+  await w.settle();
+  return { w, host: w.host, guest: w.guests[0], other: w.guests[1] };
+};
+
+const together = (a, b) => {
+  for (const [x, y] of [[a, b], [b, a]]) {
+    const peer = x.peer(y.member);
+    assert.equal(peer?.state, 'verified', `${x.member} has verified ${y.member}`);
+    assert.deepEqual(peer.stream.getTracks().map((t) => t.kind), ['audio', 'video']);
+  }
+};
+
+test('opening a link has no effect', async () => {
+  const { host, guest } = await make();
+  assert.equal(guest.view.phase, 'ready');
+  assert.equal(guest.view.welcome.practitioner, 'Dr Lee');
+  assert.deepEqual(host.view.waiting, []);
+  assert.equal(guest.devices.asked.length, 0);
+  assert.equal(guest.connections.length, 0);
+  assert.equal(guest.tab.kept.size, 0);
+});
+
+test('a damaged link is told without any traffic', async () => {
+  w = new World(0);
+  const { GuestCall } = await import('../static/call.js');
+  for (const fragment of ['', '#x', `#${'A'.repeat(68)}`, `#${'A'.repeat(69)}`]) {
+    const sockets = [];
+    const call = new GuestCall({
+      fragment, origin: 'https://x', media: w.host.media, storage: w.host.tab,
+      platform: { WebSocket: class { constructor() { sockets.push(this); } }, rtc: w.network.connections(null), events: null },
+    });
+    call.open();
+    await w.settle();
+    assert.deepEqual([call.snapshot.phase, call.snapshot.code, sockets.length], ['ended', 'bad-link', 0]);
+  }
+});
+
+test('a guest who waits sends no track, and learns no address', async () => {
+  const { w, host, guest } = await make();
+  await guest.media.start({ audio: true, video: true });
+  await host.media.start({ audio: true, video: true });
+  await w.join(guest, ' Ada\u202e ');
+  assert.equal(guest.view.phase, 'waiting');
+  assert.deepEqual(host.view.waiting.map((e) => e.name), ['Ada']);
+  await w.advance(20_000);
+  assert.deepEqual([guest.sending, host.sending, guest.view.peers, host.view.peers], [[], [], [], []]);
+  assert.ok(w.home.log.filter((m) => m.to === guest.member).every((m) => ['seat', 'pong'].includes(m.type)));
+  assert.equal(host.connections[0].remoteCandidates, 0, 'checks left before admission');
+  assert.equal(host.connections[0].signalingState, 'stable', 'the answer is ready');
+});
+
+test('admission is one message, and then both see each other', async () => {
+  const { w, host, guest } = await make();
+  await guest.media.start({ audio: true, video: true });
+  await host.media.start({ audio: true, video: true });
+  await w.join(guest);
+  const before = w.home.log.length;
+  w.admit(guest.member);
+  assert.deepEqual(host.sending, [], 'not before this turn of the loop has ended');
+  await w.settle();
+  together(host, guest);
+  const told = w.home.log.slice(before).filter((m) => m.to === guest.member).map((m) => m.type);
+  assert.deepEqual(told.slice(0, 4), ['seat', 'introduce', 'description', 'roster']);
+  assert.equal(w.home.log.slice(before).filter((m) => m.type === 'description').length, 1);
+  assert.equal(guest.view.phase, 'call');
+  assert.deepEqual(host.view.members.map((m) => m.member), [guest.member]);
+  assert.deepEqual(guest.sending.toSorted(), ['audio', 'video']);
+  w.check();
+});
+
+test('a guest admitted before their offer came gets the answer behind it', async () => {
+  const { w, host, guest } = await make();
+  w.home.tamper = (m, to) => (to === 'host' && (m.type === 'description' || m.type === 'candidate') ? null : m);
+  await w.join(guest);
+  w.home.tamper = (m) => m;
+  w.admit(guest.member);
+  await w.settle();
+  assert.equal(guest.view.phase, 'call');
+  await w.advance(6_000);
+  together(host, guest);
+});
+
+test('deny, remove, end and leave end everything at once', async () => {
+  for (const [act, code] of [['deny', 'denied'], ['remove', 'removed'], ['end', 'ended'], ['leave', 'left']]) {
+    const { w, host, guest } = await make();
+    if (act === 'deny') {
+      await guest.media.start({ audio: true, video: true });
+      await w.join(guest);
+      host.call.deny(guest.member);
+    } else {
+      await w.seat(guest);
+      together(host, guest);
+      if (act === 'remove') host.call.remove(guest.member);
+      if (act === 'end') host.call.end();
+      if (act === 'leave') guest.call.leave();
+    }
+    await w.settle();
+    assert.deepEqual([guest.view.phase, guest.view.code], ['ended', code], act);
+    assert.equal(guest.connections.length, 0);
+    assert.equal(guest.media.snapshot.stream, null);
+    assert.equal(guest.tab.kept.size, 0, 'the token of a seat that is gone is gone');
+    host.media.stop();
+    assert.equal(FakeTrack.live.size, 0, act);
+    assert.deepEqual(host.view.peers, []);
+    w.close();
+  }
+});
+
+test('a practitioner who leaves puts guests back into the waiting room', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  host.call.leave();
+  w.pressed.clear();
+  await w.settle();
+  assert.equal(guest.view.phase, 'waiting');
+  assert.deepEqual([guest.sending, guest.view.peers], [[], []]);
+  w.check();
+  host.open();
+  await w.settle();
+  assert.deepEqual(host.view.waiting.map((e) => e.member), [guest.member]);
+  w.admit(guest.member);
+  await w.settle();
+  together(host, guest);
+});
+
+test('hold is quiet for both, and the call is still there', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  const [pc] = guest.connections;
+  host.call.hold(guest.member, true);
+  await w.settle();
+  assert.equal(guest.view.phase, 'held');
+  assert.deepEqual([guest.sending, host.sending], [[], []]);
+  assert.deepEqual([guest.peer('host').stream, host.peer(guest.member).stream, host.peer(guest.member).reason], [null, null, 'held']);
+  await w.advance(10_000);
+  host.call.hold(guest.member, false);
+  await w.settle();
+  together(host, guest);
+  assert.equal(guest.connections[0], pc);
+});
+
+test('a lost signalling connection does not touch the media', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  const pcs = [...w.network.pcs];
+  for (const page of [guest, host, guest]) {
+    page.drop();
+    await w.settle();
+    assert.equal(page.view.connection, 'reconnecting');
+    together(host, guest);
+    await w.advance(2_000);
+    assert.equal(page.view.connection, 'online');
+    together(host, guest);
+  }
+  assert.deepEqual([...w.network.pcs], pcs);
+});
+
+test('a home node that restarts in mid-call finds the room as it was', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  const pcs = [...w.network.pcs];
+  w.home.up = false;
+  w.home.restart();
+  await w.advance(20_000);
+  together(host, guest);
+  w.home.up = true;
+  await w.advance(6_000);
+  together(host, guest);
+  assert.equal(guest.view.phase, 'call');
+  assert.deepEqual([...w.network.pcs], pcs);
+});
+
+test('a socket that dies without a word is noticed', async () => {
+  const { w, guest } = await make();
+  await w.seat(guest);
+  guest.sockets.at(-1).vanish();
+  await w.advance(25_000);
+  assert.equal(guest.view.connection, 'online');
+  assert.ok(guest.sockets.length > 1);
+});
+
+test('a page that is loaded again takes its seat and a new connection', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  guest.reload();
+  await w.settle();
+  assert.equal(guest.view.phase, 'ready');
+  await guest.media.start({ audio: true, video: true });
+  await w.join(guest);
+  assert.equal(guest.view.phase, 'call', 'without another admission');
+  await w.advance(1_000);
+  together(host, guest);
+  // The practitioner's page: attends again, and is in the call when they say so.
+  host.reload();
+  await host.media.start({ audio: true, video: true });
+  await w.advance(8_000);
+  assert.deepEqual(host.sending, []);
+  assert.equal(host.peer(guest.member).stream, null);
+  host.call.enter();
+  await w.settle();
+  together(host, guest);
+});
+
+test('the picture of a page that is gone goes with its introduction', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  guest.reload();
+  await w.settle();
+  w.home.tamper = (m, to) => (to === 'host' && m.type === 'description' ? null : m);
+  await w.join(guest);
+  assert.deepEqual([host.peer(guest.member).stream, host.connections.length], [null, 0]);
+  w.home.tamper = (m) => m;
+  await w.advance(15_000);
+  together(host, guest);
+});
+
+test('a connection that is built anew on one side is answered with a new one at once', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  const [old] = host.connections;
+  old.channel.closed = () => {}; // the other side has not noticed anything
+  old.setConnectionState = () => {};
+  guest.connections[0].setConnectionState('failed');
+  await w.advance(500);
+  together(host, guest);
+  assert.notEqual(host.connections[0], old);
+});
+
+test('a second device with the same link is turned away, and both are told', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  const [member] = [guest.member];
+  const thief = new guest.constructor(w, guest.link);
+  w.pages.push(thief);
+  await w.join(thief, 'Ada');
+  assert.deepEqual([thief.view.phase, thief.view.code], ['ended', 'seat-taken']);
+  assert.equal(guest.view.alarm, true);
+  assert.deepEqual(host.view.alarm, [member]);
+  together(host, guest);
+});
+
+test('another tab of the practitioner takes the room only when told to', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  const second = new host.constructor(w, null);
+  w.pages.push(second);
+  await w.settle();
+  assert.deepEqual([second.view.phase, second.view.code], ['elsewhere', 'host-elsewhere']);
+  together(host, guest);
+  second.call.start({ take: true });
+  await w.settle();
+  assert.deepEqual([host.view.phase, host.view.code], ['elsewhere', 'replaced']);
+  assert.equal(host.connections.length, 0);
+  await second.media.start({ audio: true, video: true });
+  second.call.enter();
+  await w.advance(2_000);
+  together(second, guest);
+});
+
+test('three guests and the practitioner all meet', async () => {
+  const { w, host } = await make(3);
+  for (const guest of w.guests) await w.seat(guest);
+  await w.advance(1_000);
+  const all = [host, ...w.guests];
+  for (const a of all) for (const b of all) if (a !== b) together(a, b);
+  assert.equal(w.network.pcs.size, 12);
+  w.guests[0].call.leave();
+  await w.settle();
+  assert.equal(w.network.pcs.size, 6);
+  together(w.guests[1], w.guests[2]);
+});
+
+test('a network that changes is recovered by ICE, and verification stays', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  await w.advance(3_000);
+  const pcs = [...w.network.pcs];
+  w.network.cut();
+  await w.advance(500);
+  assert.equal(guest.peer('host').state, 'reconnecting');
+  w.network.restore();
+  await w.advance(6_000);
+  together(host, guest);
+  assert.deepEqual([...w.network.pcs], pcs);
+});
+
+test('what ICE cannot recover is built anew, and proves itself anew', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  const pcs = [...w.network.pcs];
+  w.network.cut();
+  await w.advance(1_000);
+  for (const pc of w.network.pcs) pc.setConnectionState('failed');
+  await w.advance(20_000);
+  assert.equal(guest.peer('host').stream, null);
+  w.network.restore();
+  await w.advance(40_000);
+  together(host, guest);
+  assert.ok([...w.network.pcs].every((pc) => !pcs.includes(pc)));
+});
+
+test('tracks follow the devices, without another negotiation', async () => {
+  const { w, host, guest } = await make();
+  await w.join(guest);
+  w.admit(guest.member); // one click: the camera is still starting
+  await host.media.start({ audio: true, video: true });
+  await w.settle();
+  together(host, guest);
+  const descriptions = () => w.home.log.filter((m) => m.type === 'description').length;
+  const before = descriptions();
+  assert.deepEqual(host.sending.toSorted(), ['audio', 'video']);
+  assert.deepEqual(guest.sending, []);
+  await guest.media.start({ audio: true, video: false });
+  await w.settle();
+  assert.deepEqual(guest.sending, ['audio']);
+  await host.media.shareScreen(true);
+  await w.settle();
+  assert.equal(host.connections[0].sending.find((t) => t.kind === 'video').deviceId, 'screen');
+  host.media.mute(true);
+  await host.media.camera(false);
+  await host.media.shareScreen(false);
+  await w.advance(2_500);
+  assert.deepEqual(host.sending, ['audio']);
+  assert.deepEqual([guest.peer('host').muted, guest.peer('host').video], [true, false]);
+  assert.equal(descriptions(), before);
+});
+
+test('chat goes to verified people only, and is cleaned', async () => {
+  const { w, host, guest } = await make();
+  assert.equal(guest.call.sendChat('hello'), false);
+  await w.join(guest);
+  assert.equal(host.call.sendChat('hello'), false, 'nobody is in the call');
+  await w.seat(guest);
+  assert.equal(host.call.sendChat(' one\r\n\u202etwo\u0000 '), true);
+  await w.settle();
+  assert.deepEqual(guest.view.chat.map((l) => [l.from, l.name, l.text]), [['host', 'Dr Lee', 'one\ntwo']]);
+  assert.deepEqual(host.view.chat.map((l) => [l.from, l.text]), [['self', 'one\ntwo']]);
+  guest.call.sendChat('x'.repeat(5_000));
+  await w.settle();
+  assert.equal(host.view.chat.at(-1).text.length, 4_000);
+  host.call.hold(guest.member, true);
+  await w.settle();
+  assert.equal(guest.call.sendChat('anybody?'), false);
+  assert.equal(host.call.sendChat('  '), false);
+});
+
+test('somebody who floods the chat is heard within bounds', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  const [pc] = guest.connections;
+  for (let i = 0; i < 50; i++) pc.channel.send('{"t":"chat","text":"spam"}');
+  for (const junk of ['', '{', 'null', '[]', '{"t":"chat"}', '{"t":"chat","text":1}', '{"t":"media","audio":1,"video":0}', '{"t":"later"}']) pc.channel.send(junk);
+  await w.settle();
+  assert.equal(host.view.chat.length, 30);
+  together(host, guest);
+});
+
+test('snapshots are told at most once for each turn, and do not change', async () => {
+  const { w, guest } = await make();
+  await w.seat(guest);
+  const before = guest.views.length;
+  guest.call.sendChat('one');
+  guest.call.sendChat('two');
+  await w.settle();
+  assert.equal(guest.views.length, before + 1);
+  assert.ok(Object.isFrozen(guest.view) && Object.isFrozen(guest.view.peers[0]) && Object.isFrozen(guest.view.chat[0]));
+});
+
+test('a roster that was on its way does not undo an admission', async () => {
+  const { w, host, guest } = await make(2);
+  await w.join(guest);
+  w.admit(guest.member);
+  // The other knocks at this moment: the home node's roster still says that the first one waits.
+  await w.join(w.guests[1], 'Bo');
+  await w.settle();
+  assert.deepEqual(host.view.members.map((m) => m.member), [guest.member]);
+  together(host, guest);
+});
+
+test('a full room refuses, and whoever was refused waits as before', async () => {
+  const { w, host } = await make(4);
+  for (const guest of w.guests.slice(0, 3)) await w.seat(guest);
+  const last = w.guests[3];
+  await w.join(last, 'Late');
+  host.call.admit(last.member);
+  w.pressed.add(last.member);
+  await w.settle();
+  w.pressed.delete(last.member);
+  assert.equal(host.view.code, 'room-full');
+  assert.deepEqual(host.view.waiting.map((m) => m.member), [last.member]);
+  assert.equal(last.view.phase, 'waiting');
+  w.check();
+  w.guests[0].call.leave();
+  await w.settle();
+  w.admit(last.member);
+  await w.settle();
+  together(host, last);
+});
+
+test('a call that is closed can be closed again, at any moment', async () => {
+  const { w, host, guest } = await make();
+  await w.join(guest);
+  w.admit(guest.member);
+  for (const page of [guest, host]) for (let i = 0; i < 3; i++) page.call.close();
+  guest.call.leave();
+  host.call.end();
+  await w.advance(30_000);
+  assert.equal(w.network.pcs.size, 0);
+  assert.ok(w.home.seats.size <= 2);
+});

@@ -1,0 +1,104 @@
+// What getStats says, made into what a person is told. The fixtures are a call
+// between Chromium 156 and Firefox 153.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+import { Meter, NO_TRUTH, sample } from '../static/stats.js';
+
+const fixtures = JSON.parse(readFileSync(new URL('fixtures/stats.json', import.meta.url), 'utf8'));
+const report = (stats) => new Map(stats.map((s) => [s.id, s]));
+const changed = (stats, type, fields) => report(stats.map((s) => (s.type === type ? { ...s, ...fields } : s)));
+
+test('the truth of a direct call, as both browsers tell it', () => {
+  for (const browser of ['chromium', 'firefox']) {
+    assert.deepEqual(sample(report(fixtures[browser])).truth, {
+      path: 'direct', dtls: 'DTLS 1.3', cipher: 'SRTP_AES128_CM_HMAC_SHA1_80', dtlsCipher: 'TLS_AES_128_GCM_SHA256', relay: null,
+    }, browser);
+  }
+});
+
+test('a relay on either side is a relay, and ours has a name', () => {
+  const local = changed(fixtures.chromium, 'local-candidate', { candidateType: 'relay', url: 'turns:relay.example:443?transport=tcp' });
+  assert.deepEqual([sample(local).truth.path, sample(local).truth.relay], ['relay', 'relay.example']);
+  const v6 = changed(fixtures.chromium, 'local-candidate', { candidateType: 'relay', url: 'turn:[2001:db8::1]:3478' });
+  assert.equal(sample(v6).truth.relay, '[2001:db8::1]');
+  const remote = changed(fixtures.firefox, 'remote-candidate', { candidateType: 'relay' });
+  assert.deepEqual([sample(remote).truth.path, sample(remote).truth.relay], ['relay', null]);
+});
+
+test('nothing is claimed before there is a connection', () => {
+  assert.deepEqual(sample(new Map()).truth, NO_TRUTH);
+  assert.deepEqual(new Meter().truth, NO_TRUTH);
+  const unknown = changed(fixtures.chromium, 'transport', { tlsVersion: 'ABCD', srtpCipher: undefined });
+  assert.deepEqual([sample(unknown).truth.dtls, sample(unknown).truth.cipher], ['', '']);
+});
+
+test('both browsers count what came', () => {
+  for (const browser of ['chromium', 'firefox']) {
+    const s = sample(report(fixtures[browser]));
+    assert.ok(s.bytes > 40_000 && s.frames > 30 && s.audioPackets > 80 && s.at > 0, browser);
+  }
+});
+
+/** A meter that was fed a second of an ordinary call, then what change makes of each sample. */
+function metered(change, { count = 4, expectsPicture = true } = {}) {
+  const meter = new Meter();
+  const base = {
+    at: 0, bytes: 0, audioPackets: 0, audioLost: 0, frames: 0, videoPackets: 0, roundTrip: 0.05, lossOut: 0, uplink: 900_000, sendsVideo: true, limit: 'none',
+    truth: NO_TRUTH,
+  };
+  for (let i = 0; i < 4 + count; i++) {
+    const s = { ...base, at: 500 * i, bytes: 10_000 * i, audioPackets: 25 * i, frames: 15 * i, videoPackets: 60 * i };
+    meter.add(i < 4 ? s : { ...s, ...change(s, i - 3) });
+  }
+  return { meter, ...meter.verdict(expectsPicture) };
+}
+
+test('an ordinary call is good', () => {
+  const { quality, reason, meter } = metered(() => ({}));
+  assert.deepEqual([quality, reason, meter.silent, meter.pictures], ['good', null, false, true]);
+});
+
+test('each fault has its reason', () => {
+  const faults = {
+    'loss-in': (s, i) => ({ audioLost: 3 * i, audioPackets: s.audioPackets - 3 * i }),
+    'loss-out': () => ({ lossOut: 0.08 }),
+    delay: () => ({ roundTrip: 0.5 }),
+    bandwidth: () => ({ uplink: 50_000 }),
+    cpu: () => ({ limit: 'cpu' }),
+    frozen: () => ({ frames: 45 }),
+  };
+  for (const [reason, change] of Object.entries(faults)) {
+    const verdict = metered(change);
+    assert.deepEqual([verdict.quality, verdict.reason], ['poor', reason]);
+  }
+  assert.equal(metered(faults.frozen, { expectsPicture: false }).quality, 'good', 'a camera that is off is not frozen');
+  assert.equal(metered(() => ({ uplink: 50_000, sendsVideo: false })).quality, 'good', 'sound alone needs less');
+});
+
+test('a weak uplink is weak until it is clearly better', () => {
+  const uplinks = [50_000, 65_000, 65_000, 65_000];
+  assert.equal(metered((_, i) => ({ uplink: uplinks[i - 1] })).reason, 'bandwidth');
+  assert.equal(metered((_, i) => ({ uplink: i === 1 ? 50_000 : 75_000 })).reason, null);
+  assert.equal(metered(() => ({ uplink: 65_000 })).reason, null);
+});
+
+test('1.5 s without a byte are silence, and coming back is not', () => {
+  const still = (s) => ({ bytes: 30_000 });
+  assert.equal(metered(still, { count: 2 }).quality, 'good');
+  const { meter, quality, reason } = metered(still, { count: 3 });
+  assert.deepEqual([meter.silent, quality, reason], [true, 'lost', 'silent']);
+  meter.rearm();
+  assert.equal(meter.silent, false);
+  assert.equal(meter.flowing, false);
+  meter.add({ at: 5_000, videoPackets: 0, bytes: 40_000, audioPackets: 0, audioLost: 0, frames: 0, lossOut: 0, roundTrip: 0, uplink: 0, sendsVideo: false, limit: 'none', truth: NO_TRUTH });
+  assert.equal(meter.flowing, true);
+});
+
+test('somebody who never sent anything is not silent, nor is a page that was asleep', () => {
+  const meter = new Meter();
+  const s = { bytes: 0, audioPackets: 0, audioLost: 0, frames: 0, videoPackets: 0, roundTrip: 0, lossOut: 0, uplink: 0, sendsVideo: false, limit: 'none', truth: NO_TRUTH };
+  for (let i = 0; i < 20; i++) meter.add({ ...s, at: 500 * i });
+  assert.equal(meter.silent, false);
+  assert.equal(metered((x, i) => ({ at: 1_500 + 60_000 * i, bytes: 30_000 })).meter.silent, false);
+});

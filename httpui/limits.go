@@ -1,0 +1,183 @@
+package httpui
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// SECURITY.md 4.1 (L5), 4.5 and 4.6. Limits of single messages are in package wire.
+const (
+	readHeaderTime = 5 * time.Second
+	readTime       = 15 * time.Second
+	writeTime      = 30 * time.Second // a whole response; sockets have their own
+	idleTime       = 60 * time.Second
+	drainTime      = 5 * time.Second // from the order to stop until Run returns
+	maxHeaderBytes = 16 << 10
+	maxHeaders     = 100
+	maxBody        = 64 << 10
+	maxStreams     = 64 // of one HTTP/2 connection
+
+	sessionIdle     = 15 * time.Minute
+	sessionLife     = 10 * time.Hour
+	maxSessions     = 5 // of one practitioner
+	maxTabs         = 16
+	tabTime         = time.Minute // between signing in and fetching the tab's token
+	launchTime      = 10 * time.Minute
+	maxLaunches     = 32 // waiting to be used; the oldest is dropped
+	sessionInterval = 5 * time.Second
+
+	pingInterval    = 15 * time.Second
+	deadTime        = 45 * time.Second // without an answer to a ping
+	socketWriteTime = 10 * time.Second // one frame
+	closeTime       = time.Second      // for the closing handshake
+)
+
+// A Cap bounds how many of something are open at once.
+type Cap struct {
+	Total     int
+	PerPrefix int // from one IPv4 /24 or IPv6 /56: a household, a surgery, a street
+	Loopback  int // from this computer, where every tab and a tunnel are one address
+}
+
+// DefaultConnections and DefaultSockets are what a zero Cap in Config means.
+var (
+	DefaultConnections = Cap{Total: 2000, PerPrefix: 20, Loopback: 500}
+	DefaultSockets     = Cap{Total: 500, PerPrefix: 20, Loopback: 200}
+)
+
+// A counter keeps a Cap.
+type counter struct {
+	cap Cap
+
+	mu    sync.Mutex
+	total int
+	by    map[netip.Prefix]int // no entry is 0
+}
+
+func newCounter(c, otherwise Cap) *counter {
+	if c == (Cap{}) {
+		c = otherwise
+	}
+	return &counter{cap: c, by: map[netip.Prefix]int{}}
+}
+
+// add counts one more from p, unless that is too many.
+func (c *counter) add(p netip.Prefix) bool {
+	limit := c.cap.PerPrefix
+	if p == loopback {
+		limit = c.cap.Loopback
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.total >= c.cap.Total || c.by[p] >= limit {
+		return false
+	}
+	c.total++
+	c.by[p]++
+	return true
+}
+
+func (c *counter) remove(p netip.Prefix) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.total--
+	if c.by[p]--; c.by[p] == 0 {
+		delete(c.by, p)
+	}
+}
+
+// connections keeps a Cap on what listeners accept, whatever becomes of it. A
+// connection that became a socket is counted there instead.
+type connections struct {
+	*counter
+
+	mu   sync.Mutex
+	open map[net.Conn]connection
+}
+
+type connection struct {
+	from   netip.Prefix
+	silent bool // no byte of a request has come yet
+}
+
+func newConnections(c Cap) *connections {
+	return &connections{counter: newCounter(c, DefaultConnections), open: map[net.Conn]connection{}}
+}
+
+// watch is a http.Server's ConnState: it hears of every connection before any
+// byte of it is read, and closes those that are too many.
+func (c *connections) watch(conn net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		p := limitPrefix(addrOf(conn.RemoteAddr().String()))
+		if !c.add(p) {
+			conn.Close()
+			return
+		}
+		c.mu.Lock()
+		c.open[conn] = connection{p, true}
+		c.mu.Unlock()
+	case http.StateActive:
+		c.mu.Lock()
+		if known, ok := c.open[conn]; ok {
+			c.open[conn] = connection{known.from, false}
+		}
+		c.mu.Unlock()
+	case http.StateHijacked, http.StateClosed:
+		c.mu.Lock()
+		known, ok := c.open[conn]
+		delete(c.open, conn)
+		c.mu.Unlock()
+		if ok {
+			c.remove(known.from)
+		}
+	}
+}
+
+// closeSilent closes connections that browsers opened in case they need them,
+// for which a http.Server's Shutdown would wait five seconds.
+func (c *connections) closeSilent() {
+	var silent []net.Conn
+	c.mu.Lock()
+	for conn, known := range c.open {
+		if known.silent {
+			silent = append(silent, conn)
+		}
+	}
+	c.mu.Unlock()
+	for _, conn := range silent {
+		conn.Close()
+	}
+}
+
+// addrOf returns the IP address in "address:port"; the zero Addr if there is none.
+func addrOf(hostport string) netip.Addr {
+	ap, err := netip.ParseAddrPort(hostport)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap().WithZone("")
+}
+
+// limitPrefix is whom limits count as one.
+func limitPrefix(a netip.Addr) netip.Prefix { return prefix(a, 24, 56) }
+
+// logPrefix is as much of an address as may be written down (SECURITY.md 4.11).
+func logPrefix(a netip.Addr) netip.Prefix { return prefix(a, 24, 48) }
+
+// loopback stands for every address of this computer.
+var loopback = netip.MustParsePrefix("127.0.0.0/8")
+
+func prefix(a netip.Addr, bits4, bits6 int) netip.Prefix {
+	switch {
+	case a.IsLoopback():
+		return loopback
+	case a.Is4():
+		bits6 = bits4
+	}
+	p, _ := a.Prefix(bits6) // fails for the zero Addr only, and then p is zero too
+	return p
+}

@@ -1,0 +1,144 @@
+package httpui
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"anteroom/rendezvous/wire"
+)
+
+// logKeys is what this package may say in a log, besides slog's own.
+var logKeys = []string{"addr_kind", "bytes", "code", "dur", "err", "level", "method", "msg", "n", "request", "route", "status", "time", "version"}
+
+// TestCanary does all that a browser can do, rightly and wrongly, with names,
+// passwords, labels, links and a user agent that say CANARY, and then searches
+// the log for that, for every token, and for what is no known key.
+func TestCanary(t *testing.T) {
+	ts := newTest(t)
+	var secrets []string
+	lee := ts.browser()
+	lee.expect(401, "POST", "/api/signin", map[string]string{"name": "CANARY-guess", "password": "CANARY-wrong"})
+	token := ts.launchToken(leeID)
+	secrets = append(secrets, token["token"], lee.from, "/j#")
+	lee.expect(200, "POST", "/api/launch", token)
+	lee.fetchTab()
+	secrets = append(secrets, lee.tab, lee.cookie.Value)
+	lee.signIn()
+	secrets = append(secrets, lee.tab, lee.cookie.Value)
+
+	lee.expect(200, "GET", "/api/session?CANARY=1", nil)
+	lee.expect(200, "GET", "/api/desk", nil)
+	lee.expect(200, "POST", "/api/appointments", NewAppointment{Starts: 1, Minutes: 30, Label: "CANARY-knee", Guests: []NewGuest{{"CANARY-patient"}}})
+	lee.expect(400, "POST", "/api/appointments", map[string]string{"CANARY": "CANARY"})
+	lee.expect(404, "POST", "/api/appointments/CANARY/cancel", nil)
+	lee.expect(200, "POST", "/api/appointments/"+anAppt+"/links", nil)
+	lee.expect(200, "POST", "/api/invites/"+aMember+"/rotate", nil)
+	lee.expect(404, "GET", "/CANARY", nil)
+	lee.expect(404, "GET", "/static/CANARY/main.js", nil)
+	secrets = append(secrets, anAppt, aMember)
+	ts.ask("CANARY /CANARY\nHost: CANARY\nReferer: CANARY")
+	ts.ask("GET /\nHost: " + local + "\nX-Forwarded-For: CANARY")
+	ts.ask("GET /ws/guest\nHost: " + local + "\nOrigin: CANARY")
+	ts.exchange("203.0.113.77:5000", "CANARY\r\n\r\n")
+
+	guest := ts.browser()
+	guest.from = "203.0.113.77:5000"
+	secrets = append(secrets, "203.0.113.77", "5000")
+	c := guest.socket("/ws/guest")
+	if err := c.Send([]byte("CANARY-frame")); err != nil {
+		t.Fatal(err)
+	}
+	c.Recv()
+	c.ws.Close(4000, "CANARY")
+	call, desk := lee.attend(), lee.openDesk()
+	recvDesk(t, desk)
+	ts.backend.change(func() { ts.backend.deskErr = errors.New("read desk: disk on fire") })
+	expectEnd(t, desk, wire.ErrInternal)
+	lee.expect(200, "POST", "/api/signout", nil)
+	expectEnd(t, call, wire.ErrUnauthorized)
+	if err := ts.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	log := ts.log.String()
+	for _, secret := range append(secrets, "CANARY") {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log holds %q", secret)
+		}
+	}
+	var messages []string
+	for line := range strings.Lines(log) {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatal(err)
+		}
+		messages = append(messages, entry["msg"].(string))
+		for key := range entry {
+			if !slices.Contains(logKeys, key) {
+				t.Errorf("unknown key %q in %s", key, line)
+			}
+		}
+	}
+	slices.Sort(messages)
+	if got, want := slices.Compact(messages), []string{"pages served", "request served", "socket closed", "socket failed"}; !slices.Equal(got, want) {
+		t.Errorf("messages %q, want %q", got, want)
+	}
+	if !strings.Contains(log, "disk on fire") {
+		t.Error("the log does not say why the diary failed")
+	}
+}
+
+// TestAccessLog compares a line of each kind with what it must be.
+func TestAccessLog(t *testing.T) { inBubble(t, testAccessLog) }
+
+func testAccessLog(t *testing.T) {
+	ts := newTest(t)
+	lee := ts.signedIn()
+	for _, c := range []struct {
+		request, from string
+		want          map[string]any
+	}{
+		{
+			"POST /api/appointments/" + anAppt + "/cancel HTTP/1.1\r\nHost: " + local + "\r\nOrigin: http://" + local +
+				"\r\nContent-Type: application/json\r\nCookie: " + lee.cookie.Name + "=" + lee.cookie.Value + "\r\n" + tabHeader + ": " + lee.tab +
+				"\r\nContent-Length: 2\r\n\r\n{}", "127.0.0.1:5000",
+			map[string]any{"route": "/api/appointments/{id}/cancel", "method": "POST", "status": 200.0, "bytes": 2.0, "addr_kind": "loopback", "level": "INFO"},
+		},
+		{
+			"GET /static/" + ts.assets.hash + "/style.css HTTP/1.1\r\nHost: " + public + "\r\n\r\n", "203.0.113.77:5000",
+			map[string]any{"route": "/static/{hash}/{file...}", "method": "GET", "status": 200.0, "bytes": 8.0, "addr_kind": "203.0.113.0/24", "level": "DEBUG"},
+		},
+		{
+			"BREW /pot HTTP/1.1\r\nHost: " + local + "\r\n\r\n", "[2001:db8:1:2::3]:5000",
+			map[string]any{"route": "none", "method": "other", "status": 405.0, "addr_kind": "2001:db8:1::/48", "level": "INFO"},
+		},
+	} {
+		pass(0)
+		before := ts.log.String()
+		if resp := ts.exchange(c.from, c.request); resp == nil {
+			t.Fatal("no answer")
+		}
+		pass(0)
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(ts.log.String(), before)), &entry); err != nil { // exactly one line
+			t.Fatal(err)
+		}
+		c.want["msg"] = "request served"
+		for _, free := range []string{"time", "dur", "request"} {
+			if entry[free] == nil {
+				t.Errorf("no %s in %v", free, entry)
+			}
+			delete(entry, free)
+		}
+		if c.want["bytes"] == nil {
+			delete(entry, "bytes")
+		}
+		if !maps.Equal(entry, c.want) {
+			t.Errorf("got  %v\nwant %v", entry, c.want)
+		}
+	}
+}

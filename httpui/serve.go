@@ -1,0 +1,163 @@
+package httpui
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"anteroom/rendezvous/wire"
+)
+
+// ServeHTTP answers one request and writes one line about it: which route, how
+// it ended, from which network. Nothing that a request holds is written down,
+// not even its path (SECURITY.md 4.11).
+func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	a := &answer{ResponseWriter: w, last: func() {}}
+	defer func() { a.last() }()
+	r := &request{Request: hr}
+	log := s.log.With("request", requestID())
+	started := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(p)
+			}
+			log.Error("request panicked", "route", r.template(), "err", panicText(p))
+			if a.status == 0 {
+				writeRefusal(a, refusalFor(wire.ErrInternal))
+			}
+		}
+		log.LogAttrs(r.Context(), r.level(a.status), "request served",
+			slog.String("route", r.template()),
+			slog.String("method", r.knownMethod()),
+			slog.Int("status", a.status),
+			slog.Int64("dur", time.Since(started).Milliseconds()),
+			slog.Int64("bytes", a.bytes),
+			slog.String("addr_kind", logName(r.RemoteAddr)))
+	}()
+
+	err := s.serve(a, r)
+	if err == nil || a.status != 0 {
+		return
+	}
+	no := refusalFor(err)
+	if no.code == wire.CodeInternal {
+		log.Error("request failed", "route", r.template(), "err", err)
+	}
+	writeRefusal(a, no)
+}
+
+// serve sends r through the guard to its route.
+func (s *Server) serve(w *answer, r *request) error {
+	err := s.check(r)
+	setHeaders(w.Header(), r.site)
+	if err != nil {
+		return err
+	}
+	return r.route.handle(w, r)
+}
+
+// template is the request's route as the log may know it.
+func (r *request) template() string {
+	if r.route == nil {
+		return "none"
+	}
+	return r.route.pattern
+}
+
+// knownMethod is the method as the log may know it.
+func (r *request) knownMethod() string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost:
+		return r.Method
+	}
+	return "other"
+}
+
+// level keeps the twenty files of every page load out of a normal log.
+func (r *request) level(status int) slog.Level {
+	if status == http.StatusOK && r.route != nil && strings.HasPrefix(r.route.pattern, "/static/") {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// logName is the network that an address belongs to.
+func logName(remote string) string {
+	switch p := logPrefix(addrOf(remote)); {
+	case p == loopback:
+		return "loopback"
+	case p.IsValid():
+		return p.String()
+	}
+	return "unknown"
+}
+
+func requestID() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// panicText says where a panic was, and what the runtime has to say of it. What
+// other values say is unknown, so only their type is told.
+func panicText(p any) string {
+	what := fmt.Sprintf("%T", p)
+	if err, ok := p.(runtime.Error); ok {
+		what = err.Error()
+	}
+	pcs := make([]uintptr, 16)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	var where []string
+	for {
+		frame, more := frames.Next()
+		where = append(where, fmt.Sprintf("%s:%d", frame.Function, frame.Line))
+		if !more {
+			return what + " at " + strings.Join(where, " < ")
+		}
+	}
+}
+
+// answer is a ResponseWriter that remembers what it answered, and the
+// connection if that was taken over.
+type answer struct {
+	http.ResponseWriter
+	status int // 0 while nothing has been written
+	bytes  int64
+	conn   net.Conn // after Hijack
+	last   func()   // called when all is said, in the log too
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	n, err := a.ResponseWriter.Write(b)
+	a.bytes += int64(n)
+	return n, err
+}
+
+// Hijack implements http.Hijacker for the WebSocket library.
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buf, err := http.NewResponseController(a.ResponseWriter).Hijack()
+	a.conn = conn
+	return conn, buf, err
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

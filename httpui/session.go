@@ -1,0 +1,414 @@
+package httpui
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"anteroom/rendezvous/wire"
+)
+
+// tabHeader carries a tab's token. Cookies are shared between all programs that
+// listen on one computer and all of a browser's tabs; this is shared with none.
+const tabHeader = "X-Anteroom-Tab"
+
+// A SessionStore keeps sessions beyond the process. It sees hashes of the
+// cookies, and contents without names. It may forget what has expired.
+type SessionStore interface {
+	scs.Store
+	scs.IterableStore
+}
+
+// A session is what a browser's cookie stands for: a practitioner who signed
+// in, or, without one, the permission to set this node up.
+type session struct {
+	ID           string   `json:"id"` // stays when the cookie is renewed
+	Practitioner string   `json:"practitioner,omitempty"`
+	Born         int64    `json:"born"`  // when somebody signed in; Unix seconds, as all of these
+	Seen         int64    `json:"seen"`  // last sign of life
+	Fresh        int64    `json:"fresh"` // until when a tab may fetch its token; 0: one has
+	Tabs         []string `json:"tabs"`  // hashes of the tabs' tokens, oldest first
+}
+
+// sessionKey is where scs keeps a session.
+const sessionKey = "session"
+
+// sessions is every session, and the sockets that live by them.
+type sessions struct {
+	store SessionStore
+	scs   *scs.SessionManager
+	now   func() time.Time
+
+	// mu keeps two changes to a session from overwriting each other, so it is
+	// held while the store works; that is a file on this computer.
+	mu   sync.Mutex
+	live map[string]*liveSession // by session ID; no entry is empty
+}
+
+// liveSession is a session's sockets.
+type liveSession struct {
+	token string // the session's cookie
+	calls int    // how many of them carry a call
+	conns map[wire.Conn]bool
+}
+
+func newSessions(store SessionStore, now func() time.Time) *sessions {
+	return &sessions{
+		store: store,
+		// Not scs.New, whose default store starts a goroutine for ever. The
+		// cookie, idleness and age are dealt with here: scs writes headers of
+		// its own and knows no other clock than time.Now.
+		scs:  &scs.SessionManager{Store: store, Codec: scs.GobCodec{}, Lifetime: sessionLife, HashTokenInStore: true},
+		now:  now,
+		live: map[string]*liveSession{},
+	}
+}
+
+// sessionCookie returns the session cookie of r; "" if there is not exactly
+// one. Another program on this computer can plant a second one.
+func sessionCookie(r *request) string {
+	if cookies := r.CookiesNamed(r.site.cookie); len(cookies) == 1 {
+		return cookies[0].Value
+	}
+	return ""
+}
+
+// setSessionCookie gives the browser its cookie, for as long as it runs; an
+// empty token takes it away.
+func setSessionCookie(w http.ResponseWriter, at *site, token string) {
+	cookie := &http.Cookie{
+		Name:     at.cookie,
+		Value:    token,
+		Path:     "/",
+		Secure:   at.secure,
+		HttpOnly: true,
+		SameSite: http.SameSiteStrictMode,
+	}
+	if token == "" {
+		cookie.MaxAge = -1
+	}
+	http.SetCookie(w, cookie)
+}
+
+// get returns the session of a cookie. The error is errSignedOut if there is none.
+func (s *sessions) get(token string) (session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, x, err := s.loadLocked(token)
+	return x, err
+}
+
+// authorize returns the session of a practitioner's cookie and tab token, and
+// counts as a sign of life.
+func (s *sessions) authorize(token, tabToken string) (session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, x, err := s.loadLocked(token)
+	if err != nil {
+		return session{}, err
+	}
+	if x.Practitioner == "" || !x.hasTab(tabToken) {
+		return session{}, errSignedOut
+	}
+	if now := s.now().Unix(); now != x.Seen {
+		x.Seen = now
+		_, err = s.saveLocked(ctx, x)
+	}
+	return x, err
+}
+
+// peek returns the session of a practitioner's cookie if the tab has a token,
+// or may have one by asking. It is no sign of life.
+func (s *sessions) peek(token, tabToken string) (session, error) {
+	x, err := s.get(token)
+	if err == nil && (x.Practitioner == "" || !x.hasTab(tabToken) && x.Fresh <= s.now().Unix()) {
+		return session{}, errSignedOut
+	}
+	return x, err
+}
+
+// tab returns a token for a tab: its own, if it has one, else the one that each
+// sign-in is good for, once and within tabTime. A cookie alone gets nothing.
+func (s *sessions) tab(token, tabToken string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, x, err := s.loadLocked(token)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case x.Practitioner == "":
+		return "", errSignedOut
+	case x.hasTab(tabToken):
+		return tabToken, nil
+	case x.Fresh <= s.now().Unix():
+		return "", errSignedOut
+	}
+	fresh := newToken()
+	x.Fresh = 0
+	x.Tabs = append(x.Tabs, tabHash(fresh))
+	x.Tabs = x.Tabs[max(0, len(x.Tabs)-maxTabs):]
+	_, err = s.saveLocked(ctx, x)
+	return fresh, err
+}
+
+// start makes a session for practitioner (none: to set up), in place of that of
+// an older cookie of the same browser, and returns the new cookie. If the same
+// practitioner signs in again, the browser's other tabs go on; anybody else's
+// are closed.
+func (s *sessions) start(older, practitioner string) (token string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	x := session{
+		ID:           newToken(),
+		Practitioner: practitioner,
+		Born:         now.Unix(),
+		Seen:         now.Unix(),
+		Fresh:        now.Add(tabTime).Unix(),
+	}
+	ctx, old, err := s.loadLocked(older)
+	switch {
+	case err == nil && old.Practitioner == practitioner && practitioner != "":
+		x.ID, x.Tabs = old.ID, old.Tabs
+	case err == nil:
+		s.hangUpLocked(old.ID)
+	case !errors.Is(err, errSignedOut):
+		return "", err
+	}
+	if err := s.scs.RenewToken(ctx); err != nil { // forgets the older cookie
+		return "", fmt.Errorf("renew session: %w", err)
+	}
+	if token, err = s.saveLocked(ctx, x); err != nil {
+		return "", err
+	}
+	if l := s.live[x.ID]; l != nil {
+		l.token = token
+	}
+	return token, s.trimLocked(x)
+}
+
+// end ends the session of a cookie, and its sockets.
+func (s *sessions) end(token string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, x, err := s.loadLocked(token)
+	if err != nil {
+		return err
+	}
+	s.hangUpLocked(x.ID)
+	if err := s.scs.Destroy(ctx); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
+
+// attach ties conn to the session of a cookie: it is closed when the session
+// ends, and while one that carries a call is open, sweep keeps the session alive.
+// The caller detaches conn when it is done with it.
+func (s *sessions) attach(token string, conn wire.Conn, call bool) (detach func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, x, err := s.loadLocked(token)
+	if err != nil {
+		return nil, err
+	}
+	l := s.live[x.ID]
+	if l == nil {
+		l = &liveSession{token: token, conns: map[wire.Conn]bool{}}
+		s.live[x.ID] = l
+	}
+	l.conns[conn] = call
+	if call {
+		l.calls++
+	}
+	return func() { s.detach(x.ID, conn) }, nil
+}
+
+func (s *sessions) detach(id string, conn wire.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.live[id]
+	if l == nil {
+		return // the session has ended
+	}
+	if l.conns[conn] {
+		l.calls--
+		if l.calls == 0 { // the call was the sign of life until now
+			if ctx, x, err := s.loadLocked(l.token); err == nil {
+				x.Seen = s.now().Unix()
+				s.saveLocked(ctx, x) // at worst the session ends a minute early
+			}
+		}
+	}
+	delete(l.conns, conn)
+	if len(l.conns) == 0 {
+		delete(s.live, id)
+	}
+}
+
+// watch closes the sockets of sessions that have ended otherwise than by end,
+// and keeps the sessions of calls alive, until ctx ends.
+func (s *sessions) watch(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(sessionInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := s.sweep(); err != nil {
+				log.Error("sessions not checked", "err", err)
+			}
+		}
+	}
+}
+
+// sweep looks at every session that has sockets. The error is the store's.
+func (s *sessions) sweep() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var failed error
+	for id, l := range s.live {
+		ctx, x, err := s.loadLocked(l.token)
+		switch now := s.now().Unix(); {
+		case errors.Is(err, errSignedOut):
+			s.hangUpLocked(id)
+		case err != nil:
+			failed = err
+		case l.calls > 0 && now-x.Seen >= 60: // seldom enough for a disk
+			x.Seen = now
+			if _, err := s.saveLocked(ctx, x); err != nil {
+				failed = err
+			}
+		}
+	}
+	return failed
+}
+
+// hangUpLocked closes the sockets of a session.
+func (s *sessions) hangUpLocked(id string) {
+	if l := s.live[id]; l != nil {
+		delete(s.live, id)
+		for conn := range l.conns {
+			conn.Close(wire.ErrUnauthorized) // does not block
+		}
+	}
+}
+
+// trimLocked ends the oldest sessions of x's practitioner beyond maxSessions,
+// sparing x.
+func (s *sessions) trimLocked(x session) error {
+	all, err := s.store.All()
+	if err != nil {
+		return fmt.Errorf("list sessions: %w", err)
+	}
+	type entry struct {
+		key string
+		session
+	}
+	var others []entry
+	for key, raw := range all {
+		_, values, err := s.scs.Codec.Decode(raw)
+		if err != nil {
+			return fmt.Errorf("read session: %w", err)
+		}
+		blob, _ := values[sessionKey].([]byte)
+		other, err := parseSession(blob)
+		if err != nil {
+			return err
+		}
+		if other.ID != x.ID && other.Practitioner == x.Practitioner {
+			others = append(others, entry{key, other})
+		}
+	}
+	slices.SortFunc(others, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.Born, b.Born), cmp.Compare(a.key, b.key))
+	})
+	for i, other := range others {
+		if i < len(others)-(maxSessions-1) || !s.now().Before(other.expires()) {
+			s.hangUpLocked(other.ID)
+			if err := s.store.Delete(other.key); err != nil { // the key is the hash; scs would hash it again
+				return fmt.Errorf("end session: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// loadLocked returns the session of a cookie, and the context by which scs
+// knows it. The error is errSignedOut if there is none; the context is good then too.
+func (s *sessions) loadLocked(token string) (context.Context, session, error) {
+	ctx, err := s.scs.Load(context.Background(), token)
+	if err != nil {
+		return nil, session{}, fmt.Errorf("load session: %w", err)
+	}
+	blob := s.scs.GetBytes(ctx, sessionKey)
+	if blob == nil {
+		return ctx, session{}, errSignedOut
+	}
+	x, err := parseSession(blob)
+	if err != nil {
+		return nil, session{}, err
+	}
+	if !s.now().Before(x.expires()) {
+		return ctx, session{}, errSignedOut
+	}
+	return ctx, x, nil
+}
+
+// saveLocked stores x, and returns its cookie.
+func (s *sessions) saveLocked(ctx context.Context, x session) (token string, err error) {
+	blob, err := json.Marshal(x)
+	if err != nil {
+		return "", fmt.Errorf("write session: %w", err)
+	}
+	s.scs.Put(ctx, sessionKey, blob)
+	s.scs.SetDeadline(ctx, x.expires())
+	if token, _, err = s.scs.Commit(ctx); err != nil {
+		return "", fmt.Errorf("store session: %w", err)
+	}
+	return token, nil
+}
+
+func parseSession(blob []byte) (x session, err error) {
+	if err := json.Unmarshal(blob, &x); err != nil {
+		return session{}, fmt.Errorf("read session: %w", err)
+	}
+	return x, nil
+}
+
+// expires is when x ends if nothing more is heard of it.
+func (x session) expires() time.Time {
+	idle, end := time.Unix(x.Seen, 0).Add(sessionIdle), time.Unix(x.Born, 0).Add(sessionLife)
+	if idle.Before(end) {
+		return idle
+	}
+	return end
+}
+
+// hasTab reports whether token is that of one of x's tabs.
+func (x session) hasTab(token string) bool {
+	hash, found := []byte(tabHash(token)), 0
+	for _, t := range x.Tabs {
+		found |= subtle.ConstantTimeCompare([]byte(t), hash)
+	}
+	return found == 1
+}
+
+func tabHash(token string) string {
+	hash := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(hash[:])
+}

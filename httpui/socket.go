@@ -1,0 +1,185 @@
+package httpui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	"golang.org/x/time/rate"
+
+	"anteroom/rendezvous/wire"
+)
+
+// subprotocol is the only version of the protocol that there is.
+const subprotocol = "ar1"
+
+// sockets is every WebSocket that is open, or about to be.
+type sockets struct {
+	*counter
+
+	mu      sync.Mutex
+	closing bool
+	open    map[*wsConn]bool
+	running sync.WaitGroup // one for each that was reserved
+}
+
+func newSockets(c Cap) *sockets {
+	return &sockets{counter: newCounter(c, DefaultSockets), open: map[*wsConn]bool{}}
+}
+
+// reserve makes room for a socket from p, until release.
+func (s *sockets) reserve(p netip.Prefix) (release func(), err error) {
+	if !s.add(p) {
+		return nil, tooMany(10*time.Second, "Too many connections from this network; please close some pages.")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		s.remove(p)
+		return nil, wire.ErrGoingAway
+	}
+	s.running.Add(1)
+	return func() {
+		s.remove(p)
+		s.running.Done()
+	}, nil
+}
+
+// opened makes c one that closeAll closes.
+func (s *sockets) opened(c *wsConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[c] = true
+	if s.closing {
+		c.Close(wire.ErrGoingAway) // does not block
+	}
+}
+
+func (s *sockets) closed(c *wsConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+}
+
+// closeAll says going-away on every socket, and on those to come.
+func (s *sockets) closeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	for c := range s.open {
+		c.Close(wire.ErrGoingAway) // does not block
+	}
+}
+
+// wait returns when every socket's handler has returned, or ctx ends.
+func (s *sockets) wait(ctx context.Context) error {
+	still := make(chan struct{})
+	go func() { // ends with the last handler, which its Conn's end ends
+		s.running.Wait()
+		close(still)
+	}()
+	select {
+	case <-still:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for sockets: %w", ctx.Err())
+	}
+}
+
+// serveSocket turns r into a socket of frames of one kind and lets carry have
+// it; why carry returned is what the browser is told.
+func (s *Server) serveSocket(w http.ResponseWriter, r *request, kind websocket.MessageType, carry func(*wsConn) error) error {
+	a := w.(*answer)
+	release, err := s.sockets.reserve(limitPrefix(addrOf(r.RemoteAddr)))
+	if err != nil {
+		return err
+	}
+	a.last = release
+	// The guard has refused whatever the library would refuse, and a missing
+	// Origin, which it would take.
+	ws, err := websocket.Accept(a, r.Request, &websocket.AcceptOptions{
+		Subprotocols:    []string{subprotocol},
+		CompressionMode: websocket.CompressionDisabled,
+	})
+	if err != nil {
+		return fmt.Errorf("accept socket: %w", err)
+	}
+	c := newConn(ws, a.conn, kind, rate.NewLimiter(wire.MessagesPerSec, wire.MessagesBurst))
+	s.sockets.opened(c)
+	defer func() {
+		c.Close(wire.ErrInternal) // after a panic; otherwise it is closed
+		c.wait()
+		s.sockets.closed(c)
+	}()
+
+	err = carry(c)
+	c.Close(err)
+	s.logEnd(r, err)
+	return nil
+}
+
+// logEnd says how a socket ended, if that is worth saying.
+func (s *Server) logEnd(r *request, err error) {
+	_, told := errors.AsType[*wire.Error](err)
+	switch {
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case told:
+		s.log.Debug("socket closed", "route", r.template(), "code", string(wire.Public(err).Code))
+	default:
+		s.log.Error("socket failed", "route", r.template(), "err", err)
+	}
+}
+
+// guestSocket carries a guest, from the key frame on.
+func (s *Server) guestSocket(w http.ResponseWriter, r *request) error {
+	return s.serveSocket(w, r, websocket.MessageBinary, func(c *wsConn) error {
+		return s.backend.Join(c.ctx, c)
+	})
+}
+
+// hostSocket carries a practitioner, who says first which appointment, and
+// proves to be in one of our tabs.
+func (s *Server) hostSocket(w http.ResponseWriter, r *request) error {
+	return s.serveSocket(w, r, websocket.MessageText, func(c *wsConn) error {
+		frame, err := c.Recv()
+		if err != nil {
+			return err
+		}
+		body, err := wire.Decode(frame)
+		if err != nil {
+			return err
+		}
+		attend, ok := body.(*wire.Attend)
+		if !ok {
+			return wire.ErrBadMessage
+		}
+		session, detach, err := s.admit(r, c, attend.Token, true)
+		if err != nil {
+			return err
+		}
+		defer detach()
+		return s.backend.Attend(c.ctx, c, session.Practitioner, attend)
+	})
+}
+
+// admit checks the token that a practitioner's socket sent first, and ties the
+// socket to the session.
+func (s *Server) admit(r *request, c *wsConn, tabToken string, call bool) (session, func(), error) {
+	x, err := s.sessions.authorize(r.token, tabToken)
+	if err == nil {
+		var detach func()
+		if detach, err = s.sessions.attach(r.token, c, call); err == nil {
+			return x, detach, nil
+		}
+	}
+	if errors.Is(err, errSignedOut) {
+		err = wire.ErrUnauthorized
+	}
+	return session{}, nil, err
+}

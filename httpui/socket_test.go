@@ -1,0 +1,269 @@
+package httpui
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"anteroom/rendezvous/wire"
+)
+
+func TestHostSocket(t *testing.T) {
+	ts := newTest(t)
+	asked := make(chan *wire.Attend, 1)
+	ts.backend.attend = func(_ context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error {
+		asked <- a
+		return echo(conn)
+	}
+	c := ts.signedIn().attend()
+	if a := <-asked; a.Appointment != anAppt || len(a.Tab) != 16 {
+		t.Errorf("the node was asked for %+v", a)
+	}
+	if err := c.Send([]byte(`{"type":"ping","body":{}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Recv(); err != nil || string(got) != `{"type":"ping","body":{}}` {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+// The cookie opened the socket; without a tab's token nothing is said on it.
+func TestSocketNeedsTheTab(t *testing.T) {
+	ts := newTest(t)
+	ts.backend.attend = func(context.Context, wire.Conn, string, *wire.Attend) error {
+		t.Error("the node was asked")
+		return nil
+	}
+	lee := ts.signedIn()
+	host := lee.socket("/ws/host")
+	lee.sendAttend(host, newToken())
+	expectEnd(t, host, wire.ErrUnauthorized)
+
+	for _, first := range []string{`{"token":"` + newToken() + `"}`, `{"token":""}`, `{}`} {
+		desk := lee.socket("/ws/desk")
+		if err := desk.Send([]byte(first)); err != nil {
+			t.Fatal(err)
+		}
+		expectEnd(t, desk, wire.ErrUnauthorized)
+	}
+}
+
+func TestFirstFrameOfAPractitioner(t *testing.T) {
+	ts := newTest(t)
+	lee := ts.signedIn()
+	for path, frames := range map[string][]string{
+		"/ws/host": {"", "{}", "null", `{"type":"ping","body":{}}`, `{"type":"join","body":{}}`, `{"type":"attend","body":{}}`, "\xff"},
+		"/ws/desk": {"", "null", `{"token":1}`, `{"token":"` + lee.tab + `","take":true}`, `{"token":"` + lee.tab + `"}{}`},
+	} {
+		for _, frame := range frames {
+			c := lee.socket(path)
+			if err := c.Send([]byte(frame)); err != nil {
+				t.Fatal(err)
+			}
+			expectEnd(t, c, wire.ErrBadMessage)
+		}
+	}
+}
+
+// Signing out between opening a socket and speaking on it helps nobody.
+func TestSignOutBeforeTheFirstFrame(t *testing.T) {
+	ts := newTest(t)
+	lee := ts.signedIn()
+	c := lee.socket("/ws/host")
+	lee.expect(200, "POST", "/api/signout", nil)
+	lee.sendAttend(c, lee.tab)
+	expectEnd(t, c, wire.ErrUnauthorized)
+}
+
+// recvDesk is the next snapshot on c.
+func recvDesk(t *testing.T, c *wsConn) Desk {
+	t.Helper()
+	frame, err := c.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var desk Desk
+	if err := json.Unmarshal(frame, &desk); err != nil {
+		t.Fatal(err)
+	}
+	return desk
+}
+
+func TestDeskIsPushed(t *testing.T) {
+	ts := newTest(t)
+	c := ts.signedIn().openDesk()
+	c.ws.SetReadLimit(1 << 20) // a browser has none
+	if desk := recvDesk(t, c); desk.Practitioner != leeName || desk.Appointments == nil {
+		t.Errorf("first snapshot %+v", desk)
+	}
+	ts.backend.change(func() { ts.backend.desk.Appointments = make([]Appointment, 500) }) // larger than any frame of a call
+	if desk := recvDesk(t, c); len(desk.Appointments) != 500 {
+		t.Errorf("%d appointments", len(desk.Appointments))
+	}
+	// Changes that come while nobody reads are one change; the last is seen.
+	for i := range 100 {
+		ts.backend.change(func() { ts.backend.desk.Now = int64(2000 + i) })
+	}
+	for n := 1; ; n++ {
+		if recvDesk(t, c).Now == 2099 {
+			break
+		}
+		if n == 100 {
+			t.Fatal("100 snapshots, and the last change is not among them")
+		}
+	}
+}
+
+// A window that opens or closes is a change that nobody announces.
+func TestDeskFollowsTheClock(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ts := newTest(t)
+		ts.backend.desk.Appointments = []Appointment{{Opens: 1000, Starts: 1100, Ends: 1400, Closes: 1500}, {Opens: 1090}}
+		c := ts.signedIn().openDesk()
+		last := time.Now()
+		for _, want := range []int64{0, 90, 10, 300, 100} {
+			recvDesk(t, c)
+			if got := time.Since(last); got != time.Duration(want)*time.Second {
+				t.Fatalf("snapshot after %v, want %d s", got, want)
+			}
+			last = time.Now()
+			ts.backend.mu.Lock()
+			ts.backend.desk.Now += map[int64]int64{0: 90, 90: 10, 10: 300, 300: 100}[want]
+			ts.backend.mu.Unlock()
+		}
+	})
+}
+
+func TestDeskFailure(t *testing.T) {
+	ts := newTest(t)
+	c := ts.signedIn().openDesk()
+	recvDesk(t, c)
+	ts.backend.change(func() { ts.backend.deskErr = errors.New("read desk: CANARY-disk") })
+	expectEnd(t, c, wire.ErrInternal)
+}
+
+func TestDeskTakesNothingMore(t *testing.T) {
+	ts := newTest(t)
+	c := ts.signedIn().openDesk()
+	recvDesk(t, c)
+	if err := c.Send([]byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	expectEnd(t, c, wire.ErrBadMessage)
+}
+
+// TestSocketCaps opens as many sockets as are allowed, and one more.
+func TestSocketCaps(t *testing.T) { inBubble(t, testSocketCaps) }
+
+func testSocketCaps(t *testing.T) {
+	ts := newTest(t, func(c *Config) { c.Sockets = Cap{Total: 7, PerPrefix: 3, Loopback: 4} })
+	open := func(from string) (*wsConn, int) {
+		t.Helper()
+		b := ts.browser()
+		b.from = from
+		c, resp := b.upgrade("/ws/guest")
+		return c, resp.StatusCode
+	}
+	refused := func(from string) {
+		t.Helper()
+		if c, status := open(from); c != nil || status != 429 {
+			t.Errorf("a socket too many from %s: status %d", from, status)
+		}
+	}
+	var all []*wsConn
+	allowed := func(from string) {
+		t.Helper()
+		c, status := open(from)
+		if c == nil {
+			t.Fatalf("refused from %s with %d", from, status)
+		}
+		all = append(all, c)
+	}
+	for i := range 3 { // one /24
+		allowed(fmt.Sprintf("203.0.113.%d:5000", i))
+	}
+	refused("203.0.113.200:5000")
+	refused("[::ffff:203.0.113.201]:5000")
+	for range 3 { // this computer, by both its addresses
+		allowed("127.0.0.1:5000")
+	}
+	allowed("[::1]:5000")
+	refused("127.0.0.1:5000")
+	refused("[2001:db8::1]:5000") // that is all there is
+
+	// Each that ends makes room for one.
+	end := func(c *wsConn) {
+		t.Helper()
+		c.Close(nil)
+		pass(0)
+	}
+	end(all[0])
+	allowed("[2001:db8:0:1::1]:5000")
+	end(all[1])
+	refused("127.0.0.1:5000")
+	allowed("[2001:db8:0:2::1]:5000") // the same /56
+	end(all[2])
+	allowed("[2001:db8:0:ff::1]:5000")
+	end(all[3])
+	refused("[2001:db8:0:7::1]:5000")
+	allowed("[2001:db8:0:100::1]:5000") // the next one
+}
+
+// A refusal takes no place.
+func TestRefusedSocketsAreNotCounted(t *testing.T) {
+	ts := newTest(t, func(c *Config) { c.Sockets = Cap{Total: 1, PerPrefix: 1, Loopback: 1} })
+	for range 5 {
+		c, resp := ts.browser().upgrade("/ws/guest", func(o *websocket.DialOptions) { o.Subprotocols = []string{"ar9"} })
+		if c != nil || resp.StatusCode != 400 {
+			t.Fatalf("status %d", resp.StatusCode)
+		}
+	}
+	ts.browser().socket("/ws/guest")
+}
+
+// Compression would tell the sizes of secrets, and what is not negotiated
+// cannot be forced on us.
+func TestNoCompression(t *testing.T) {
+	ts := newTest(t)
+	c, resp := ts.browser().upgrade("/ws/guest", func(o *websocket.DialOptions) {
+		o.CompressionMode = websocket.CompressionContextTakeover
+	})
+	if c == nil {
+		t.Fatalf("status %d", resp.StatusCode)
+	}
+	if got := resp.Header.Get("Sec-Websocket-Extensions"); got != "" {
+		t.Errorf("extensions %s", got)
+	}
+	if got := resp.Header.Get("Sec-Websocket-Protocol"); got != "ar1" {
+		t.Errorf("subprotocol %s", got)
+	}
+}
+
+// A Backend that panics harms its own socket only, and its words go nowhere.
+func TestPanic(t *testing.T) {
+	ts := newTest(t)
+	ts.backend.join = func(context.Context, wire.Conn) error { panic("CANARY-panic") }
+	c := ts.browser().socket("/ws/guest")
+	ended := keepReading(c)
+	if err := <-ended; !errors.Is(err, wire.ErrInternal) {
+		t.Errorf("the browser heard %v", err)
+	}
+	ts.backend.join = func(_ context.Context, conn wire.Conn) error { return echo(conn) }
+	next := ts.browser().socket("/ws/guest")
+	keepReading(next)
+	if err := next.Send([]byte{1}); err != nil {
+		t.Error(err)
+	}
+	if err := ts.stop(); err != nil {
+		t.Error(err)
+	}
+	if log := ts.log.String(); !strings.Contains(log, "panicked") || strings.Contains(log, "CANARY") {
+		t.Errorf("log:\n%s", log)
+	}
+}

@@ -1,0 +1,171 @@
+package httpui
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
+	"embed"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+)
+
+// embedded is the page, exactly as written. There is no way to serve other
+// files instead.
+//
+//go:embed static
+var embedded embed.FS
+
+// placeholder is how the attributes of a page refer to assets; the server
+// writes the hash of all of them behind it. Modules import each other by
+// relative URLs, so everything that a page loads is of one version.
+const placeholder = `"/static/`
+
+// contentTypes is what is served; a file of another kind is not found.
+var contentTypes = map[string]string{
+	".js":          "text/javascript; charset=utf-8",
+	".css":         "text/css; charset=utf-8",
+	".json":        "application/json",
+	".txt":         "text/plain; charset=utf-8",
+	".svg":         "image/svg+xml",
+	".png":         "image/png",
+	".ico":         "image/x-icon",
+	".woff2":       "font/woff2",
+	".webmanifest": "application/manifest+json",
+	".mp3":         "audio/mpeg",
+	".ogg":         "audio/ogg",
+	".wav":         "audio/wav",
+}
+
+// assets is the files under static/, read once.
+type assets struct {
+	hash      string // of all names and contents
+	files     map[string]asset
+	pages     map[string][]byte // by file name, ready to be sent
+	importMap string            // hash of the pages' import map, as a policy source
+}
+
+type asset struct {
+	contentType string
+	body        []byte
+}
+
+// newAssets reads the files of dir, among which index.html and guest.html must be.
+func newAssets(dir fs.FS) (*assets, error) {
+	a := &assets{files: map[string]asset{}, pages: map[string][]byte{}}
+	sum := sha256.New()
+	integrity := map[string]string{} // of modules, by path under static/
+
+	// WalkDir goes in lexical order.
+	err := fs.WalkDir(dir, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(dir, name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(sum, "%s\n%d\n", name, len(body))
+		sum.Write(body)
+		ext := path.Ext(name)
+		if ct, ok := contentTypes[ext]; ok {
+			a.files[name] = asset{ct, body}
+		}
+		if ext == ".js" {
+			digest := sha512.Sum384(body)
+			integrity[name] = "sha384-" + base64.StdEncoding.EncodeToString(digest[:])
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read pages: %w", err)
+	}
+	a.hash = hex.EncodeToString(sum.Sum(nil)[:16])
+
+	importMap, err := a.newImportMap(integrity)
+	if err != nil {
+		return nil, fmt.Errorf("write import map: %w", err)
+	}
+	digest := sha256.Sum256(importMap)
+	a.importMap = "sha256-" + base64.StdEncoding.EncodeToString(digest[:])
+	for _, name := range []string{"index.html", "guest.html"} {
+		if a.pages[name], err = newPage(dir, name, a.base(), importMap); err != nil {
+			return nil, fmt.Errorf("make page %s: %w", name, err)
+		}
+	}
+	return a, nil
+}
+
+// base is the path under which the files are served.
+func (a *assets) base() string { return "/static/" + a.hash + "/" }
+
+// newImportMap returns the import map that tells a browser what every module
+// must hash to, whichever way it is imported.
+func (a *assets) newImportMap(integrity map[string]string) ([]byte, error) {
+	byURL := map[string]string{}
+	for name, digest := range integrity {
+		byURL[a.base()+name] = digest
+	}
+	return json.Marshal(map[string]any{"integrity": byURL}) // sorted, and "<" is escaped
+}
+
+// newPage returns a page as it is sent: with the assets' hash, and with the
+// import map in front of everything that could load a module.
+func newPage(dir fs.FS, name, base string, importMap []byte) ([]byte, error) {
+	page, err := fs.ReadFile(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	const head = "<head>"
+	if bytes.Count(page, []byte(head)) != 1 {
+		return nil, fmt.Errorf("it must have one %s", head)
+	}
+	page = bytes.ReplaceAll(page, []byte(placeholder), []byte(`"`+base))
+	script := head + `<script type="importmap">` + string(importMap) + `</script>`
+	page = bytes.Replace(page, []byte(head), []byte(script), 1)
+	return page, nil
+}
+
+// page serves one of the pages.
+func (s *Server) page(name string) handler {
+	body := s.assets.pages[name]
+	return func(w http.ResponseWriter, r *request) error {
+		w.Header().Set("Content-Security-Policy", policy(r.site, s.assets.importMap))
+		send(w, "text/html; charset=utf-8", body)
+		return nil
+	}
+}
+
+// asset serves a file. Its URL changes when any file does, so it may be kept
+// for ever.
+func (s *Server) asset(w http.ResponseWriter, r *request) error {
+	file, ok := s.assets.files[r.PathValue("file")]
+	if !ok || r.PathValue("hash") != s.assets.hash {
+		return errNoRoute
+	}
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	send(w, file.contentType, file.body)
+	return nil
+}
+
+// card serves the peer card.
+func (s *Server) card(w http.ResponseWriter, r *request) error {
+	card, err := s.backend.Card(r.Context())
+	if err != nil {
+		return err
+	}
+	send(w, "text/plain; charset=utf-8", []byte(card))
+	return nil
+}
+
+// send writes a whole answer; to a HEAD, net/http sends its headers alone.
+func send(w http.ResponseWriter, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Write(body) // a browser that has gone is no news
+}

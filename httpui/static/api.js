@@ -1,0 +1,230 @@
+// The practitioner's own data, over HTTP from the node that served the page.
+
+/**
+ * @typedef {{state: 'setup' | 'signed-out' | 'signed-in', practice: string, name: string, names: number}} SessionInfo
+ * @typedef {'unused' | 'waiting' | 'admitted' | 'used' | 'revoked'} GuestState
+ * @typedef {{member: string, label: string, state: GuestState, url?: string, local?: boolean}} GuestInfo
+ *   local: the link works on this computer only
+ * @typedef {'early' | 'open' | 'ended' | 'cancelled'} AppointmentState
+ * @typedef {{id: string, label: string, starts: number, ends: number, opens: number, closes: number,
+ *   state: AppointmentState, test: boolean, guests: GuestInfo[]}} Appointment   times in Unix seconds
+ * @typedef {{kind: 'local' | 'public', text: string}} Reach
+ * @typedef {{now: number, practice: string, practitioner: string, appointments: Appointment[], reach: Reach}} DeskData
+ * @typedef {{starts: number, minutes: number, label: string, guests: {label: string}[]}} NewAppointment
+ * @typedef {{member: string, label: string, url: string}} LinkInfo
+ */
+
+/** A refusal by the node, or the news that it cannot be reached (code "offline"). */
+export class ApiError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message one sentence
+   * @param {number} status HTTP, 0 when there was no answer
+   * @param {number} [retryAfter] seconds
+   */
+  constructor(code, message, status, retryAfter = 0) {
+    super(message);
+    this.code = code;
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+const tokenKey = 'anteroom-tab-token';
+
+/** How long a request may take before the node counts as unreachable. */
+const patience = 15_000;
+
+export class Api {
+  #storage;
+  #token;
+
+  /**
+   * @param {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} storage of this
+   *   tab only: keeps its token over a reload. Without the cookie, which no
+   *   script can read, the token opens nothing.
+   */
+  constructor(storage) {
+    this.#storage = storage;
+    this.#token = storage.getItem(tokenKey) ?? '';
+  }
+
+  /** The token that this tab adds to each request, besides the cookie; "" before tab(). */
+  get token() {
+    return this.#token;
+  }
+
+  /** @returns {Promise<SessionInfo>} */
+  session() {
+    return this.#ask('GET', '/api/session');
+  }
+
+  /** @param {string} token from the launch address @returns {Promise<{state: 'setup' | 'signed-in'}>} */
+  launch(token) {
+    return this.#ask('POST', '/api/launch', { token });
+  }
+
+  /** @param {{practice: string, name: string, password: string}} setup @returns {Promise<void>} */
+  setUp(setup) {
+    return this.#ask('POST', '/api/setup', setup);
+  }
+
+  /** @param {string} name "" when there is one practitioner @param {string} password @returns {Promise<void>} */
+  signIn(name, password) {
+    return this.#ask('POST', '/api/signin', { name, password });
+  }
+
+  /** Takes a token for this tab, or keeps its own; the session must be new, or know the tab. */
+  async tab() {
+    /** @type {{token: string}} */
+    const { token } = await this.#ask('POST', '/api/tab');
+    this.#token = token;
+    this.#storage.setItem(tokenKey, token);
+  }
+
+  /** Forgets the tab's token. */
+  forget() {
+    this.#token = '';
+    this.#storage.removeItem(tokenKey);
+  }
+
+  /** @returns {Promise<void>} */
+  signOut() {
+    return this.#ask('POST', '/api/signout');
+  }
+
+  /** @param {NewAppointment} appointment @returns {Promise<Appointment>} */
+  create(appointment) {
+    return this.#ask('POST', '/api/appointments', appointment);
+  }
+
+  /** @param {string} id @returns {Promise<void>} */
+  cancel(id) {
+    return this.#ask('POST', `/api/appointments/${encodeURIComponent(id)}/cancel`);
+  }
+
+  /** @param {string} id @returns {Promise<{links: LinkInfo[]}>} */
+  links(id) {
+    return this.#ask('POST', `/api/appointments/${encodeURIComponent(id)}/links`);
+  }
+
+  /** @param {string} member @returns {Promise<void>} */
+  revoke(member) {
+    return this.#ask('POST', `/api/invites/${encodeURIComponent(member)}/revoke`);
+  }
+
+  /** @param {string} member @returns {Promise<LinkInfo>} */
+  rotate(member) {
+    return this.#ask('POST', `/api/invites/${encodeURIComponent(member)}/rotate`);
+  }
+
+  /** @returns {Promise<Appointment>} an echo guest will knock at it */
+  testCall() {
+    return this.#ask('POST', '/api/test-call');
+  }
+
+  /**
+   * @param {'GET' | 'POST'} method
+   * @param {string} path
+   * @param {object} [body]
+   * @returns {Promise<any>}
+   */
+  async #ask(method, path, body) {
+    /** @type {Record<string, string>} */
+    const headers = {};
+    if (method === 'POST') headers['Content-Type'] = 'application/json';
+    if (this.#token) headers['X-Anteroom-Tab'] = this.#token;
+    let response;
+    try {
+      response = await fetch(path, {
+        method,
+        headers,
+        ...(method === 'POST' && { body: JSON.stringify(body ?? {}) }),
+        signal: AbortSignal.timeout(patience),
+      });
+    } catch {
+      throw new ApiError('offline', 'Anteroom did not answer.', 0);
+    }
+    const answer = await response.json().catch(() => null);
+    if (response.ok) return answer;
+    const { code = 'internal', message = '' } = answer ?? {};
+    throw new ApiError(code, message, response.status, Number(response.headers.get('Retry-After')) || 0);
+  }
+}
+
+/** Seconds before another try at the feed, after the first, second, … failure. */
+const waits = [0.5, 1, 2, 5];
+
+/**
+ * The diary as the node pushes it, over a WebSocket that comes back by itself.
+ */
+export class DeskFeed {
+  #api;
+  #origin;
+  #onDesk;
+  #onState;
+  /** @type {WebSocket | null} */ #socket = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
+  #failures = 0;
+  #delivered = false; // the latest socket brought a desk, so its token was good
+  #closed = false;
+
+  /**
+   * @param {{api: Api, origin: string, onDesk: (desk: DeskData) => void,
+   *   onState: (state: 'online' | 'offline' | 'signed-out') => void}} options
+   */
+  constructor({ api, origin, onDesk, onState }) {
+    this.#api = api;
+    this.#origin = origin;
+    this.#onDesk = onDesk;
+    this.#onState = onState;
+  }
+
+  open() {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    const socket = new WebSocket(this.#origin.replace(/^http/u, 'ws') + '/ws/desk', 'ar1');
+    this.#socket = socket;
+    this.#delivered = false;
+    socket.onopen = () => socket.send(JSON.stringify({ token: this.#api.token }));
+    socket.onmessage = ({ data }) => {
+      this.#failures = 0;
+      this.#delivered = true;
+      this.#onState('online');
+      this.#onDesk(JSON.parse(data));
+    };
+    socket.onclose = () => {
+      if (socket === this.#socket) void this.#lost();
+    };
+  }
+
+  /** Tries at once instead of waiting, as when the network is back. */
+  hurry() {
+    if (this.#socket === null) this.open();
+  }
+
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#socket?.close();
+    this.#socket = null;
+  }
+
+  /** The socket is gone: because the session is, or because the node is. */
+  async #lost() {
+    this.#socket = null;
+    if (this.#closed) return;
+    const wait = waits[Math.min(this.#failures, waits.length - 1)] ?? 5;
+    this.#failures += 1;
+    try {
+      const { state } = await this.#api.session();
+      if (state !== 'signed-in') return this.#onState('signed-out');
+      if (!this.#delivered) await this.#api.tab(); // the node may have forgotten this tab
+    } catch (err) {
+      if (err instanceof ApiError && err.status === 401) return this.#onState('signed-out');
+    }
+    if (this.#closed || this.#socket) return;
+    if (this.#failures > 1) this.#onState('offline');
+    this.#timer = setTimeout(() => this.open(), wait * 1000);
+  }
+}

@@ -1,0 +1,82 @@
+// What kind of browser this is, as far as it changes what we tell a person.
+// Nothing else may depend on it: what works is found out by trying.
+
+/**
+ * @typedef {'ios' | 'android' | 'mac' | 'other'} System
+ * @typedef {'safari' | 'chrome' | 'firefox' | 'edge' | 'samsung' | 'other'} Browser
+ * @typedef {{system: System, browser: Browser, inApp: boolean}} Agent
+ *   inApp: a web view inside another app (mail, messenger), where camera and
+ *   microphone often cannot be allowed at all
+ */
+
+const apps = /FBAN|FBAV|FB_IAB|Instagram|Line\/|WhatsApp|Snapchat|Twitter|LinkedInApp|GSA\/|; wv\)/u;
+
+/**
+ * @param {string} ua navigator.userAgent
+ * @param {number} touchPoints navigator.maxTouchPoints: an iPad says it is a Mac
+ * @returns {Agent}
+ */
+export function agentOf(ua, touchPoints = 0) {
+  const ios = /iPhone|iPad|iPod/u.test(ua) || (ua.includes('Macintosh') && touchPoints > 1);
+  /** @type {System} */
+  const system = ios ? 'ios' : ua.includes('Android') ? 'android' : ua.includes('Macintosh') ? 'mac' : 'other';
+  return { system, browser: browserOf(ua), inApp: apps.test(ua) };
+}
+
+/** @param {string} ua @returns {Browser} */
+function browserOf(ua) {
+  if (ua.includes('SamsungBrowser')) return 'samsung';
+  if (/Edg|EdgiOS/u.test(ua)) return 'edge';
+  if (/Firefox|FxiOS/u.test(ua)) return 'firefox';
+  if (/Chrome|CriOS/u.test(ua)) return 'chrome';
+  if (ua.includes('Safari')) return 'safari';
+  return 'other';
+}
+
+/**
+ * How a person allows camera and microphone again after refusing once: the
+ * browser does not ask a second time by itself.
+ * @param {Agent} agent
+ * @returns {string[]} steps, in order
+ */
+export function permissionSteps({ system, browser, inApp }) {
+  if (inApp) {
+    return [
+      'You are looking at this page inside another app, which may not be allowed to use the camera.',
+      system === 'ios' ? 'Tap the share sign or the three dots and choose “Open in Safari”.' : 'Tap the three dots and choose “Open in browser”.',
+    ];
+  }
+  if (system === 'ios' && browser === 'safari') {
+    return [
+      'Tap the sign at the left of the address bar, then the three dots if you see them.',
+      'Choose “Website Settings” and set Camera and Microphone to “Allow”.',
+      'Come back to this page and press “Try again”.',
+    ];
+  }
+  if (system === 'ios') {
+    return [
+      'Open the Settings app of your phone and choose this browser in the list.',
+      'Switch Camera and Microphone on.',
+      'Come back to this page and press “Try again”.',
+    ];
+  }
+  if (browser === 'firefox') {
+    return [
+      'Press the camera sign at the start of the address bar.',
+      'Remove the mark “Blocked” beside camera and microphone.',
+      'Press “Try again” and choose “Allow”.',
+    ];
+  }
+  if (browser === 'safari') {
+    return [
+      'Open the Safari menu and choose “Settings for This Website”.',
+      'Set Camera and Microphone to “Allow”.',
+      'Press “Try again”.',
+    ];
+  }
+  return [
+    system === 'android' ? 'Tap the sign at the left of the address at the top.' : 'Click the sign at the left of the address at the top.',
+    'Choose “Permissions” if you see it, then allow Camera and Microphone.',
+    'Press “Try again”.',
+  ];
+}

@@ -1,0 +1,147 @@
+// What both pages do around a call besides showing it: the person's intents
+// that are the same for everybody, and the news that is worth speaking.
+
+import { callName, trusted, truthLine } from './view-truth.js';
+
+/**
+ * @typedef {import('./chime.js').Chime} Chime
+ * @typedef {import('./media.js').Media} Media
+ * @typedef {import('./media.js').MediaSnapshot} MediaSnapshot
+ * @typedef {import('./call.js').PeerView} PeerView
+ * @typedef {import('./call.js').ChatLine} ChatLine
+ * @typedef {import('./view-call.js').CallUi} CallUi
+ * @typedef {import('./view-call.js').CallIntents} CallIntents
+ * @typedef {{value: CallUi, set: (patch: Partial<CallUi>) => void}} CallUiStore
+ */
+
+/** @returns {CallUi} as each call begins */
+export const newCallUi = () => ({
+  panel: null,
+  selfView: true,
+  soundBlocked: false,
+  seen: 0,
+  copiedChat: null,
+  speaker: '',
+  timeNoted: false,
+  deviceNoted: null,
+});
+
+/** Whether this browser can show its screen to others; phones cannot. */
+export const canShareScreen = 'getDisplayMedia' in (navigator.mediaDevices ?? {}) && !matchMedia('(pointer: coarse) and (hover: none)').matches;
+
+/** @param {MediaSnapshot} media a phone with a front and a back camera */
+export const canFlipCamera = (media) =>
+  matchMedia('(pointer: coarse)').matches && media.inputs.filter(({ kind }) => kind === 'videoinput').length > 1;
+
+/**
+ * @param {{media: Media, chime: Chime, ui: CallUiStore, sendChat: (text: string) => void,
+ *   leave: () => void, end: () => void, play: () => Promise<void>}} page
+ *   play: starts every picture on the page again
+ * @returns {CallIntents}
+ */
+export function callIntents({ media, chime, ui, sendChat, leave, end, play }) {
+  return {
+    mute: (on) => void media.mute(on),
+    camera: (on) => void media.camera(on),
+    shareScreen: (on) => void media.shareScreen(on),
+    flip: () => void flip(media),
+    retryMedia: () => void media.start({ audio: true, video: true }),
+    switchDevice(kind, id) {
+      if (kind !== 'audiooutput') return void media.switchDevice(kind, id);
+      ui.set({ speaker: id });
+      chime.useSpeaker(id);
+    },
+    panel: (panel) => ui.set({ panel }),
+    closePanel: () => ui.set({ panel: null }),
+    sendChat,
+    async copyChat({ text }, key) {
+      if (await copy(text)) ui.set({ copiedChat: key });
+    },
+    showSelf: (on) => ui.set({ selfView: on }),
+    soundBlocked: () => ui.set({ soundBlocked: true }),
+    async tapForSound() {
+      void chime.unlock();
+      ui.set({ soundBlocked: false });
+      await play(); // says so again if it is still blocked
+    },
+    noteTime: () => ui.set({ timeNoted: true }),
+    noteDevice: (error) => ui.set({ deviceNoted: error }),
+    leave,
+    end,
+  };
+}
+
+/**
+ * @param {string} text
+ * @returns {Promise<boolean>} false if the browser would not
+ */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The other camera of a phone.
+ * @param {Media} media
+ */
+async function flip(media) {
+  const { inputs, stream } = media.snapshot;
+  const cameras = inputs.filter(({ kind }) => kind === 'videoinput');
+  const current = stream?.getVideoTracks()[0]?.getSettings().deviceId;
+  const next = cameras[(cameras.findIndex(({ id }) => id === current) + 1) % cameras.length];
+  if (next) await media.switchDevice('videoinput', next.id);
+}
+
+/**
+ * @typedef {{peers: PeerView[], chat: ChatLine[], media: MediaSnapshot | null}} Heard
+ */
+
+/**
+ * What changed in a call, in words for those who cannot see it: who came and
+ * went, new messages, microphone, camera and screen.
+ * @param {Heard | null} before
+ * @param {Heard} after
+ * @param {{chatOpen: boolean}} options the log speaks by itself while it is open
+ * @returns {string[]}
+ */
+export function news(before, after, { chatOpen }) {
+  if (!before) return [];
+  /** @type {string[]} */
+  const said = [];
+  const verified = (/** @type {PeerView[]} */ peers) => new Map(peers.filter(({ state }) => state === 'verified').map((peer) => [peer.member, peer]));
+  const were = new Map(before.peers.map((peer) => [peer.member, peer]));
+  const arrived = verified(before.peers);
+  for (const [member, peer] of verified(after.peers)) if (!arrived.has(member)) said.push(`${callName(peer)} is connected.`);
+  for (const { member } of after.peers) were.delete(member);
+  for (const peer of were.values()) said.push(`${callName(peer)} has left the call.`);
+  const latest = after.chat.length > before.chat.length ? after.chat[after.chat.length - 1] : undefined;
+  if (latest && latest.from !== 'self' && !chatOpen) said.push(`Message from ${latest.name}.`);
+  const was = before.media;
+  const is = after.media;
+  if (was && is) {
+    if (was.audio === 'on' && is.audio === 'muted') said.push('Microphone off.');
+    if (was.audio === 'muted' && is.audio === 'on') said.push('Microphone on.');
+    if (was.video === 'on' && is.video !== 'on') said.push('Camera off.');
+    if (was.video !== 'on' && is.video === 'on') said.push('Camera on.');
+    if (was.screen !== is.screen) said.push(is.screen ? 'You are sharing your screen.' : 'Screen sharing has stopped.');
+  }
+  return said;
+}
+
+/**
+ * The level of trust never changes without a visible event (DESIGN.md,
+ * section 8): this is the sentence for it, or null.
+ * @param {PeerView[]} before
+ * @param {PeerView[]} after
+ */
+export function trustChange(before, after) {
+  const settled = (/** @type {PeerView[]} */ peers) => trusted(peers) && peers.every(({ truth }) => truth.path !== null);
+  if (!settled(before) || !settled(after)) return null;
+  const same = before.length === after.length && before.every(({ member }, i) => member === after[i]?.member);
+  const [was, is] = [truthLine(before), truthLine(after)];
+  return same && was !== is ? `The way of this call has changed: ${is}` : null;
+}

@@ -1,0 +1,306 @@
+// One RTCPeerConnection: its transceivers, its data channel c0, and whether the
+// browser at the other end has proved itself. It is made once and closed once;
+// peer.js decides when there must be another.
+
+import { Queue } from './queue.js';
+import { Binding, MAC_LENGTH } from './binding.js';
+import { prefer, tune } from './sending.js';
+import { formatCandidate, parseCandidate, reachable } from './candidate.js';
+import { format, outgoing, parse } from './sdp.js';
+
+/**
+ * @typedef {import('./identity.js').Identity} Identity
+ * @typedef {import('./wire.js').Introduce} Introduce
+ * @typedef {import('./sdp.js').Session} Session
+ * @typedef {import('./candidate.js').IceCandidate} IceCandidate
+ * @typedef {{audio: MediaStreamTrack | null, video: MediaStreamTrack | null, screen: boolean}} Tracks
+ *   screen: video shows a screen
+ */
+/**
+ * @typedef {object} Events
+ * @property {() => void} onState the connection came up, went down, or was verified
+ * @property {(candidate: string, mid: string) => void} onCandidate
+ * @property {(text: string) => void} onText from a verified peer
+ * @property {() => void} onUnverified the other end did not prove itself in time
+ */
+
+/** How long a connected peer may take to prove itself. PROTOCOL.md, "Media binding". */
+const VERIFY_MS = 3_000;
+/** Bytes of one message on c0: 4,000 code points of chat, escaped, and some. */
+const MAX_TEXT = 32 * 1024;
+/** Messages on c0 that wait to be looked at. */
+const MAX_INBOX = 64;
+/** Bytes on c0 that wait to be sent. */
+const MAX_BUFFERED = 256 * 1024;
+
+/** @type {Readonly<Tracks>} */
+export const SILENCE = Object.freeze({ audio: null, video: null, screen: false });
+
+export class Connection {
+  #pc;
+  #c0;
+  #binding;
+  #events;
+  #listeners = new AbortController();
+  #inbox = new Queue();
+  /** @type {Map<RTCRtpSender, string>} what each sender is set for */ #tuned = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #deadline;
+  /** @type {MediaStream | null} */ #stream = null;
+  #closed = false;
+  #channelClosed = false;
+  /** @type {Session | null} */ #remote = null;
+  /** @type {IceCandidate[]} */ #early = [];
+  /** @type {IceCandidate[] | null} kept aside until release */ #aside = [];
+
+  /**
+   * @param {Identity} identity
+   * @param {RTCConfiguration} config without certificates
+   * @param {Events} events
+   * @param {typeof RTCPeerConnection} rtc
+   */
+  constructor(identity, config, events, rtc) {
+    this.#events = events;
+    this.#binding = new Binding(identity.fingerprint);
+    const pc = (this.#pc = new rtc({ ...config, bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', certificates: [identity.certificate] }));
+    const c0 = (this.#c0 = pc.createDataChannel('c0', { negotiated: true, id: 0 }));
+    c0.binaryType = 'arraybuffer';
+    const { signal } = this.#listeners;
+    pc.addEventListener('icecandidate', ({ candidate }) => this.#gathered(candidate), { signal });
+    pc.addEventListener('connectionstatechange', () => this.#stateChanged(), { signal });
+    c0.addEventListener('open', () => this.#prove(), { signal });
+    c0.addEventListener('close', () => this.#channelLost(), { signal });
+    c0.addEventListener('message', ({ data }) => this.#received(data), { signal });
+  }
+
+  /** The session id of the RTCPeerConnection at the other end, null before its first description. */
+  get remoteId() {
+    return this.#remote?.id ?? null;
+  }
+
+  get closed() {
+    return this.#closed;
+  }
+
+  get connected() {
+    return this.#pc.connectionState === 'connected' && !this.#channelClosed;
+  }
+
+  /** Whether it will not come up again by itself. */
+  get failed() {
+    return this.#pc.connectionState === 'failed' || this.#channelClosed;
+  }
+
+  get verified() {
+    return this.#binding.verified;
+  }
+
+  get offering() {
+    return this.#pc.signalingState === 'have-local-offer';
+  }
+
+  /** What the other end sends; null until it has proved itself. */
+  get stream() {
+    return this.#stream;
+  }
+
+  getStats() {
+    return this.#pc.getStats();
+  }
+
+  /** @param {Introduce} introduction of the member at the other end */
+  introduce(introduction) {
+    this.#binding.introduce(introduction);
+    if (!this.verified) this.#prove();
+  }
+
+  /**
+   * Makes an offer. The first one makes the transceivers, without tracks.
+   * @param {{iceRestart?: boolean}} [options]
+   */
+  async offer({ iceRestart = false } = {}) {
+    const pc = this.#pc;
+    if (pc.getTransceivers().length === 0) {
+      for (const kind of ['audio', 'video']) prefer(pc.addTransceiver(kind, { direction: 'sendrecv' }));
+    }
+    await pc.setLocalDescription(await pc.createOffer({ iceRestart }));
+  }
+
+  /**
+   * Takes an offer and makes the answer to it. An offer of this end that
+   * waits for an answer is withdrawn.
+   * @param {Session} offer
+   */
+  async answer(offer) {
+    const pc = this.#pc;
+    await this.#setRemote('offer', offer);
+    for (const t of pc.getTransceivers()) {
+      if (t.direction === 'sendrecv' || t.direction === 'stopped') continue;
+      t.direction = 'sendrecv';
+      prefer(t);
+    }
+    await pc.setLocalDescription();
+  }
+
+  /** @param {Session} answer */
+  accept(answer) {
+    return this.#setRemote('answer', answer);
+  }
+
+  /** @returns {string} this end's description with the candidates gathered so far, or "" before there is one */
+  local() {
+    const description = this.#pc.localDescription;
+    if (!description) return '';
+    return outgoing(description.sdp, description.type === 'answer' && this.#remote ? `${this.#remote.id} ${this.#remote.version}` : '');
+  }
+
+  /** Whether answer answers the offer that this end made last. @param {Session} answer */
+  answers(answer) {
+    const { id, version } = parse(this.#pc.localDescription?.sdp ?? '');
+    return answer.answers === '' || answer.answers === `${id} ${version}`;
+  }
+
+  /** @param {string} text "" at the end @param {string} mid */
+  async addCandidate(text, mid) {
+    const candidate = parseCandidate(text);
+    if (candidate && (mid === '' || !this.#remote || mid === this.#firstMid())) await this.#add([candidate]);
+  }
+
+  /** Lets the other end's candidates in: from here on both learn each other's addresses. */
+  async release() {
+    const aside = this.#aside ?? [];
+    this.#aside = null;
+    await this.#add(aside);
+  }
+
+  /**
+   * Sends these tracks from now on. No negotiation: the transceivers are there.
+   * @param {Tracks} tracks
+   * @param {number} receivers how many the uplink is divided among
+   */
+  async attach(tracks, receivers) {
+    const senders = this.#pc.getTransceivers().map(({ sender, receiver }) => ({ sender, track: receiver.track.kind === 'audio' ? tracks.audio : tracks.video }));
+    await Promise.all(senders.map(({ sender, track }) => sender.track !== track && sender.replaceTrack(track)));
+    for (const { sender, track } of senders) if (track) await this.#tune(sender, `${track.id} ${tracks.screen} ${receivers}`, { screen: tracks.screen, receivers });
+  }
+
+  /**
+   * Setting parameters starts an encoder anew, so it is done once for each use.
+   * @param {RTCRtpSender} sender @param {string} use @param {{screen: boolean, receivers: number}} how
+   */
+  async #tune(sender, use, how) {
+    if (this.#tuned.get(sender) === use) return;
+    if (await tune(sender, how)) this.#tuned.set(sender, use);
+  }
+
+  /** @param {RTCConfiguration} config newer credentials for the relay */
+  configure(config) {
+    this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), ...config });
+  }
+
+  /**
+   * @param {string} text
+   * @returns {boolean} false if the other end is not verified, or does not read
+   */
+  say(text) {
+    if (!this.verified || this.#c0.readyState !== 'open' || this.#c0.bufferedAmount > MAX_BUFFERED) return false;
+    this.#c0.send(text);
+    return true;
+  }
+
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#deadline);
+    this.#listeners.abort();
+    this.#stream = null;
+    this.#pc.close();
+  }
+
+  #firstMid() {
+    return this.#remote?.sections.find((s) => !s.rejected)?.mid ?? '';
+  }
+
+  /** @param {'offer' | 'answer'} type @param {Session} session */
+  async #setRemote(type, session) {
+    await this.#pc.setRemoteDescription({ type, sdp: format({ ...session, candidates: [], answers: '' }) });
+    this.#remote = session;
+    const early = this.#early;
+    this.#early = [];
+    await this.#add([...session.candidates, ...early]);
+  }
+
+  /**
+   * Adds candidates of the present session; others belong to one that is over,
+   * or to one whose description is still to come.
+   * @param {IceCandidate[]} candidates
+   */
+  async #add(candidates) {
+    const remote = this.#remote;
+    for (const c of candidates) {
+      if (this.#closed) return;
+      if (!remote) this.#early = keep(this.#early, c);
+      else if (c.ufrag !== '' && c.ufrag !== remote.ufrag) continue;
+      else if (this.#aside) this.#aside = keep(this.#aside, c);
+      else {
+        // One that the browser cannot use is no reason to give up the others.
+        await this.#pc.addIceCandidate({ candidate: formatCandidate(c), sdpMid: this.#firstMid(), usernameFragment: remote.ufrag }).catch(() => {});
+      }
+    }
+  }
+
+  /** @param {RTCIceCandidate | null} candidate */
+  #gathered(candidate) {
+    const parsed = candidate && parseCandidate(candidate.candidate);
+    if (!parsed || !reachable(parsed)) return;
+    this.#events.onCandidate(formatCandidate({ ...parsed, ufrag: candidate.usernameFragment ?? parsed.ufrag }), candidate.sdpMid ?? '');
+  }
+
+  #stateChanged() {
+    if (this.connected && !this.verified && this.#deadline === undefined) {
+      this.#deadline = setTimeout(() => this.#events.onUnverified(), VERIFY_MS);
+    }
+    this.#events.onState();
+  }
+
+  #channelLost() {
+    this.#channelClosed = true;
+    this.#events.onState();
+  }
+
+  /** Sends this end's proof, and looks at the other's. */
+  #prove() {
+    const proof = this.#c0.readyState === 'open' ? this.#binding.proof() : null;
+    proof?.then((mac) => {
+      if (this.#c0.readyState === 'open') this.#c0.send(mac);
+    }, () => {});
+    void this.#inbox.add(() => this.#verify());
+  }
+
+  async #verify() {
+    const verified = await this.#binding.verify(this.#pc).catch(() => false);
+    if (!verified || this.#closed || this.#stream) return;
+    clearTimeout(this.#deadline);
+    this.#stream = new MediaStream(this.#pc.getTransceivers().map((t) => t.receiver.track));
+    this.#events.onState();
+  }
+
+  /**
+   * One thing after the other, since what a peer says right behind its proof
+   * counts only when that has been looked at.
+   * @param {unknown} data
+   */
+  #received(data) {
+    if (this.#inbox.length >= MAX_INBOX) return;
+    void this.#inbox.add(async () => {
+      if (data instanceof ArrayBuffer && data.byteLength === MAC_LENGTH) {
+        this.#binding.claim(new Uint8Array(data));
+        await this.#verify();
+      } else if (typeof data === 'string' && data.length <= MAX_TEXT && this.verified && !this.#closed) {
+        this.#events.onText(data);
+      }
+    });
+  }
+}
+
+/** @param {IceCandidate[]} list @param {IceCandidate} c @returns {IceCandidate[]} with c, and no longer than is useful */
+const keep = (list, c) => [...list, c].slice(-64);

@@ -1,0 +1,286 @@
+// The practitioner's desk: the diary, one attended room for each appointment
+// whose door is open, and the one call that is on the screen.
+
+/**
+ * @typedef {import('./api.js').DeskData} DeskData
+ * @typedef {import('./call.js').HostCall} HostCall
+ * @typedef {import('./call.js').HostSnapshot} HostSnapshot
+ * @typedef {import('./media.js').Media} Media
+ * @typedef {{appointment: string, appointmentLabel: string, starts: number, here: boolean,
+ *   member: string, name: string, label: string, since: number, alarm: boolean}} Waiting
+ *   somebody at the door; here: of the call on the screen
+ * @typedef {{phase: 'attending' | 'lost', desk: DeskData | null, offset: number,
+ *   waiting: Waiting[], current: string | null, call: HostSnapshot | null,
+ *   calls: ReadonlyMap<string, HostSnapshot>, elsewhere: boolean, over: string | null}} DeskSnapshot
+ *   offset: the node's clock minus this one's, seconds; call: of current;
+ *   elsewhere: another tab holds the rooms; over: the code with which the last
+ *   call ended without this person having asked for it
+ */
+
+/** How long after an unexpected end a room is attended again. */
+const pause = 5_000;
+
+/**
+ * A Room is one attended appointment.
+ * @typedef {{call: HostCall, view: HostSnapshot | null, stop: () => void}} Room
+ */
+
+export class Desk {
+  #media;
+  #makeCall;
+  #onChange;
+  #onExpired;
+  #onRefusal;
+  /** @type {DeskData | null} */ #data = null;
+  /** @type {'attending' | 'lost'} */ #phase = 'attending';
+  #offset = 0;
+  /** @type {Map<string, Room>} by appointment */ #rooms = new Map();
+  /** @type {Set<string>} not attended for a moment */ #paused = new Set();
+  /** @type {Set<ReturnType<typeof setTimeout>>} */ #timers = new Set();
+  /** @type {string | null} */ #current = null;
+  /** @type {string | null} */ #over = null;
+  #cameraAllowed = false; // asking for the camera will not show a prompt
+  #told = true;
+  #closed = false;
+
+  /**
+   * @param {{media: Media, makeCall: (appointment: string) => HostCall,
+   *   onChange: (now: DeskSnapshot) => void, onExpired: () => void, onRefusal: (code: string) => void}} options
+   *   onExpired: the session is over; onRefusal: the node did not do what a call asked of it
+   */
+  constructor({ media, makeCall, onChange, onExpired, onRefusal }) {
+    this.#media = media;
+    this.#makeCall = makeCall;
+    this.#onChange = onChange;
+    this.#onExpired = onExpired;
+    this.#onRefusal = onRefusal;
+    void this.#watchPermission();
+  }
+
+  /** @param {DeskData} data as the node pushed it, at this moment */
+  update(data) {
+    this.#data = data;
+    this.#phase = 'attending';
+    this.#offset = data.now - Date.now() / 1000;
+    this.#attend();
+    this.#changed();
+  }
+
+  /** The diary is no longer being pushed; what is known stays on the screen. */
+  lost() {
+    this.#phase = 'lost';
+    this.#changed();
+  }
+
+  /**
+   * Lets a guest in and shows their call; out of a call of another appointment
+   * one steps first. Call it in a gesture: it starts camera and microphone.
+   * @param {string} appointment
+   * @param {string} member
+   */
+  async admit(appointment, member) {
+    if (!this.#rooms.has(appointment)) return; // they were shown a moment ago; the room is gone
+    this.#show(appointment);
+    const started = this.#startMedia();
+    // With a prompt open the practitioner is not ready, so nobody is let in
+    // yet. Without one, camera and connection start side by side.
+    if (!this.#cameraAllowed) await started;
+    if (this.#current === appointment) this.#rooms.get(appointment)?.call.admit(member);
+  }
+
+  /** @param {string} appointment @param {string} member */
+  deny(appointment, member) {
+    this.#rooms.get(appointment)?.call.deny(member);
+  }
+
+  /**
+   * Goes back into a call whose guests were admitted before this page was loaded.
+   * @param {string} appointment
+   */
+  enter(appointment) {
+    this.#show(appointment);
+    this.#rooms.get(appointment)?.call.enter();
+    void this.#startMedia();
+  }
+
+  /** Steps out of the call on the screen: its guests are back in the waiting room. */
+  leave() {
+    this.call?.leave();
+    this.#hide();
+  }
+
+  /** Ends the call on the screen for everyone. */
+  end() {
+    this.call?.end();
+    this.#hide();
+  }
+
+  /** Takes the rooms over from another tab. */
+  take() {
+    for (const { call, view } of this.#rooms.values()) {
+      if (view?.phase === 'elsewhere') call.start({ take: true });
+    }
+  }
+
+  /** The call on the screen, for what concerns it alone: hold, remove, lock, chat. */
+  get call() {
+    return this.#current ? (this.#rooms.get(this.#current)?.call ?? null) : null;
+  }
+
+  /** The page has told why the last call ended. */
+  acknowledge() {
+    this.#over = null;
+    this.#changed();
+  }
+
+  close() {
+    this.#closed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const id of [...this.#rooms.keys()]) this.#drop(id);
+    this.#media.stop();
+  }
+
+  /** @param {string} appointment */
+  #show(appointment) {
+    if (this.#current !== null && this.#current !== appointment) this.call?.leave();
+    this.#current = appointment;
+    this.#over = null;
+    this.#changed();
+  }
+
+  /** No call is on the screen any more: camera and microphone go off. */
+  #hide() {
+    this.#current = null;
+    this.#media.stop();
+    this.#changed();
+  }
+
+  /** Starts what has never been on in this call: a camera that was turned off stays off. */
+  async #startMedia() {
+    const { audio, video } = this.#media.snapshot;
+    const running = audio === 'on' || audio === 'muted' || video === 'on';
+    if (!running) await this.#media.start({ audio: true, video: true }).catch(() => {});
+  }
+
+  /** Attends what is open, lets go of what is over. */
+  #attend() {
+    if (this.#closed) return;
+    for (const { id, state } of this.#data?.appointments ?? []) {
+      const room = this.#rooms.get(id);
+      if (state === 'open' && !room && !this.#paused.has(id)) this.#open(id);
+      // The end of the window never cuts a running call.
+      if (state !== 'open' && room && id !== this.#current && !room.view?.members.length) this.#drop(id);
+    }
+  }
+
+  /** @param {string} id */
+  #open(id) {
+    const call = this.#makeCall(id);
+    /** @type {Room} */
+    const room = { call, view: null, stop: () => {} };
+    this.#rooms.set(id, room);
+    room.stop = call.subscribe((view) => this.#hear(id, room, view));
+    call.start();
+    if (id === this.#current) call.enter();
+  }
+
+  /** @param {string} id @param {Room} room @param {HostSnapshot} view */
+  #hear(id, room, view) {
+    if (this.#rooms.get(id) !== room) return;
+    const before = room.view;
+    room.view = view;
+    if (view.phase === 'attending' && view.connection === 'online' && view.code && view.code !== before?.code) this.#onRefusal(view.code);
+    if (view.phase === 'elsewhere' && id === this.#current) this.#hide();
+    if (view.phase === 'ended') this.#endedByNode(id, view.code ?? 'internal');
+    this.#changed();
+  }
+
+  /** @param {string} id @param {string} code */
+  #endedByNode(id, code) {
+    if (id === this.#current) this.#over = code;
+    if (code === 'unauthorized') this.#onExpired();
+    this.#drop(id);
+    if (this.#closed) return;
+    this.#paused.add(id);
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#paused.delete(id);
+      this.#attend();
+    }, pause);
+    this.#timers.add(timer);
+  }
+
+  /** @param {string} id of a room that this page lets go of */
+  #drop(id) {
+    const room = this.#rooms.get(id);
+    this.#rooms.delete(id);
+    room?.stop();
+    room?.call.close();
+    if (id === this.#current) this.#hide();
+  }
+
+  async #watchPermission() {
+    try {
+      const status = await Promise.all(
+        ['camera', 'microphone'].map((name) => navigator.permissions.query({ name: /** @type {PermissionName} */ (name) })),
+      );
+      const note = () => {
+        this.#cameraAllowed = status.every(({ state }) => state === 'granted');
+      };
+      note();
+      for (const one of status) one.onchange = note;
+    } catch {
+      // A browser that cannot say: the prompt is waited for.
+    }
+  }
+
+  #changed() {
+    if (!this.#told) return;
+    this.#told = false;
+    queueMicrotask(() => {
+      this.#told = true;
+      if (!this.#closed) this.#onChange(this.#snapshot());
+    });
+  }
+
+  /** @returns {DeskSnapshot} */
+  #snapshot() {
+    /** @type {Map<string, HostSnapshot>} */
+    const calls = new Map();
+    for (const [id, { view }] of this.#rooms) if (view) calls.set(id, view);
+    return {
+      phase: this.#phase,
+      desk: this.#data,
+      offset: this.#offset,
+      waiting: this.#waiting(calls),
+      current: this.#current,
+      call: this.#current ? (calls.get(this.#current) ?? null) : null,
+      calls,
+      elsewhere: [...calls.values()].some(({ phase }) => phase === 'elsewhere'),
+      over: this.#over,
+    };
+  }
+
+  /** @param {ReadonlyMap<string, HostSnapshot>} calls @returns {Waiting[]} who came first, first */
+  #waiting(calls) {
+    const appointments = new Map((this.#data?.appointments ?? []).map((a) => [a.id, a]));
+    /** @type {Waiting[]} */
+    const waiting = [];
+    for (const [id, view] of calls) {
+      for (const { member, name = '', label = '', since, alarm } of view.waiting) {
+        waiting.push({
+          appointment: id,
+          appointmentLabel: appointments.get(id)?.label ?? '',
+          starts: appointments.get(id)?.starts ?? 0,
+          here: id === this.#current,
+          member,
+          name,
+          label,
+          since,
+          alarm: alarm || view.alarm.includes(member),
+        });
+      }
+    }
+    return waiting.sort((a, b) => a.since - b.since);
+  }
+}

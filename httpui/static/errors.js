@@ -1,0 +1,156 @@
+// Codes become sentences here and nowhere else: one that says what is so, one
+// that says what to do. Codes of the wire are those of rendezvous/wire/error.go.
+
+/**
+ * @typedef {{title: string, todo: string, again: boolean}} Sentence
+ *   again: trying once more can help
+ * @typedef {{practitioner: string, practice: string}} Names
+ */
+
+/** @param {string} title @param {string} todo @param {boolean} [again] @returns {Sentence} */
+const say = (title, todo, again = false) => ({ title, todo, again });
+
+/** @type {Record<string, (names: Names) => Sentence>} */
+const forGuests = {
+  'no-link': () =>
+    say('Please open your appointment with its link.', 'You find the link in the message from your practice. If you were here a moment ago, open it again: your place is kept.'),
+  'bad-link': () =>
+    say('This link is damaged.', 'A part of it is missing or changed. Open it again from your message, or copy all of it. If that does not help, ask the practice for a new link.'),
+  'wrong-practice': () =>
+    say('This link does not match this practice.', 'Nothing was sent. Please call the practice and ask for a new link.'),
+  ended: ({ practice }) =>
+    say('This appointment has ended.', `If you still need help, call ${practice} and ask for a new appointment.`),
+  denied: ({ practitioner }) =>
+    say(`${practitioner} did not let you in.`, 'If you think this is a mistake, call the practice, or try again in a minute.', true),
+  removed: ({ practitioner }) =>
+    say(`${practitioner} has ended your part of the call.`, 'If you think this is a mistake, call the practice, or try again in a minute.', true),
+  left: () => say('You have left the call.', 'If you left by mistake, join again.', true),
+  'seat-taken': () =>
+    say('This link is already in use on another device.', 'Go on with the device where you opened it first, or leave there and try again here. If that was not you, call the practice.', true),
+  replaced: () => say('You joined again in another tab or window.', 'Go on there. You can close this page.'),
+  'room-full': () => say('This call is full.', 'Wait a moment and try again, or call the practice.', true),
+  'room-locked': ({ practitioner }) =>
+    say(`${practitioner} is letting nobody in at the moment.`, 'Wait a few minutes and try again.', true),
+  'no-such-room': () =>
+    say('This link is no longer valid.', 'The practice may have sent you a newer one: use the latest. Otherwise ask for a new link.'),
+  'not-invited': () =>
+    say('This link is no longer valid.', 'The practice may have sent you a newer one: use the latest. Otherwise ask for a new link.'),
+  'not-found': () =>
+    say('The practice cannot be reached right now.', 'This page keeps trying. If it takes longer than a few minutes, please call the practice.', true),
+  offline: () => say('Your device is offline.', 'Check your Wi-Fi or mobile data. This page goes on by itself when it is back.', true),
+  'too-many': () => say('There were too many tries in a short time.', 'Wait a minute, then try again.', true),
+  'going-away': () => say('The practice’s computer is restarting.', 'This page comes back by itself in a moment.', true),
+  unsupported: () =>
+    say('This browser cannot make video calls.', 'Open the link in a current Safari, Chrome, Firefox or Edge.'),
+};
+
+/** @type {Record<string, (names: Names) => Sentence>} */
+const forPractitioners = {
+  ended: () => say('The call has ended.', 'The next patient is one click away.'),
+  left: () => say('You have left the call.', 'Your guests are in the waiting room again.'),
+  'no-such-room': () => say('This appointment is no longer open.', 'Make a new one if you still need it.'),
+  'room-full': () => say('This call is full.', 'Four people can be in one call. Remove somebody before you admit the next.'),
+  'not-invited': () => say('This guest is no longer there.', 'They may have left, or their link was revoked.'),
+  'host-elsewhere': () => say('Anteroom is open in another tab.', 'Knocks ring there. Use this tab to bring them here.'),
+  replaced: () => say('Another tab has taken over.', 'Use this tab to bring calls back here.'),
+  'too-slow': () => say('This browser could not keep up.', 'Close other tabs and programs, then go back into the call.', true),
+  unauthorized: () => say('You have been signed out.', 'Sign in again to go on.'),
+  unsupported: () => say('This browser cannot make video calls.', 'Use a current Chrome, Firefox, Edge or Safari.'),
+  'going-away': () => say('Anteroom is restarting.', 'This page comes back by itself in a moment.', true),
+};
+
+/** @type {Record<string, (names: Names) => Sentence>} */
+const forAnybody = {
+  timeout: () => say('The connection took too long.', 'Check your network. This page tries again by itself.', true),
+  'too-slow': () => say('The connection could not keep up.', 'This page tries again by itself.', true),
+  'too-many': () => say('There were too many tries in a short time.', 'Wait a minute, then try again.', true),
+  'bad-message': () => say('Something went wrong on this page.', 'Load the page again. If it happens again, tell the practice.', true),
+};
+
+const unknown = say('Something went wrong.', 'Try again. If it happens again, call the practice.', true);
+
+/**
+ * @param {string} code of the wire, of a LinkError, or "offline"
+ * @param {Names} names for the sentences that mention somebody
+ * @returns {Sentence} for a guest
+ */
+export function guestSentence(code, names) {
+  const known = {
+    practitioner: names.practitioner || 'The practitioner',
+    practice: names.practice || 'the practice',
+  };
+  return (lookUp(forGuests, code) ?? lookUp(forAnybody, code))?.(known) ?? unknown;
+}
+
+/** @param {string} code of the wire @returns {Sentence} for a practitioner */
+export function hostSentence(code) {
+  const names = { practitioner: 'You', practice: 'the practice' };
+  return (lookUp(forPractitioners, code) ?? lookUp(forAnybody, code))?.(names) ?? say('Something went wrong.', 'Try again.', true);
+}
+
+/** Why a connection to somebody is not as it should be: the reasons of stats.js. @type {Record<string, string>} */
+const reasons = {
+  silent: 'nothing is arriving',
+  'loss-in': 'their sound arrives with gaps',
+  'loss-out': 'your sound reaches them with gaps',
+  delay: 'there is a long delay',
+  bandwidth: 'your line is too slow for a good picture',
+  cpu: 'your device is too busy',
+  frozen: 'their picture is stuck',
+  held: 'on hold',
+  unverified: 'This connection could not be verified, so it was closed.',
+};
+
+/** @param {string | null} reason @returns {string} "" if there is none */
+export const reasonText = (reason) => (reason === null ? '' : (lookUp(reasons, reason) ?? ''));
+
+/** What is the matter with camera, microphone or screen: the errors of media.js. @type {Record<string, string>} */
+const devices = {
+  'camera-denied': 'This page may not use the camera. The call goes on without it.',
+  'camera-missing': 'No camera was found. The call goes on without one.',
+  'camera-busy': 'The camera is in use by another program. Close that program, then turn the camera on again.',
+  'camera-lost': 'The camera was disconnected. Connect it again, then turn it on.',
+  'microphone-denied': 'This page may not use the microphone, so nobody hears you.',
+  'microphone-missing': 'No microphone was found, so nobody hears you.',
+  'microphone-busy': 'The microphone is in use by another program, so nobody hears you. Close that program, then try again.',
+  'microphone-lost': 'The microphone was disconnected, so nobody hears you. Connect it again, then turn it on.',
+};
+
+/** @param {string | null} error @returns {string} "" if there is nothing to say */
+export const deviceText = (error) => (error === null ? '' : (lookUp(devices, error) ?? ''));
+
+/**
+ * What to tell a practitioner when the node has refused a request. The node's
+ * own sentence is the exact one; here are those that it cannot write.
+ * @param {import('./api.js').ApiError} err
+ * @returns {string}
+ */
+export function apiSentence({ code, message }) {
+  if (code === 'offline') return 'Anteroom does not answer. Check that it is running on this computer.';
+  return message || 'Anteroom could not do this. Try again.';
+}
+
+/**
+ * The same while signing in, where too many tries cost time.
+ * @param {import('./api.js').ApiError} err
+ */
+export function signInSentence(err) {
+  if (err.code !== 'too-many' || err.retryAfter <= 0) return apiSentence(err);
+  return `That was wrong too often. To keep strangers out, wait ${waitText(err.retryAfter)}, then try again. Nothing is lost.`;
+}
+
+/** @param {number} seconds */
+function waitText(seconds) {
+  if (seconds < 90) return `${Math.ceil(seconds)} seconds`;
+  return `${Math.ceil(seconds / 60)} minutes`;
+}
+
+/**
+ * @template T
+ * @param {Record<string, T>} table
+ * @param {string} key may come from outside, so "constructor" is not a key
+ * @returns {T | undefined}
+ */
+function lookUp(table, key) {
+  return Object.prototype.hasOwnProperty.call(table, key) ? table[key] : undefined;
+}

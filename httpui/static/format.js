@@ -1,0 +1,82 @@
+// Times and names as people read them. Times are Unix seconds; the words are
+// English, the clock (12 or 24 hours) is the reader's own.
+
+const language = globalThis.navigator?.language ?? 'en-GB';
+const locale = language.startsWith('en') ? language : 'en-GB';
+const { hourCycle } = new Intl.DateTimeFormat(undefined, { hour: 'numeric' }).resolvedOptions();
+
+/** @param {Intl.DateTimeFormatOptions} options */
+const format = (options) => new Intl.DateTimeFormat(locale, options);
+
+const clockFormat = format({ hour: 'numeric', minute: '2-digit', ...(hourCycle && { hourCycle }) });
+const dayFormat = format({ weekday: 'long', day: 'numeric', month: 'long' });
+
+/** @param {number} unix @returns {string} "14:45" */
+export const clock = (unix) => clockFormat.format(unix * 1000);
+
+/** @param {number} unix @returns {string} "Friday 21 November" */
+export const day = (unix) => dayFormat.format(unix * 1000);
+
+/**
+ * @param {number} from @param {number} to
+ * @returns {string} "14:45 – 15:15"
+ */
+export const span = (from, to) => `${clock(from)} – ${clock(to)}`;
+
+/** @param {number} unix @returns {string} "2025-11-21", the reader's date: sorts and compares */
+export function dateKey(unix) {
+  const d = new Date(unix * 1000);
+  return `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())}`;
+}
+
+/** @param {number} unix @returns {string} "14:45", as <input type="time"> wants it */
+export function timeKey(unix) {
+  const d = new Date(unix * 1000);
+  return `${pad(d.getHours())}:${pad(d.getMinutes())}`;
+}
+
+/**
+ * @param {string} date as dateKey writes it
+ * @param {string} time as timeKey writes it
+ * @returns {number} Unix seconds, or NaN
+ */
+export const unixFrom = (date, time) => Math.floor(new Date(`${date}T${time}`).getTime() / 1000);
+
+/**
+ * When the appointment is, for somebody who looks at the clock at now.
+ * @param {number} now @param {number} at
+ * @returns {string} "at 14:45", or "at 14:45 on Friday 21 November"
+ */
+export const when = (now, at) =>
+  dateKey(now) === dateKey(at) ? `at ${clock(at)}` : `at ${clock(at)} on ${day(at)}`;
+
+/**
+ * @param {number} seconds
+ * @returns {string} "just now", "1 minute", "12 minutes", "1 h 05 min"
+ */
+export function duration(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 1) return 'just now';
+  if (minutes === 1) return '1 minute';
+  if (minutes < 60) return `${minutes} minutes`;
+  return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+}
+
+/** @param {string} name @returns {string} one or two letters for a picture that is not there */
+export function initials(name) {
+  const words = name.trim().split(/\s+/u).filter((word) => /\p{L}|\p{N}/u.test(word));
+  const first = words[0];
+  const last = words.length > 1 ? words[words.length - 1] : undefined;
+  return [first, last].map((word) => (word ? [...word][0] : '')).join('').toUpperCase();
+}
+
+/** @param {string[]} names @returns {string} "Anna", "Anna and Ben", "Anna, Ben and Cleo" */
+export function list(names) {
+  if (names.length < 2) return names[0] ?? '';
+  return `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
+}
+
+/** @param {number} n */
+function pad(n) {
+  return String(n).padStart(2, '0');
+}

@@ -1,0 +1,275 @@
+import { takeFragment } from './fragment.js'; // first: see there
+import { agentOf } from './browser.js';
+import { GuestCall } from './call.js';
+import { callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from './call-page.js';
+import { Chime } from './chime.js';
+import { Media } from './media.js';
+import { parseLink } from './seal.js';
+import { Store } from './store.js';
+import { render } from './vendor/lit-html/lit-html.js';
+import { syncPanel } from './view-call.js';
+import { runMeter } from './view-check.js';
+import { guestScreen, guestView } from './view-guest.js';
+import { announce, focusScreen, toast } from './view-shell.js';
+import { playAll, useSpeaker } from './view-tiles.js';
+import { WakeKeeper } from './wake.js';
+
+/**
+ * @typedef {import('./call.js').GuestSnapshot} GuestSnapshot
+ * @typedef {import('./view-guest.js').GuestState} GuestState
+ * @typedef {import('./view-guest.js').GuestIntents} GuestIntents
+ * @typedef {import('./view-call.js').CallUi & {checking: boolean, phase: 'asking' | 'ready', speakerAsked: boolean,
+ *   heard: boolean | null, name: string, copied: boolean, toast: string | null}} Ui
+ */
+
+/** @returns {Ui} */
+const newUi = () => ({
+  ...newCallUi(), checking: false, phase: 'asking', speakerAsked: false, heard: null, name: '', copied: false, toast: null,
+});
+
+/** The guest's page: builds the parts, connects them, and draws what they say. */
+class GuestPage {
+  #root = /** @type {HTMLElement} */ (document.getElementById('app'));
+  #toasts = /** @type {HTMLElement} */ (document.getElementById('toasts'));
+  #agent = agentOf(navigator.userAgent, navigator.maxTouchPoints);
+  #media = new Media();
+  #chime = new Chime();
+  #wake = new WakeKeeper();
+  #ui = new Store(newUi());
+  #act = this.#intents();
+
+  #fragment = ''; // the link's secret part: here and in the call's closure, nowhere else
+  /** @type {string | null} */ #trouble = null;
+  /** @type {GuestCall | null} */ #call = null;
+  /** @type {GuestSnapshot | null} */ #now = null;
+  #unsubscribe = () => {};
+  #offset = 0; // the practice's clock minus this one's, seconds
+  #talked = false;
+  /** @type {import('./call-page.js').Heard | null} */ #heard = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #toastTimer;
+  /** @type {(() => void) | null} */ #stopMeter = null;
+  #quietly = false; // a new call is being made behind the screen of the last one
+
+  start() {
+    this.#root.replaceChildren();
+    this.#media.subscribe(() => this.#draw());
+    this.#ui.subscribe(() => this.#draw());
+    setInterval(() => this.#tick(), 1000);
+    for (const event of ['online', 'offline']) addEventListener(event, () => this.#draw());
+    addEventListener('hashchange', () => this.#anotherLink());
+    addEventListener('pagehide', () => this.#close());
+    addEventListener('pageshow', ({ persisted }) => { if (persisted) this.#open(); });
+    addEventListener('beforeunload', (event) => { if (this.#inside()) event.preventDefault(); });
+    this.#take(takeFragment());
+  }
+
+  /** @param {string} fragment */
+  #take(fragment) {
+    this.#fragment = fragment;
+    this.#trouble = troubleWith(fragment);
+    this.#ui.set({ checking: false });
+    this.#open();
+  }
+
+  /**
+   * Makes the call of this link, from the beginning.
+   * @param {{quietly?: boolean}} [options] quietly: the screen stays until there is news
+   */
+  #open({ quietly = false } = {}) {
+    const last = this.#now;
+    this.#closeCall();
+    this.#quietly = quietly;
+    if (quietly) this.#now = last;
+    this.#talked = false;
+    if (this.#trouble) return this.#draw();
+    this.#call = new GuestCall({ fragment: this.#fragment, origin: location.origin, media: this.#media, storage: sessionStorage });
+    this.#unsubscribe = this.#call.subscribe((now) => this.#hear(now));
+    this.#call.open();
+    this.#draw();
+  }
+
+  /** @param {GuestSnapshot} now */
+  #hear(now) {
+    if (this.#quietly && now.welcome === null && now.code === null) return;
+    this.#quietly = false;
+    const before = this.#now;
+    this.#now = now;
+    if (now.welcome && now.welcome !== before?.welcome) this.#offset = now.welcome.now - Date.now() / 1000;
+    const entered = now.phase === 'call' && before?.phase !== 'call';
+    if (entered && before?.phase !== 'held') {
+      this.#talked = true;
+      this.#chime.welcome();
+      announce(`You are in the call with ${now.welcome?.practitioner ?? 'the practitioner'}.`, { urgent: true });
+    }
+    if (now.phase === 'ended' && before?.phase !== 'ended' && now.code !== 'early') {
+      this.#media.stop();
+      this.#ui.set({ ...newCallUi(), speaker: this.#ui.value.speaker });
+    }
+    this.#wake.keep(this.#inside());
+    const change = trustChange(before?.peers ?? [], now.peers);
+    if (change) this.#tell(change);
+    this.#draw();
+  }
+
+  /** Once a second: the clock on the screen, and the door that opens by itself. */
+  #tick() {
+    const welcome = this.#now?.welcome;
+    const shut = welcome?.state === 'early' || this.#now?.code === 'early';
+    if (welcome && shut && !this.#quietly && this.#clock() >= welcome.opens + 1) this.#open({ quietly: true });
+    else this.#draw();
+  }
+
+  /** A person pasted another link into this tab. */
+  #anotherLink() {
+    const fragment = takeFragment();
+    if (fragment !== '' && !this.#inside()) this.#take(fragment);
+  }
+
+  #inside() {
+    return this.#now !== null && ['joining', 'waiting', 'call', 'held'].includes(this.#now.phase);
+  }
+
+  #clock() {
+    return Date.now() / 1000 + this.#offset;
+  }
+
+  #closeCall() {
+    this.#unsubscribe();
+    this.#call?.close();
+    this.#call = null;
+    this.#now = null;
+    this.#heard = null;
+  }
+
+  #close() {
+    this.#closeCall();
+    this.#media.stop();
+    this.#wake.keep(false);
+  }
+
+  /** @param {string} text a brief message at the edge of the screen */
+  #tell(text) {
+    clearTimeout(this.#toastTimer);
+    this.#ui.set({ toast: text });
+    this.#toastTimer = setTimeout(() => this.#ui.set({ toast: null }), 7000);
+  }
+
+  /** @returns {GuestIntents} */
+  #intents() {
+    const ui = this.#ui;
+    return {
+      ...callIntents({
+        media: this.#media,
+        chime: this.#chime,
+        ui,
+        sendChat: (text) => this.#call?.sendChat(text),
+        leave: () => this.#call?.leave(),
+        end: () => {}, // a practitioner's
+        play: playAll,
+      }),
+      start: () => void this.#check(),
+      retryMedia: () => void this.#check(),
+      trySpeaker: () => void this.#chime.unlock().then(() => {
+        this.#chime.speakerTest();
+        ui.set({ speakerAsked: true, heard: null });
+      }),
+      heard: (yes) => ui.set({ heard: yes }),
+      setName: (name) => ui.set({ name }),
+      join: (name) => {
+        void this.#chime.unlock(); // this tap also lets the others' sound play
+        this.#call?.join(name);
+      },
+      again: () => {
+        this.#open();
+        if (this.#ui.value.checking) void this.#check();
+      },
+      copyLink: async () => {
+        if (await copy(`${location.origin}/j${this.#fragment}`)) ui.set({ copied: true });
+      },
+    };
+  }
+
+  /** Asks for camera and microphone; always in a gesture. */
+  async #check() {
+    void this.#chime.unlock();
+    this.#ui.set({ checking: true, phase: 'asking' });
+    await this.#media.start({ audio: true, video: true }).catch(() => {});
+    this.#ui.set({ phase: 'ready' });
+  }
+
+  /** @returns {GuestState} */
+  #state() {
+    const ui = this.#ui.value;
+    const media = this.#media.snapshot;
+    return {
+      trouble: this.#trouble,
+      call: this.#now,
+      media,
+      checking: ui.checking,
+      talked: this.#talked,
+      online: navigator.onLine,
+      now: this.#clock(),
+      served: location.host,
+      name: ui.name,
+      check: { phase: ui.phase, speakerAsked: ui.speakerAsked, heard: ui.heard, speaker: ui.speaker, agent: this.#agent },
+      ui,
+      canShare: canShareScreen,
+      canFlip: canFlipCamera(media),
+      copied: ui.copied,
+    };
+  }
+
+  #draw() {
+    const state = this.#state();
+    const screen = guestScreen(state);
+    const { ui, call } = state;
+    render(guestView(state, this.#act), this.#root);
+    render(toast(this.#ui.value.toast), this.#toasts);
+    document.title = titleOf(screen, call);
+    focusScreen(this.#root, screen);
+    syncPanel(this.#root, screen === 'call' ? ui.panel : null);
+    this.#meter(screen === 'check');
+    useSpeaker(ui.speaker);
+    if (screen !== 'call' || !call) return;
+    if (ui.panel === 'chat' && ui.seen !== call.chat.length) this.#ui.set({ seen: call.chat.length });
+    const heard = { peers: call.peers, chat: call.chat, media: state.media };
+    const said = news(this.#heard, heard, { chatOpen: ui.panel === 'chat' });
+    if (said.length) announce(said.join(' '));
+    this.#heard = heard;
+  }
+
+  /** @param {boolean} shown the meter moves while it is on the screen */
+  #meter(shown) {
+    if (shown) this.#stopMeter ??= runMeter(() => this.#media.level());
+    else {
+      this.#stopMeter?.();
+      this.#stopMeter = null;
+    }
+  }
+}
+
+/**
+ * What is wrong with a link or this browser, found without asking anybody.
+ * @param {string} fragment
+ * @returns {string | null} a code
+ */
+function troubleWith(fragment) {
+  if (fragment === '' || fragment === '#') return 'no-link';
+  try {
+    parseLink(fragment);
+  } catch {
+    return 'bad-link';
+  }
+  return 'RTCPeerConnection' in globalThis && crypto.subtle && navigator.mediaDevices ? null : 'unsupported';
+}
+
+/** @param {ReturnType<typeof guestScreen>} screen @param {GuestSnapshot | null} call */
+function titleOf(screen, call) {
+  const practice = call?.welcome?.practice ?? 'Your video appointment';
+  if (screen === 'waiting') return `Waiting – ${practice}`;
+  if (screen === 'call') return `In the call – ${practice}`;
+  if (screen === 'over') return `Ended – ${practice}`;
+  return practice;
+}
+
+new GuestPage().start();

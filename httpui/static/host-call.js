@@ -1,0 +1,302 @@
+// A practitioner's call: the waiting room of one appointment, and who was
+// admitted from it.
+
+import { encode } from './wire.js';
+import { Changes } from './changes.js';
+import { Mesh } from './mesh.js';
+import { Signal } from './signal.js';
+import { createIdentity } from './identity.js';
+import { heldNow } from './roster.js';
+import { hostLeg } from './legs.js';
+
+/**
+ * @typedef {import('./wire.js').Bytes} Bytes
+ * @typedef {import('./wire.js').MemberID} MemberID
+ * @typedef {import('./wire.js').Message} Message
+ * @typedef {import('./wire.js').Welcome} Welcome
+ * @typedef {import('./wire.js').RosterEntry} RosterEntry
+ * @typedef {import('./wire.js').Type} Type
+ * @typedef {import('./call.js').HostSnapshot} HostSnapshot
+ * @typedef {import('./peer.js').Mode} Mode
+ * @typedef {import('./guest-call.js').Platform} Platform
+ */
+
+export class HostCall {
+  #appointment;
+  #token;
+  #tab;
+  #origin;
+  #media;
+  #platform;
+  #changes = new Changes(() => this.snapshot);
+  /** @type {HostSnapshot['phase']} */ #phase = 'connecting';
+  /** @type {'online' | 'reconnecting'} */ #connection = 'reconnecting';
+  /** @type {string | null} */ #code = null;
+  /** @type {Welcome | null} */ #welcome = null;
+  /** @type {RosterEntry[]} */ #roster = [];
+  /** @type {Set<MemberID>} */ #held = new Set();
+  #locked = false;
+  /** @type {Set<MemberID>} */ #alarm = new Set();
+  /** @type {Set<MemberID>} let in on this connection, which the roster may not say yet */ #admitting = new Set();
+  #present = false; // the practitioner is in this call, not just near it
+  #take = false;
+  /** @type {Mesh | null} */ #mesh = null;
+  /** @type {Signal | null} */ #signal = null;
+  #lives = 0; // a start that was overtaken by another, or by the end, stops
+
+  /**
+   * @param {{appointment: string, token: string, tab: Bytes, origin: string, media: import('./media.js').Media, platform?: Platform}} options
+   *   token: the tab's header token; tab: 16 bytes, random per tab; origin: of the page, "https://…"
+   */
+  constructor({ appointment, token, tab, origin, media, platform = {} }) {
+    this.#appointment = appointment;
+    this.#token = token;
+    this.#tab = tab;
+    this.#origin = origin;
+    this.#media = media;
+    this.#platform = platform;
+  }
+
+  /** @returns {HostSnapshot} */
+  get snapshot() {
+    const guests = this.#roster.filter((m) => m.role === 'guest');
+    return Object.freeze({
+      appointment: this.#appointment,
+      phase: this.#phase,
+      connection: this.#connection,
+      code: this.#code,
+      welcome: this.#welcome,
+      waiting: guests.filter((m) => this.#modeOf(m) === 'prepared'),
+      members: guests.filter((m) => this.#modeOf(m) !== 'prepared'),
+      locked: this.#locked,
+      peers: this.#mesh?.views(guests.map(({ member, role, name = '', label = '' }) => ({ member, role, name, label }))) ?? [],
+      chat: this.#mesh?.chat ?? [],
+      alarm: [...this.#alarm],
+    });
+  }
+
+  /** @param {(snapshot: HostSnapshot) => void} watch @returns {() => void} stops it */
+  subscribe(watch) {
+    return this.#changes.subscribe(watch);
+  }
+
+  /**
+   * Attends the appointment: hears who knocks. No camera is needed for that.
+   * @param {{take?: boolean}} [options] take: even if another tab attends it
+   */
+  start({ take = false } = {}) {
+    if (this.#phase === 'ended' || (this.#signal && this.#phase !== 'elsewhere')) return;
+    this.#take = take;
+    this.#phase = 'connecting';
+    this.#code = null;
+    this.#begin(++this.#lives).catch(() => this.#end('unsupported'));
+    this.#changes.changed();
+  }
+
+  /**
+   * The practitioner is in this call now: whoever is admitted sees and hears
+   * them, and they see and hear whoever is admitted. Admitting implies it.
+   */
+  enter() {
+    if (this.#present) return;
+    this.#present = true;
+    this.#arrange();
+  }
+
+  /**
+   * Lets a guest in, with one message if their offer has come.
+   * @param {MemberID} member
+   */
+  admit(member) {
+    if (!this.#signal?.online || !this.#roster.some((m) => m.member === member && m.state === 'waiting')) return;
+    this.#present = true;
+    this.#admitting.add(member);
+    const sdp = this.#mesh?.peer(member)?.takeAnswer() ?? '';
+    this.#signal.send('admit', { member, ...(sdp === '' ? {} : { sdp }) });
+    this.#arrange();
+  }
+
+  /** @param {MemberID} member who waits */
+  deny(member) {
+    this.#send('deny', { member });
+  }
+
+  /** @param {MemberID} member who was admitted; nothing reaches them from this moment */
+  remove(member) {
+    if (this.#send('remove', { member })) this.#mesh?.remove(member);
+  }
+
+  /**
+   * Puts an admitted guest where nobody hears or sees them, or back.
+   * @param {MemberID} member @param {boolean} on
+   */
+  hold(member, on) {
+    if (!this.#send('hold', { member, on })) return;
+    // Not when the roster says so: of a member whose page is away it does not.
+    if (on) this.#held.add(member);
+    else this.#held.delete(member);
+    this.#arrange();
+  }
+
+  /** @param {boolean} on keeps further guests from knocking */
+  lock(on) {
+    this.#send('lock', { on });
+  }
+
+  /** Ends the call for everyone. */
+  end() {
+    this.#send('end', {});
+    this.#end('ended');
+  }
+
+  /** Leaves; admitted guests stay together. */
+  leave() {
+    this.#send('leave', {});
+    this.#end('left');
+  }
+
+  close() {
+    this.#end('left');
+  }
+
+  /** @param {string} text @returns {boolean} whether anybody was there to read it */
+  sendChat(text) {
+    return this.#mesh?.sendChat(text) ?? false;
+  }
+
+  /** @param {number} life */
+  async #begin(life) {
+    const identity = await createIdentity(this.#platform.rtc);
+    if (life !== this.#lives) return;
+    this.#mesh = new Mesh(identity, {
+      media: this.#media,
+      send: (type, body) => this.#signal?.send(type, body) ?? false,
+      online: () => this.#signal?.online ?? false,
+      onChange: () => this.#changes.changed(),
+      onTrouble: () => this.#signal?.probe(),
+      nameOf: (member) => this.#nameOf(member),
+      rtc: this.#platform.rtc,
+    });
+    const attend = () => encode('attend', { appointment: this.#appointment, tab: this.#tab, token: this.#token, fp: identity.fingerprint, take: this.#take });
+    this.#signal = new Signal(`${this.#origin.replace(/^http/, 'ws')}/ws/host`, hostLeg(attend), {
+      onWelcome: (welcome) => this.#onWelcome(welcome),
+      onMessage: (message) => this.#onMessage(message),
+      onState: (state, code) => this.#onState(state === 'online' ? 'online' : 'reconnecting', code),
+      onEnd: (code) => this.#onEnd(code),
+    }, this.#platform);
+    this.#signal.start();
+  }
+
+  /** @param {Welcome} welcome */
+  #onWelcome(welcome) {
+    this.#take = false; // taken over once; from now on this tab has it
+    this.#welcome = welcome;
+    this.#phase = 'attending';
+    this.#admitting.clear(); // the roster that follows says what became of them
+    this.#mesh?.configure(welcome);
+    this.#changes.changed();
+  }
+
+  /** @param {'online' | 'reconnecting'} state @param {string | null} code */
+  #onState(state, code) {
+    this.#connection = state;
+    this.#code = code;
+    this.#changes.changed();
+  }
+
+  /** @param {string} code */
+  #onEnd(code) {
+    if (code !== 'host-elsewhere' && code !== 'replaced') return this.#end(code);
+    this.#stop();
+    this.#code = code;
+    this.#phase = 'elsewhere';
+    this.#changes.changed();
+  }
+
+  /** @param {Message} message */
+  #onMessage({ type, body }) {
+    switch (type) {
+      case 'roster':
+        this.#roster = body.members;
+        this.#held = heldNow(this.#held, body.members);
+        this.#locked = body.locked;
+        for (const { member, state } of body.members) if (state !== 'waiting') this.#admitting.delete(member);
+        return this.#arrange();
+      case 'introduce':
+        return this.#mesh?.place(body.member, this.#modeOf(this.#entry(body.member))).introduce(body);
+      case 'description':
+        return this.#mesh?.peer(body.peer)?.description(body.kind, body.sdp);
+      case 'candidate':
+        return this.#mesh?.peer(body.peer)?.candidate(body.candidate, body.mid);
+      case 'alarm':
+        this.#alarm.add(body.member);
+        return this.#changes.changed();
+      case 'error':
+        if (this.#admitting.size === 0) return; // an answer to something stale, as a candidate for somebody who left
+        this.#admitting.clear();
+        this.#code = body.code;
+        return this.#arrange();
+      default: // a guest's, or of a later version
+    }
+  }
+
+  /** Puts everyone where the roster says. */
+  #arrange() {
+    const guests = this.#roster.filter((m) => m.role === 'guest');
+    this.#mesh?.keepOnly(new Set(guests.map((m) => m.member)));
+    for (const entry of guests) if (this.#mesh?.has(entry.member)) this.#mesh.place(entry.member, this.#modeOf(entry));
+    for (const member of this.#alarm) if (!guests.some((m) => m.member === member)) this.#alarm.delete(member);
+    this.#changes.changed();
+  }
+
+  /**
+   * Who waits is prepared, so that letting them in takes one message; whoever
+   * was admitted is connected, and in the call if the practitioner is.
+   * @param {RosterEntry | undefined} entry
+   * @returns {Mode}
+   */
+  #modeOf(entry) {
+    if (!entry || (entry.state === 'waiting' && !this.#admitting.has(entry.member))) return 'prepared';
+    return this.#held.has(entry.member) || !this.#present ? 'held' : 'open';
+  }
+
+  /** @param {MemberID} member */
+  #entry(member) {
+    return this.#roster.find((m) => m.member === member);
+  }
+
+  /** @param {MemberID} member */
+  #nameOf(member) {
+    const entry = this.#entry(member);
+    return entry?.name || entry?.label || '';
+  }
+
+  /**
+   * @template {Type} T
+   * @param {T} type @param {import('./wire.js').Bodies[T]} body
+   */
+  #send(type, body) {
+    return this.#signal?.send(type, body) ?? false;
+  }
+
+  /** @param {string} code */
+  #end(code) {
+    if (this.#phase === 'ended') return;
+    this.#stop();
+    this.#code = code;
+    this.#phase = 'ended';
+    this.#changes.changed();
+  }
+
+  #stop() {
+    this.#lives++;
+    this.#mesh?.close();
+    this.#signal?.close();
+    this.#mesh = null;
+    this.#signal = null;
+    this.#roster = [];
+    this.#admitting.clear();
+    this.#present = false;
+    this.#connection = 'online';
+  }
+}

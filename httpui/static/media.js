@@ -1,0 +1,288 @@
+// Camera, microphone and screen of this page: asked for once, shared by all its
+// calls, let go of at once. Nothing is asked for before start, which belongs in
+// a gesture.
+
+import { Changes } from './changes.js';
+import { Level } from './level.js';
+import { Queue } from './queue.js';
+
+/** @typedef {'audio' | 'video'} Kind */
+/** @typedef {'off' | 'on' | 'muted' | 'denied' | 'missing'} State */
+/** @typedef {{kind: MediaDeviceKind, id: string, label: string}} Input */
+/**
+ * error: a code, "camera-denied" and the like; it stays until the next try.
+ * stream: what this page sends, for showing it to its own person.
+ * @typedef {object} MediaSnapshot
+ * @property {State} audio @property {State} video @property {boolean} screen
+ * @property {MediaStream | null} stream @property {Input[]} inputs @property {string | null} error
+ */
+
+const NAMES = /** @type {const} */ ({ audio: 'microphone', video: 'camera' });
+/** How long a track may be interrupted, as by a phone call, before a new one is asked for. */
+const INTERRUPTED_MS = 2_000;
+
+/** @param {string | undefined} deviceId @returns {MediaTrackConstraints} */
+const microphone = (deviceId) => ({
+  echoCancellation: true, noiseSuppression: true, autoGainControl: true,
+  ...(deviceId ? { deviceId: { exact: deviceId } } : {}),
+});
+/** @param {string | undefined} deviceId @returns {MediaTrackConstraints} */
+const camera = (deviceId) => ({
+  width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 },
+  ...(deviceId ? { deviceId: { exact: deviceId } } : { facingMode: 'user' }),
+});
+/** A screen is read: few frames, all details. */
+const screen = { video: { frameRate: { ideal: 5, max: 15 } }, audio: false };
+
+export class Media {
+  #devices;
+  #changes = new Changes(() => this.snapshot);
+  #queue = new Queue();
+  /** @type {Record<Kind, MediaStreamTrack | null>} */ #tracks = { audio: null, video: null };
+  /** @type {MediaStreamTrack | null} */ #screen = null;
+  /** @type {Record<Kind, State>} what is so while there is no track */ #without = { audio: 'off', video: 'off' };
+  /** @type {Record<Kind, string | undefined>} the device that was chosen */ #chosen = { audio: undefined, video: undefined };
+  #muted = false;
+  /** @type {string | null} */ #error = null;
+  /** @type {Input[]} */ #inputs = [];
+  /** @type {MediaStream | null} */ #stream = null;
+  /** @type {Level | null} */ #level = null;
+  #life = new AbortController(); // of what is on now; stop ends it
+
+  /** @param {MediaDevices} [devices] what tests replace */
+  constructor(devices = navigator.mediaDevices) {
+    this.#devices = devices;
+    devices?.addEventListener?.('devicechange', () => void this.devices());
+  }
+
+  /** What calls send: the screen takes the camera's place while it is shared. */
+  get tracks() {
+    return { audio: this.#tracks.audio, video: this.#screen ?? this.#tracks.video, screen: this.#screen !== null };
+  }
+
+  /** @returns {MediaSnapshot} */
+  get snapshot() {
+    return Object.freeze({
+      audio: this.#tracks.audio ? (this.#muted ? 'muted' : 'on') : this.#without.audio,
+      video: this.#tracks.video ? 'on' : this.#without.video,
+      screen: this.#screen !== null,
+      stream: this.#stream,
+      inputs: this.#inputs,
+      error: this.#error,
+    });
+  }
+
+  /** @param {(snapshot: MediaSnapshot) => void} watch @returns {() => void} stops it */
+  subscribe(watch) {
+    return this.#changes.subscribe(watch);
+  }
+
+  /**
+   * Turns on what is wanted and not on yet. One that is missing or refused
+   * does not keep the other from working; a later start tries it again.
+   * @param {{audio: boolean, video: boolean}} want
+   */
+  start(want) {
+    const life = this.#life;
+    return this.#queue.add(async () => {
+      this.#error = null;
+      const kinds = /** @type {const} */ (['audio', 'video']).filter((kind) => want[kind] && !this.#tracks[kind]);
+      if (kinds.length > 0) await this.#acquire(kinds, life);
+      await this.devices();
+    });
+  }
+
+  /** @param {boolean} on microphone off, at once */
+  mute(on) {
+    this.#muted = on;
+    if (this.#tracks.audio) this.#tracks.audio.enabled = !on;
+    this.#changed();
+    if (!on && !this.#tracks.audio) return this.start({ audio: true, video: false });
+    return Promise.resolve();
+  }
+
+  /** @param {boolean} on off lets go of the camera, so that its light goes out */
+  camera(on) {
+    if (on) return this.start({ audio: false, video: true });
+    this.#release('video', 'off');
+    return Promise.resolve();
+  }
+
+  /** @param {boolean} on */
+  shareScreen(on) {
+    const life = this.#life;
+    if (!on) this.#endScreen();
+    return this.#queue.add(async () => {
+      if (!on || this.#screen || life.signal.aborted) return;
+      this.#error = null;
+      try {
+        const [track] = (await this.#devices.getDisplayMedia(screen)).getVideoTracks();
+        if (!track) return;
+        if (life.signal.aborted) return track.stop();
+        track.contentHint = 'detail';
+        track.addEventListener('ended', () => this.#endScreen(), { signal: life.signal });
+        this.#screen = track;
+      } catch {
+        this.#error = 'screen-denied';
+      }
+      this.#changed();
+    });
+  }
+
+  /** Looks which devices there are. Their names are known once one is in use. */
+  async devices() {
+    const list = (await this.#devices?.enumerateDevices?.().catch(() => [])) ?? [];
+    this.#inputs = list.filter((d) => d.deviceId !== '').map((d) => ({ kind: d.kind, id: d.deviceId, label: d.label }));
+    this.#changed();
+  }
+
+  /**
+   * Uses another device; if that fails, the present one goes on.
+   * @param {MediaDeviceKind} kind @param {string} id
+   */
+  switchDevice(kind, id) {
+    const life = this.#life;
+    const of = kind === 'audioinput' ? 'audio' : kind === 'videoinput' ? 'video' : null;
+    return this.#queue.add(async () => {
+      if (!of) return;
+      const before = this.#chosen[of];
+      this.#chosen[of] = id;
+      // Many phones have one camera at a time: the present one must go first.
+      if (of === 'video') this.#tracks.video?.stop();
+      if (await this.#acquire([of], life)) return;
+      this.#chosen[of] = before;
+      if (of === 'video' && !life.signal.aborted) await this.#acquire([of], life);
+    });
+  }
+
+  /** @returns {number} how loud the microphone is now, 0 to 1 */
+  level() {
+    if (!this.#tracks.audio || this.#muted) return 0;
+    this.#level ??= new Level(this.#tracks.audio);
+    return this.#level.read();
+  }
+
+  /** Lets go of everything, also of what is still being asked for. */
+  stop() {
+    this.#life.abort();
+    this.#life = new AbortController();
+    this.#endScreen();
+    this.#release('audio', 'off');
+    this.#release('video', 'off');
+    this.#muted = false;
+    this.#error = null;
+    this.#changed();
+  }
+
+  /**
+   * @param {readonly Kind[]} kinds @param {AbortController} life
+   * @returns {Promise<boolean>} whether all came
+   */
+  async #acquire(kinds, life) {
+    try {
+      const stream = await this.#devices.getUserMedia({
+        ...(kinds.includes('audio') ? { audio: microphone(this.#chosen.audio) } : {}),
+        ...(kinds.includes('video') ? { video: camera(this.#chosen.video) } : {}),
+      });
+      for (const track of stream.getTracks()) this.#use(track, life);
+      return true;
+    } catch (err) {
+      if (life.signal.aborted) return false;
+      if (kinds.length > 1) {
+        // Which of the two it was, only asking for each can tell.
+        let all = true;
+        for (const kind of kinds) all = (await this.#acquire([kind], life)) && all;
+        return all;
+      }
+      for (const kind of kinds) this.#refused(kind, err);
+      return false;
+    }
+  }
+
+  /** @param {MediaStreamTrack} track @param {AbortController} life */
+  #use(track, life) {
+    const kind = track.kind === 'audio' ? 'audio' : 'video';
+    if (life.signal.aborted) return track.stop(); // it comes too late
+    const former = this.#tracks[kind];
+    this.#tracks[kind] = track;
+    former?.stop();
+    track.contentHint = kind === 'audio' ? 'speech' : 'motion';
+    if (kind === 'audio') {
+      track.enabled = !this.#muted;
+      this.#endLevel();
+    }
+    const { signal } = life;
+    track.addEventListener('ended', () => this.#tracks[kind] === track && void this.#lost(kind), { signal });
+    track.addEventListener('mute', () => this.#interrupted(kind, track, life), { signal });
+    this.#changed();
+  }
+
+  /** @param {Kind} kind @param {unknown} err */
+  #refused(kind, err) {
+    const name = err instanceof Error ? err.name : '';
+    const why = name === 'NotAllowedError' || name === 'SecurityError' ? 'denied' : name === 'NotReadableError' || name === 'AbortError' ? 'busy' : 'missing';
+    if (this.#tracks[kind]?.readyState === 'ended') this.#tracks[kind] = null;
+    if (!this.#tracks[kind]) this.#without[kind] = why === 'denied' ? 'denied' : 'missing';
+    this.#error = `${NAMES[kind]}-${why}`;
+    this.#changed();
+  }
+
+  /**
+   * The device was unplugged, or the person took the permission back.
+   * @param {Kind} kind
+   */
+  async #lost(kind) {
+    this.#release(kind, 'missing');
+    this.#error = `${NAMES[kind]}-lost`;
+    this.#changed();
+    const status = await globalThis.navigator?.permissions?.query({ name: /** @type {PermissionName} */ (NAMES[kind]) }).catch(() => null);
+    if (status?.state === 'denied' && !this.#tracks[kind] && this.#without[kind] === 'missing') {
+      this.#without[kind] = 'denied';
+      this.#changed();
+    }
+  }
+
+  /**
+   * A phone call takes the microphone of an iPhone and never gives it back,
+   * though the track says it is live: only a new one has sound.
+   * @param {Kind} kind @param {MediaStreamTrack} track @param {AbortController} life
+   */
+  #interrupted(kind, track, life) {
+    setTimeout(() => {
+      if (life.signal.aborted || this.#tracks[kind] !== track || !track.muted) return;
+      void this.#queue.add(() => this.#acquire([kind], life));
+    }, INTERRUPTED_MS);
+  }
+
+  /** @param {Kind} kind @param {State} state what is so from now on */
+  #release(kind, state) {
+    const track = this.#tracks[kind];
+    this.#tracks[kind] = null;
+    this.#without[kind] = state;
+    track?.stop();
+    if (kind === 'audio') this.#endLevel();
+    this.#changed();
+  }
+
+  #endScreen() {
+    const track = this.#screen;
+    this.#screen = null;
+    track?.stop();
+    this.#changed();
+  }
+
+  #endLevel() {
+    this.#level?.close();
+    this.#level = null;
+  }
+
+  #changed() {
+    const { audio, video } = this.tracks;
+    const tracks = [audio, video].filter((track) => track !== null);
+    const shown = this.#stream?.getTracks() ?? [];
+    if (tracks.length !== shown.length || tracks.some((track) => !shown.includes(track))) {
+      this.#stream = tracks.length > 0 ? new MediaStream(tracks) : null;
+    }
+    this.#changes.changed();
+  }
+}

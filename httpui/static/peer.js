@@ -1,0 +1,464 @@
+// The connection to one member, for as long as both are in the room: who
+// offers, when tracks flow, and what is done when it breaks. PROTOCOL.md,
+// "Media".
+//
+// A Peer is in one of three modes. Prepared: the guest waits; no track is
+// attached, no answer and no address leaves. Held: the connection is up, but
+// nobody hears or sees the other. Open: both are in the call.
+
+import { Connection, SILENCE } from './connection.js';
+import { Meter, sample } from './stats.js';
+import { Queue } from './queue.js';
+import { constantTimeEqual } from './seal.js';
+import { parse } from './sdp.js';
+
+/**
+ * @typedef {import('./wire.js').MemberID} MemberID
+ * @typedef {import('./wire.js').Introduce} Introduce
+ * @typedef {import('./wire.js').Bytes} Bytes
+ * @typedef {import('./identity.js').Identity} Identity
+ * @typedef {import('./connection.js').Tracks} Tracks
+ * @typedef {import('./sdp.js').Session} Session
+ * @typedef {import('./stats.js').Truth} Truth
+ * @typedef {'prepared' | 'held' | 'open'} Mode
+ * @typedef {'connecting' | 'verified' | 'reconnecting' | 'failed'} PeerState
+ */
+/**
+ * What a Peer needs of its call.
+ * @typedef {object} Wiring
+ * @property {Identity} identity
+ * @property {() => RTCConfiguration} config with the newest credentials
+ * @property {(type: 'description' | 'candidate', body: any) => boolean} send
+ * @property {() => boolean} online whether what is sent leaves
+ * @property {() => void} onChange
+ * @property {() => void} onVerified the browser at the other end has proved itself
+ * @property {() => void} onTrouble bytes stopped coming: the network may have changed
+ * @property {(text: string) => void} onText from a verified peer, in mode open
+ * @property {typeof RTCPeerConnection} rtc
+ */
+
+/**
+ * How long each attempt to connect may take before the next, in milliseconds.
+ * The first ones restart ICE, the others build a new connection.
+ */
+const PATIENCE = [4_000, 3_000, 4_000, 6_000, 8_000, 12_000, 16_000];
+const RESTARTS = 2;
+/** Attempts that something urgent asks for are at least this far apart. */
+const URGENT_MS = 1_000;
+
+export class Peer {
+  #wiring;
+  /** @type {Mode} */ #mode = 'prepared';
+  /** @type {Introduce | null} */ #introduction = null;
+  /** @type {Connection | null} */ #connection = null;
+  /** @type {{kind: 'offer' | 'answer', sdp: string} | null} came before its introduction */ #early = null;
+  /** @type {Session | null} what a waiting guest left */ #offer = null;
+  /** @type {Connection | null} has an answer that nobody was sent */ #ready = null;
+  /** @type {string | null} session id of a connection given up, whose messages may still arrive */ #retired = null;
+  /** @type {Tracks} */ #tracks = SILENCE;
+  #receivers = 1;
+  #meter = new Meter();
+  #negotiation = new Queue();
+  #attaching = new Queue();
+  #wasVerified = false;
+  /** @type {Connection | null} verified, and told so */ #greeted = null;
+  #silent = false; // bytes stopped, and have not come back
+  /** @type {string | null} why this peer is not trusted */ #distrust = null;
+  #attempts = 0;
+  #lastAttempt = -Infinity;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
+  #closed = false;
+
+  /** @param {MemberID} member @param {Wiring} wiring */
+  constructor(member, wiring) {
+    this.member = member;
+    this.#wiring = wiring;
+  }
+
+  get mode() {
+    return this.#mode;
+  }
+
+  /** @returns {PeerState} */
+  get state() {
+    if (this.#distrust) return 'failed';
+    if (this.#healthy && !this.#silent) return 'verified';
+    return this.#wasVerified ? 'reconnecting' : 'connecting';
+  }
+
+  get verified() {
+    return this.#connection?.verified ?? false;
+  }
+
+  /** What may be shown: only in an open call, only of a browser that has proved itself. */
+  get stream() {
+    return this.#mode === 'open' ? (this.#connection?.stream ?? null) : null;
+  }
+
+  /** @returns {Truth} */
+  get truth() {
+    return this.#meter.truth;
+  }
+
+  get pictures() {
+    return this.#meter.pictures;
+  }
+
+  /** @param {boolean} expectsPicture */
+  verdict(expectsPicture) {
+    if (this.#distrust) return { quality: /** @type {const} */ ('lost'), reason: this.#distrust };
+    if (this.state === 'reconnecting') return { quality: /** @type {const} */ ('lost'), reason: 'silent' };
+    return this.#meter.verdict(expectsPicture);
+  }
+
+  /**
+   * Takes what the home node says of the member. The first time, the polite of
+   * the two offers; later, a new certificate is a new browser, and the same one
+   * goes on as it is.
+   * @param {Introduce} introduction
+   */
+  introduce(introduction) {
+    const former = this.#introduction;
+    const same = former !== null && constantTimeEqual(former.fp, introduction.fp);
+    this.#introduction = introduction;
+    this.#distrust = null;
+    if (former && !same) {
+      this.#drop();
+      this.#offer = null;
+    }
+    this.#connection?.introduce(introduction);
+    const early = this.#early;
+    this.#early = null;
+    if (early) this.description(early.kind, early.sdp);
+    if (this.#mode !== 'prepared') {
+      if (!this.#connection && introduction.polite) this.offer();
+      else if (former && !this.#healthy) this.#retry();
+      else this.#check();
+    }
+    this.#wiring.onChange();
+  }
+
+  /** @param {Mode} mode */
+  setMode(mode) {
+    if (this.#mode === mode || this.#closed) return;
+    const before = this.#mode;
+    this.#mode = mode;
+    this.#attach();
+    if (mode === 'prepared') this.#beginAgain();
+    if (before === 'prepared') {
+      void this.#connection?.release();
+      const answer = this.takeAnswer();
+      if (answer !== '') this.#wiring.send('description', { peer: this.member, kind: 'answer', sdp: answer });
+      if (!this.#connection && this.#introduction?.polite) this.offer();
+      this.#check();
+    }
+    this.#wiring.onChange();
+  }
+
+  /** @param {Tracks} tracks to send while open @param {number} receivers how many get them */
+  setTracks(tracks, receivers) {
+    this.#tracks = tracks;
+    this.#receivers = receivers;
+    this.#attach();
+  }
+
+  /**
+   * Offers a connection, or offers again the one that was offered before and
+   * has no answer yet.
+   */
+  offer() {
+    if (this.#connection?.offering) return this.#sendOffer(this.#connection);
+    this.#drop();
+    const connection = this.#connect();
+    this.#negotiate(connection, async () => {
+      await connection.offer();
+      this.#sendOffer(connection);
+      this.#attach();
+    });
+  }
+
+  /**
+   * The answer for a waiting guest, for the message that admits them; "" if it
+   * is not ready, and then it follows as a description.
+   * @returns {string}
+   */
+  takeAnswer() {
+    const ready = this.#ready;
+    this.#ready = null;
+    return ready !== null && ready === this.#connection ? ready.local() : '';
+  }
+
+  /** @param {'offer' | 'answer'} kind @param {string} sdp as it came */
+  description(kind, sdp) {
+    const introduction = this.#introduction;
+    if (this.#closed || this.#distrust) return;
+    if (!introduction) {
+      this.#early = { kind, sdp };
+      return;
+    }
+    let session;
+    try {
+      session = parse(sdp);
+    } catch {
+      return; // refused; whoever sent it tries again or gives up
+    }
+    // Of another certificate than was introduced: a page that is gone, or a forger.
+    if (!constantTimeEqual(session.fingerprint, introduction.fp)) return;
+    if (kind === 'offer') this.#onOffer(session, introduction.polite);
+    else this.#onAnswer(session);
+  }
+
+  /** @param {string} text @param {string} mid */
+  candidate(text, mid) {
+    const connection = this.#connection;
+    if (connection) this.#negotiate(connection, () => connection.addCandidate(text, mid));
+  }
+
+  /** The network changed under this page. */
+  networkChanged() {
+    if (this.#mode !== 'prepared') this.#retry();
+    else if (this.#offer) this.#prepare(this.#offer);
+    else if (this.#connection) {
+      this.#drop();
+      this.offer();
+    }
+  }
+
+  /** Called every half second: looks at what came in. */
+  async tick() {
+    const connection = this.#connection;
+    if (!connection || this.#mode === 'prepared') return;
+    const report = await connection.getStats().catch(() => null);
+    if (!report || connection !== this.#connection || this.#closed) return;
+    this.#meter.add(sample(report));
+    if (!this.#silent && this.#meter.silent) {
+      this.#silent = true;
+      this.#meter.rearm();
+      this.#wiring.onTrouble();
+      this.#retry();
+    } else if (this.#silent && this.#meter.flowing) {
+      this.#silent = false;
+      this.#check();
+    }
+    this.#wiring.onChange();
+  }
+
+  /** @param {string} text @returns {boolean} whether it left: only for a verified peer in an open call */
+  say(text) {
+    return this.#mode === 'open' && (this.#connection?.say(text) ?? false);
+  }
+
+  /**
+   * Gives the member up until they are introduced again.
+   * @param {string} why
+   */
+  refuse(why) {
+    this.#distrust = why;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#drop();
+    this.#wiring.onChange();
+  }
+
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#connection?.close();
+    this.#connection = null;
+  }
+
+  get #healthy() {
+    return (this.#connection?.verified && this.#connection.connected) ?? false;
+  }
+
+  /** @returns {Connection} a new one, in place of any other */
+  #connect() {
+    const { identity, config, rtc, onText, onChange, send } = this.#wiring;
+    /** @type {Connection} */
+    const connection = new Connection(identity, config(), {
+      onState: () => connection === this.#connection && this.#stateChanged(),
+      onCandidate: (candidate, mid) => {
+        // What a waiting guest's answer would hold stays here until they are admitted.
+        const secret = this.#mode === 'prepared' && this.#offer !== null;
+        if (connection === this.#connection && !secret) send('candidate', { peer: this.member, candidate, mid });
+      },
+      onText: (text) => connection === this.#connection && this.#mode === 'open' && onText(text),
+      onUnverified: () => connection === this.#connection && this.refuse('unverified'),
+    }, rtc);
+    this.#connection = connection;
+    this.#meter = new Meter();
+    this.#silent = false;
+    if (this.#introduction) connection.introduce(this.#introduction);
+    if (this.#mode !== 'prepared') void connection.release();
+    onChange();
+    return connection;
+  }
+
+  /** Back in the waiting room: nothing of the call is left. */
+  #beginAgain() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#attempts = 0;
+    this.#wasVerified = false;
+    if (this.#introduction?.polite) this.#introduction = null; // comes again with the admission
+    this.#drop();
+    if (this.#offer) this.#prepare(this.#offer);
+  }
+
+  #drop() {
+    const connection = this.#connection;
+    if (!connection) return;
+    this.#retired = connection.remoteId ?? this.#retired;
+    this.#connection = null;
+    connection.close();
+  }
+
+  /** @param {Connection} connection */
+  #sendOffer(connection) {
+    const sdp = connection.local();
+    if (sdp !== '') this.#wiring.send('description', { peer: this.member, kind: 'offer', sdp });
+  }
+
+  /**
+   * Perfect negotiation, with one more case: an offer of another session id is
+   * of a new RTCPeerConnection, so this end makes a new one too.
+   * @param {Session} offer @param {boolean} polite
+   */
+  #onOffer(offer, polite) {
+    if (this.#mode === 'prepared') return this.#prepare(offer);
+    const connection = this.#connection;
+    const renewed = connection !== null && connection.remoteId !== null && connection.remoteId !== offer.id;
+    if (connection?.offering && !renewed) {
+      if (!polite || offer.id === this.#retired) return;
+      // Only what was negotiated before can be rolled back and go on.
+      if (connection.remoteId === null) this.#drop();
+    } else if (renewed) {
+      this.#drop();
+    }
+    this.#answer(this.#connection ?? this.#connect(), offer);
+  }
+
+  /** @param {Connection} connection @param {Session} offer */
+  #answer(connection, offer) {
+    this.#negotiate(connection, async () => {
+      await connection.answer(offer);
+      if (this.#mode === 'prepared') this.#ready = connection;
+      else this.#wiring.send('description', { peer: this.member, kind: 'answer', sdp: connection.local() });
+      this.#attach();
+    });
+  }
+
+  /**
+   * Gets everything ready for a guest who waits. The offer that is there
+   * already came once more because a connection was made again.
+   * @param {Session} offer
+   */
+  #prepare(offer) {
+    const same = this.#offer?.id === offer.id && this.#offer.version === offer.version && this.#offer.ufrag === offer.ufrag;
+    if (same && offer !== this.#offer && this.#connection) return;
+    this.#drop();
+    this.#offer = offer;
+    this.#answer(this.#connect(), offer);
+  }
+
+  /** @param {Session} answer */
+  #onAnswer(answer) {
+    const connection = this.#connection;
+    if (!connection) return;
+    this.#negotiate(connection, async () => {
+      if (connection.offering && connection.answers(answer)) await connection.accept(answer);
+      this.#attach();
+    });
+  }
+
+  /**
+   * One step after the other, each only if its connection is still the one.
+   * @param {Connection} connection @param {() => Promise<void>} step
+   */
+  #negotiate(connection, step) {
+    this.#negotiation.add(() => (connection === this.#connection ? step() : undefined)).catch(() => {
+      // The browser refused it. What is missing is asked for again in time.
+    });
+  }
+
+  /** Puts the tracks that may flow now onto the connection, or takes them off. */
+  #attach() {
+    this.#attaching.add(async () => {
+      const tracks = this.#mode === 'open' && !this.#closed ? this.#tracks : SILENCE;
+      await this.#connection?.attach(tracks, this.#receivers);
+    }).catch(() => {});
+  }
+
+  #stateChanged() {
+    if (this.#healthy && this.#greeted !== this.#connection) {
+      this.#wasVerified = true;
+      this.#greeted = this.#connection;
+      this.#wiring.onVerified();
+    }
+    this.#check(this.#connection?.failed || (this.#wasVerified && !this.#connection?.connected));
+    this.#wiring.onChange();
+  }
+
+  /**
+   * Sees to it that something is done while the connection is not up.
+   * @param {boolean} [urgent] it was up, so there is no reason to be patient
+   */
+  #check(urgent = false) {
+    if (this.#mode === 'prepared' || this.#distrust || this.#closed) return;
+    if (this.#healthy && !this.#silent) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.#attempts = 0;
+    } else if (urgent && this.#attempts === 0) {
+      this.#retry();
+    } else if (this.#timer === undefined) {
+      this.#wait(PATIENCE[this.#attempts] ?? PATIENCE.at(-1) ?? 0);
+    }
+  }
+
+  /** @param {number} ms */
+  #wait(ms) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#attempt(), ms);
+  }
+
+  /** Tries at once, or as soon as the last try was long enough ago. */
+  #retry() {
+    if (this.#mode === 'prepared' || this.#distrust || this.#closed) return;
+    this.#wait(Math.max(0, this.#lastAttempt + URGENT_MS - performance.now()));
+  }
+
+  #attempt() {
+    this.#timer = undefined;
+    // Without signalling nothing can be agreed; what there is may come back by itself.
+    if (!this.#wiring.online()) return this.#wait(URGENT_MS);
+    this.#lastAttempt = performance.now();
+    const connection = this.#connection;
+    const attempt = this.#attempts++;
+    if (connection?.offering && attempt < RESTARTS) {
+      this.#sendOffer(connection);
+    } else if (connection && connection.remoteId !== null && !connection.failed && attempt < RESTARTS) {
+      this.#restart(connection);
+    } else if (this.#introduction) {
+      this.#drop();
+      this.offer();
+    }
+    // The two ends wait differently, so that they do not offer at the same time again and again.
+    const patience = PATIENCE[this.#attempts] ?? PATIENCE.at(-1) ?? 0;
+    this.#wait(this.#introduction?.polite ? patience : patience * 1.3);
+  }
+
+  /** @param {Connection} connection */
+  #restart(connection) {
+    this.#negotiate(connection, async () => {
+      try {
+        connection.configure(this.#wiring.config());
+      } catch {
+        // Older credentials may still be good.
+      }
+      await connection.offer({ iceRestart: true });
+      this.#sendOffer(connection);
+    });
+  }
+}

@@ -1,0 +1,390 @@
+import { takeFragment } from './fragment.js'; // first: see there
+import { Api, ApiError, DeskFeed } from './api.js';
+import { HostCall } from './call.js';
+import { callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from './call-page.js';
+import { Chime } from './chime.js';
+import { Desk } from './desk.js';
+import { apiSentence, hostSentence } from './errors.js';
+import { Media } from './media.js';
+import { parseLink } from './seal.js';
+import { Session } from './session.js';
+import { Store } from './store.js';
+import { render } from './vendor/lit-html/lit-html.js';
+import { askForNotifications, notificationState, notifyKnock, showAttention } from './view-attention.js';
+import { syncPanel } from './view-call.js';
+import { newDraft } from './view-new.js';
+import { practitionerScreen, practitionerView } from './view-practitioner.js';
+import { announce, focusScreen, focusWithin, syncDialog, toast } from './view-shell.js';
+import { playAll, useSpeaker } from './view-tiles.js';
+import { WakeKeeper } from './wake.js';
+
+/**
+ * @typedef {import('./desk.js').DeskSnapshot} DeskSnapshot
+ * @typedef {import('./desk.js').Waiting} Waiting
+ * @typedef {import('./view-practitioner.js').PractitionerUi} Ui
+ * @typedef {import('./view-practitioner.js').PractitionerIntents} Intents
+ */
+
+const tabKey = 'anteroom-tab';
+const mutedKey = 'anteroom-knocks-muted';
+
+/** @type {DeskSnapshot} */
+const emptyDesk = {
+  phase: 'attending', desk: null, offset: 0, waiting: [], current: null, call: null, calls: new Map(), elsewhere: false, over: null,
+};
+
+/** @returns {Ui} */
+const newUi = () => ({
+  ...newCallUi(),
+  showPassword: false, passwordLength: 0,
+  managing: null, copied: null, shownLink: null, fresh: null,
+  draft: null, foreign: null, testing: false, problem: '',
+  knocking: localStorage.getItem(mutedKey) === null, soundReady: false, notifications: notificationState(),
+  question: null, toast: null,
+});
+
+/** The practitioner's page: builds the parts, connects them, and draws what they say. */
+class PractitionerPage {
+  #root = /** @type {HTMLElement} */ (document.getElementById('app'));
+  #toasts = /** @type {HTMLElement} */ (document.getElementById('toasts'));
+  #api = new Api(sessionStorage);
+  #media = new Media();
+  #chime = new Chime();
+  #wake = new WakeKeeper();
+  #tab = tabId();
+  #session = new Session({ api: this.#api, onChange: () => this.#sessionChanged() });
+  #ui = new Store(newUi());
+  /** @type {Intents} */ #act = this.#intents();
+
+  /** @type {Desk | null} while signed in */ #desk = null;
+  /** @type {DeskFeed | null} */ #feed = null;
+  /** @type {DeskSnapshot} */ #now = emptyDesk;
+  /** @type {Set<string>} who was at the door when last looked at */ #atDoor = new Set();
+  /** @type {string | null} a call left just now: its guests are back at the door, which is no knock */ #steppedOut = null;
+  /** @type {import('./call-page.js').Heard | null} */ #heard = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #toastTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #stepTimer;
+  /** @type {string | null} the appointment whose link is wanted next, once it is in the diary */ #focusOn = null;
+
+  start() {
+    this.#root.replaceChildren();
+    this.#media.subscribe(() => this.#draw());
+    this.#ui.subscribe(() => this.#draw());
+    this.#chime.mute(!this.#ui.value.knocking);
+    setInterval(() => this.#draw(), 5000);
+    // A click, not the press before it: a notice that went away in between would move what is being clicked.
+    for (const gesture of ['click', 'keydown']) addEventListener(gesture, () => void this.#unlock());
+    addEventListener('online', () => this.#feed?.hurry());
+    addEventListener('pagehide', () => this.#signedOut());
+    addEventListener('pageshow', ({ persisted }) => { if (persisted) void this.#session.begin(''); });
+    addEventListener('beforeunload', (event) => { if (this.#now.current) event.preventDefault(); });
+    addEventListener('hashchange', () => this.#launch());
+    this.#launch();
+  }
+
+  #launch() {
+    const launch = new URLSearchParams(takeFragment().slice(1)).get('launch') ?? '';
+    if (launch || this.#session.snapshot.phase === 'loading') void this.#session.begin(launch);
+  }
+
+  #sessionChanged() {
+    if (this.#session.snapshot.phase === 'signed-in') this.#signedIn();
+    else this.#signedOut();
+    this.#draw();
+  }
+
+  #signedIn() {
+    if (this.#desk) return;
+    const { origin } = location;
+    this.#desk = new Desk({
+      media: this.#media,
+      makeCall: (appointment) =>
+        new HostCall({ appointment, token: this.#api.token, tab: this.#tab, origin, media: this.#media }),
+      onChange: (now) => this.#deskChanged(now),
+      onExpired: () => this.#session.expired(),
+      onRefusal: (code) => {
+        const { title, todo } = hostSentence(code);
+        this.#tell(`${title} ${todo}`);
+      },
+    });
+    this.#feed = new DeskFeed({
+      api: this.#api,
+      origin,
+      onDesk: (data) => this.#desk?.update(data),
+      onState: (state) => {
+        if (state === 'offline') this.#desk?.lost();
+        if (state === 'signed-out') this.#session.expired();
+      },
+    });
+    this.#feed.open();
+  }
+
+  /** Forgets everything that belongs to a signed-in practitioner. */
+  #signedOut() {
+    if (!this.#desk) return;
+    this.#feed?.close();
+    this.#desk.close();
+    this.#chime.quiet();
+    this.#wake.keep(false);
+    this.#feed = this.#desk = null;
+    this.#now = emptyDesk;
+    this.#atDoor = new Set();
+    this.#ui.set({ ...newCallUi(), question: null, draft: null, foreign: null, problem: '', passwordLength: 0, showPassword: false });
+  }
+
+  /** @param {DeskSnapshot} now */
+  #deskChanged(now) {
+    const before = this.#now;
+    this.#now = now;
+    if (now.current !== before.current) {
+      this.#stepOut(before.current);
+      this.#heard = null;
+      this.#ui.set({ ...newCallUi(), speaker: this.#ui.value.speaker });
+      this.#wake.keep(now.current !== null);
+    }
+    this.#listenAtDoor(now.waiting);
+    const change = now.current === before.current ? trustChange(before.call?.peers ?? [], now.call?.peers ?? []) : null;
+    if (change) this.#tell(change);
+    this.#dropStaleQuestion(now);
+    this.#draw();
+  }
+
+  /** @param {string | null} appointment */
+  #stepOut(appointment) {
+    this.#steppedOut = appointment;
+    clearTimeout(this.#stepTimer);
+    this.#stepTimer = setTimeout(() => { this.#steppedOut = null; }, 3000);
+  }
+
+  /** Knocks when somebody new waits, is quiet when nobody does. @param {Waiting[]} waiting */
+  #listenAtDoor(waiting) {
+    const atDoor = new Set(waiting.map(({ appointment, member }) => `${appointment}/${member}`));
+    const newcomer = waiting.find(
+      ({ appointment, member }) => !this.#atDoor.has(`${appointment}/${member}`) && appointment !== this.#steppedOut,
+    );
+    this.#atDoor = atDoor;
+    if (waiting.length === 0) this.#chime.quiet();
+    if (!newcomer) return;
+    this.#chime.knock();
+    announce(`${newcomer.name || 'Somebody'} is waiting.`, { urgent: true });
+    notifyKnock({ onClick: () => this.#draw() });
+  }
+
+  /** A question about a guest who is no longer at the door answers itself. @param {DeskSnapshot} now */
+  #dropStaleQuestion(now) {
+    const { question } = this.#ui.value;
+    if (question?.kind !== 'entry') return;
+    const { appointment, member } = question.guest;
+    if (!now.waiting.some((guest) => guest.appointment === appointment && guest.member === member)) this.#ui.set({ question: null });
+  }
+
+  async #unlock() {
+    await this.#chime.unlock();
+    if (this.#ui.value.soundReady !== this.#chime.ready) this.#ui.set({ soundReady: this.#chime.ready });
+  }
+
+  /** @param {string} text a brief message at the edge of the screen */
+  #tell(text) {
+    clearTimeout(this.#toastTimer);
+    this.#ui.set({ toast: text });
+    this.#toastTimer = setTimeout(() => this.#ui.set({ toast: null }), 7000);
+  }
+
+  /**
+   * Runs a request and says in a sentence why it failed.
+   * @template T
+   * @param {() => Promise<T>} request
+   * @returns {Promise<T | null>}
+   */
+  async #try(request) {
+    try {
+      this.#ui.set({ problem: '' });
+      return await request();
+    } catch (err) {
+      const refusal = err instanceof ApiError ? err : new ApiError('internal', '', 0);
+      if (refusal.status === 401) this.#session.expired();
+      else this.#ui.set({ problem: apiSentence(refusal) });
+      return null;
+    }
+  }
+
+  /** @returns {Intents} */
+  #intents() {
+    const ui = this.#ui;
+    return {
+      setup: {
+        setUp: (answers) => void this.#session.setUp(answers),
+        signIn: (name, password) => void this.#session.signIn(name, password),
+        retry: () => void this.#session.begin(''),
+        setUi: (patch) => ui.set(patch),
+      },
+      diary: this.#diaryIntents(),
+      call: callIntents({
+        media: this.#media,
+        chime: this.#chime,
+        ui,
+        sendChat: (text) => this.#desk?.call?.sendChat(text),
+        leave: () => this.#desk?.leave(),
+        end: () => this.#desk?.end(),
+        play: playAll,
+      }),
+      host: {
+        admit: (guest) => this.#admit(guest),
+        deny: (guest) => this.#desk?.deny(guest.appointment, guest.member),
+        hold: (member, on) => this.#desk?.call?.hold(member, on),
+        remove: (member) => ui.set({ question: { kind: 'remove', member } }),
+        lock: (on) => this.#desk?.call?.lock(on),
+      },
+      answer: (yes) => this.#answer(yes),
+    };
+  }
+
+  /** @returns {Intents['diary']} */
+  #diaryIntents() {
+    const ui = this.#ui;
+    return {
+      admit: (guest) => this.#admit(guest),
+      deny: (guest) => this.#desk?.deny(guest.appointment, guest.member),
+      enter: (appointment) => this.#desk?.enter(appointment),
+      take: () => this.#desk?.take(),
+      openDraft: () => ui.set({ draft: ui.value.draft ? null : newDraft(this.#clock()), foreign: null }),
+      setDraft: (patch) => ui.set({ draft: patch && ui.value.draft ? { ...ui.value.draft, ...patch } : null }),
+      create: (appointment) => void this.#create(appointment),
+      testCall: async () => {
+        ui.set({ testing: true });
+        const made = await this.#try(() => this.#api.testCall());
+        ui.set({ testing: false });
+        if (made) this.#tell('“Echo” knocks in a moment. Admit it to see and hear yourself.');
+      },
+      openForeign: (open) => ui.set({ foreign: open ? { error: '' } : null, draft: null }),
+      goForeign: (link) => this.#goForeign(link),
+      copyLink: async ({ member, url = '' }) => {
+        const copied = await copy(url);
+        ui.set(copied ? { copied: member, shownLink: null } : { shownLink: member });
+        announce(copied ? 'Link copied.' : 'The browser would not copy the link. It is shown below the button.');
+      },
+      manage: (appointment) => ui.set({ managing: appointment }),
+      ask: (question) => ui.set({ question }),
+      mute: (on) => {
+        if (on) localStorage.setItem(mutedKey, '1');
+        else localStorage.removeItem(mutedKey);
+        this.#chime.mute(on);
+        ui.set({ knocking: !on });
+      },
+      allowNotifications: () => void askForNotifications().then(() => ui.set({ notifications: notificationState() })),
+      dismiss: () => {
+        ui.set({ problem: '' });
+        this.#desk?.acknowledge();
+      },
+      signOut: () => void this.#session.signOut(),
+    };
+  }
+
+  /** @param {Waiting} guest */
+  #admit(guest) {
+    const { current } = this.#now;
+    if (current && current !== guest.appointment) return this.#ui.set({ question: { kind: 'entry', guest } });
+    void this.#desk?.admit(guest.appointment, guest.member);
+  }
+
+  /** @param {boolean} yes the answer to the question on the screen */
+  #answer(yes) {
+    const { question } = this.#ui.value;
+    this.#ui.set({ question: null });
+    if (!question || !yes) return;
+    switch (question.kind) {
+      case 'entry':
+        return void this.#desk?.admit(question.guest.appointment, question.guest.member);
+      case 'remove':
+        return this.#desk?.call?.remove(question.member.member);
+      case 'cancel':
+        return void this.#try(() => this.#api.cancel(question.appointment.id));
+      case 'revoke':
+        return void this.#try(() => this.#api.revoke(question.guest.member));
+      case 'rotate':
+        return void this.#rotate(question.guest.member);
+    }
+  }
+
+  /** @param {string} member */
+  async #rotate(member) {
+    const link = await this.#try(() => this.#api.rotate(member));
+    if (!link) return;
+    const copied = await copy(link.url);
+    this.#ui.set(copied ? { copied: link.member } : { shownLink: link.member });
+    this.#tell(copied ? 'The new link has been copied.' : 'The new link is ready.');
+  }
+
+  /** @param {import('./api.js').NewAppointment} appointment */
+  async #create(appointment) {
+    const { draft } = this.#ui.value;
+    if (!draft || draft.busy) return;
+    this.#ui.set({ draft: { ...draft, busy: true, error: '' } });
+    try {
+      const made = await this.#api.create(appointment);
+      this.#ui.set({ draft: null, fresh: made.id });
+      this.#tell('The appointment is made. Copy its link and send it to your patient.');
+      this.#focusOn = made.id;
+    } catch (err) {
+      const refusal = err instanceof ApiError ? err : new ApiError('internal', '', 0);
+      if (refusal.status === 401) this.#session.expired();
+      else this.#ui.set({ draft: { ...draft, busy: false, error: apiSentence(refusal) } });
+    }
+  }
+
+  /** Opens another practice's link in this node, in a tab of its own. @param {string} link */
+  #goForeign(link) {
+    try {
+      parseLink(link);
+    } catch {
+      return this.#ui.set({ foreign: { error: 'This is not a whole link. Copy all of it from your message and paste it again.' } });
+    }
+    const payload = link.slice(link.indexOf('#') + 1);
+    window.open(`${location.origin}/j#${payload}`, '_blank', 'noopener');
+    this.#ui.set({ foreign: null });
+  }
+
+  #clock() {
+    return Date.now() / 1000 + this.#now.offset;
+  }
+
+  #draw() {
+    const ui = this.#ui.value;
+    const media = this.#media.snapshot;
+    const state = {
+      session: this.#session.snapshot, desk: this.#now, media, now: this.#clock(), canShare: canShareScreen, canFlip: canFlipCamera(media), ui,
+    };
+    const screen = practitionerScreen(state);
+    const { call, current, waiting, desk } = this.#now;
+    render(practitionerView(state, this.#act), this.#root);
+    render(toast(ui.toast), this.#toasts);
+    const practice = desk?.practice || state.session.practice || 'Anteroom';
+    showAttention(current ? `In a call – ${practice}` : practice, waiting.length);
+    syncDialog(this.#root);
+    focusScreen(this.#root, screen);
+    syncPanel(this.#root, current ? ui.panel : null);
+    if (this.#focusOn && focusWithin(this.#root, `[data-appointment="${CSS.escape(this.#focusOn)}"] [data-copy]`)) this.#focusOn = null;
+    useSpeaker(ui.speaker);
+    if (!call) return;
+    if (ui.panel === 'chat' && ui.seen !== call.chat.length) this.#ui.set({ seen: call.chat.length });
+    const heard = { peers: call.peers, chat: call.chat, media };
+    const said = news(this.#heard, heard, { chatOpen: ui.panel === 'chat' });
+    if (said.length) announce(said.join(' '));
+    this.#heard = heard;
+  }
+}
+
+/**
+ * This tab's name towards the node: 16 random bytes, kept over a reload, so that
+ * a page that comes back takes its own rooms again.
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+function tabId() {
+  const kept = sessionStorage.getItem(tabKey) ?? '';
+  if (/^[0-9a-f]{32}$/u.test(kept)) return Uint8Array.from(kept.match(/../gu) ?? [], (digits) => parseInt(digits, 16));
+  const id = crypto.getRandomValues(new Uint8Array(16));
+  sessionStorage.setItem(tabKey, [...id].map((byte) => byte.toString(16).padStart(2, '0')).join(''));
+  return id;
+}
+
+new PractitionerPage().start();

@@ -1,0 +1,100 @@
+import { ApiError } from './api.js';
+
+/**
+ * @typedef {import('./api.js').Api} Api
+ * @typedef {'loading' | 'offline' | 'closed' | 'setup' | 'signed-out' | 'signed-in'} SessionPhase
+ *   closed: nobody has set this node up, and this page has no permission to
+ * @typedef {'expired' | 'left' | 'launch-used'} SessionNotice
+ * @typedef {{phase: SessionPhase, practice: string, name: string, names: number, busy: boolean,
+ *   error: ApiError | null, notice: SessionNotice | null}} SessionSnapshot
+ */
+
+/** Who uses this page: nobody yet, somebody setting up, a practitioner. */
+export class Session {
+  #api;
+  #onChange;
+  /** @type {SessionSnapshot} */
+  #now = { phase: 'loading', practice: '', name: '', names: 1, busy: false, error: null, notice: null };
+
+  /** @param {{api: Api, onChange: (now: SessionSnapshot) => void}} options */
+  constructor({ api, onChange }) {
+    this.#api = api;
+    this.#onChange = onChange;
+  }
+
+  get snapshot() {
+    return this.#now;
+  }
+
+  /** @param {string} launch the one-time token of the launch address, or "" */
+  async begin(launch) {
+    this.#set({ phase: 'loading', error: null });
+    /** @type {SessionNotice | null} */
+    let notice = null;
+    let setup = false;
+    try {
+      if (launch) {
+        try {
+          setup = (await this.#api.launch(launch)).state === 'setup';
+        } catch (err) {
+          if (!(err instanceof ApiError) || err.status === 0) throw err;
+          notice = 'launch-used';
+        }
+      }
+      const { state, practice, name, names } = await this.#api.session();
+      if (state === 'signed-in') await this.#api.tab();
+      const phase = state === 'setup' && !setup ? 'closed' : state;
+      this.#set({ phase, practice, name, names, notice: phase === 'signed-in' ? null : notice });
+    } catch (err) {
+      this.#set({ phase: 'offline', error: asApiError(err) });
+    }
+  }
+
+  /** @param {{practice: string, name: string, password: string}} answers */
+  setUp(answers) {
+    return this.#enter(() => this.#api.setUp(answers));
+  }
+
+  /** @param {string} name @param {string} password */
+  signIn(name, password) {
+    return this.#enter(() => this.#api.signIn(name, password));
+  }
+
+  async signOut() {
+    await this.#api.signOut().catch(() => {});
+    this.#api.forget(); // in any case
+    this.#set({ phase: 'signed-out', notice: 'left', error: null });
+  }
+
+  /** The node no longer knows this session. */
+  expired() {
+    if (this.#now.phase !== 'signed-in') return;
+    this.#api.forget();
+    this.#set({ phase: 'signed-out', notice: 'expired', error: null });
+  }
+
+  /** @param {() => Promise<void>} how */
+  async #enter(how) {
+    if (this.#now.busy) return;
+    this.#set({ busy: true, error: null });
+    try {
+      await how();
+      await this.#api.tab();
+      const { practice, name, names } = await this.#api.session();
+      this.#set({ phase: 'signed-in', practice, name, names, busy: false, notice: null });
+    } catch (err) {
+      this.#set({ busy: false, error: asApiError(err) });
+    }
+  }
+
+  /** @param {Partial<SessionSnapshot>} patch */
+  #set(patch) {
+    this.#now = { ...this.#now, ...patch };
+    this.#onChange(this.#now);
+  }
+}
+
+/** @param {unknown} err */
+function asApiError(err) {
+  return err instanceof ApiError ? err : new ApiError('internal', '', 0);
+}

@@ -1,0 +1,175 @@
+// What getStats says, made into what a person is told: which way the call
+// takes, how it is sealed, and how good it is, with the reason.
+
+/**
+ * @typedef {object} Truth only what the browser reports now
+ * @property {'direct' | 'relay' | null} path
+ * @property {string} dtls "DTLS 1.3", or "" before there is a connection
+ * @property {string} cipher of sound and picture, as the browser names it
+ * @property {string} dtlsCipher
+ * @property {string | null} relay host of the relay on this side
+ */
+/** @typedef {'good' | 'poor' | 'lost'} Quality */
+/** @typedef {'silent' | 'loss-in' | 'loss-out' | 'delay' | 'bandwidth' | 'cpu' | 'frozen'} Reason */
+/**
+ * Totals since the connection began, and what holds at this moment.
+ * @typedef {object} Sample
+ * @property {number} at milliseconds of the browser's clock
+ * @property {number} bytes received, of any kind
+ * @property {number} audioPackets received @property {number} audioLost
+ * @property {number} frames decoded @property {number} videoPackets received
+ * @property {number} roundTrip seconds @property {number} lossOut 0 to 1, as the other end last reported
+ * @property {number} uplink bits per second that the browser thinks it can send, 0 where unknown
+ * @property {boolean} sendsVideo @property {string} limit what the encoder is limited by
+ * @property {Truth} truth
+ */
+
+// Thresholds. Speech with error correction stays clear to about 5 % loss; a
+// conversation stumbles above 400 ms; below 60 kbit/s there is no picture.
+const LOSS_POOR = 0.05;
+const ROUND_TRIP_POOR = 0.4; // seconds
+const UPLINK_POOR = 60_000; // bits per second
+const UPLINK_GOOD = 70_000; // above which it is good again
+const FRAMES_POOR = 5; // per second, of a picture that is being sent
+/** Without one byte for this long a connection is lost until the contrary is shown. */
+export const SILENT_MS = 1_500;
+/** Fewer packets than this say nothing about loss. */
+const MIN_PACKETS = 20;
+
+/** @type {Readonly<Truth>} */
+export const NO_TRUTH = Object.freeze({ path: null, dtls: '', cipher: '', dtlsCipher: '', relay: null });
+
+/** @type {Readonly<Record<string, string>>} */
+const VERSIONS = { FEFF: 'DTLS 1.0', FEFD: 'DTLS 1.2', FEFC: 'DTLS 1.3' };
+
+/** @typedef {Map<string, any> | RTCStatsReport} Report */
+
+/**
+ * @param {Report} report
+ * @returns {Sample}
+ */
+export function sample(report) {
+  const stats = [...report.values()];
+  /** @param {string} type */
+  const all = (type) => stats.filter((s) => s.type === type);
+  /** @param {any[]} list @param {string} key */
+  const sum = (list, key) => list.reduce((total, s) => total + (s[key] ?? 0), 0);
+
+  const transport = all('transport')[0];
+  const pairs = all('candidate-pair');
+  const pair = report.get(transport?.selectedCandidatePairId) ?? pairs.find((p) => p.selected) ?? null;
+  const audioIn = all('inbound-rtp').filter((s) => s.kind === 'audio');
+  const videoIn = all('inbound-rtp').filter((s) => s.kind === 'video');
+  const videoOut = all('outbound-rtp').filter((s) => s.kind === 'video');
+  return {
+    at: transport?.timestamp ?? pair?.timestamp ?? 0,
+    bytes: sum(pairs, 'bytesReceived'),
+    audioPackets: sum(audioIn, 'packetsReceived'),
+    audioLost: sum(audioIn, 'packetsLost'),
+    frames: sum(videoIn, 'framesDecoded'),
+    videoPackets: sum(videoIn, 'packetsReceived'),
+    roundTrip: pair?.currentRoundTripTime ?? 0,
+    lossOut: Math.max(0, ...all('remote-inbound-rtp').map((s) => s.fractionLost ?? 0)),
+    uplink: pair?.availableOutgoingBitrate ?? 0,
+    sendsVideo: videoOut.some((s) => s.active !== false && s.framesSent > 0),
+    limit: videoOut.find((s) => s.qualityLimitationReason)?.qualityLimitationReason ?? 'none',
+    truth: {
+      path: pathOf(pair, report),
+      dtls: VERSIONS[String(transport?.tlsVersion ?? '').toUpperCase()] ?? '',
+      cipher: transport?.srtpCipher ?? '',
+      dtlsCipher: transport?.dtlsCipher ?? '',
+      relay: relayOf(report.get(pair?.localCandidateId)),
+    },
+  };
+}
+
+/** @param {any} pair @param {Report} report @returns {'direct' | 'relay' | null} */
+function pathOf(pair, report) {
+  const ends = [report.get(pair?.localCandidateId), report.get(pair?.remoteCandidateId)];
+  if (ends.some((c) => !c)) return null;
+  return ends.some((c) => c.candidateType === 'relay') ? 'relay' : 'direct';
+}
+
+/** @param {any} local @returns {string | null} */
+function relayOf(local) {
+  if (local?.candidateType !== 'relay') return null;
+  return /^turns?:(\[[^\]]+\]|[^:?]+)/.exec(local.url ?? '')?.[1] ?? null;
+}
+
+/**
+ * A Meter watches one connection from sample to sample.
+ */
+export class Meter {
+  /** @type {Sample[]} the last four, the newest last */ #samples = [];
+  #flowing = 0; // samples in a row with bytes
+  #silentSince = 0;
+  #weak = false;
+
+  /** @returns {Truth} */
+  get truth() {
+    return this.#samples.at(-1)?.truth ?? NO_TRUTH;
+  }
+
+  /** Whether bytes that used to come have stopped coming. */
+  get silent() {
+    const now = this.#samples.at(-1);
+    return this.#silentSince > 0 && now !== undefined && now.at - this.#silentSince >= SILENT_MS;
+  }
+
+  /** Whether bytes came with the newest sample, and since rearm. */
+  get flowing() {
+    return this.#flowing > 0 && this.#silentSince === 0;
+  }
+
+  /** Whether pictures came in lately. */
+  get pictures() {
+    const [from, to] = [this.#samples[0], this.#samples.at(-1)];
+    return from !== undefined && to !== undefined && to.frames > from.frames;
+  }
+
+  /** @param {Sample} now taken every half second or so */
+  add(now) {
+    const before = this.#samples.at(-1);
+    this.#samples = [...this.#samples, now].slice(-4);
+    if (!before) return;
+    if (now.bytes > before.bytes) {
+      this.#flowing++;
+      this.#silentSince = 0;
+    } else if (this.#flowing >= 3 && this.#silentSince === 0) {
+      this.#silentSince = before.at;
+    }
+    // A page that was asleep has not listened, so what it missed says nothing.
+    if (now.at - before.at > SILENT_MS) this.#silentSince = 0;
+    this.#weak = now.sendsVideo && now.uplink > 0 && now.uplink < (this.#weak ? UPLINK_GOOD : UPLINK_POOR);
+  }
+
+  /** Silence has been acted upon: only a new flow can fall silent again. */
+  rearm() {
+    this.#flowing = 0;
+    this.#silentSince = 0;
+  }
+
+  /**
+   * @param {boolean} expectsPicture whether the other end says that it sends one
+   * @returns {{quality: Quality, reason: Reason | null}}
+   */
+  verdict(expectsPicture) {
+    const [from, to] = [this.#samples[0], this.#samples.at(-1)];
+    if (!from || !to || from === to) return { quality: 'good', reason: null };
+    if (this.silent) return { quality: 'lost', reason: 'silent' };
+    /** @param {boolean} so @param {Reason} reason */
+    const poor = (so, reason) => (so ? [reason] : []);
+    const lost = to.audioLost - from.audioLost;
+    const packets = to.audioPackets - from.audioPackets + lost;
+    const seconds = (to.at - from.at) / 1000;
+    const [reason] = [
+      ...poor(packets >= MIN_PACKETS && lost / packets > LOSS_POOR, 'loss-in'),
+      ...poor(to.lossOut > LOSS_POOR, 'loss-out'),
+      ...poor(to.roundTrip > ROUND_TRIP_POOR, 'delay'),
+      ...poor(this.#weak, 'bandwidth'),
+      ...poor(to.limit === 'cpu', 'cpu'),
+      ...poor(expectsPicture && from.frames > 0 && (to.frames - from.frames) / seconds < FRAMES_POOR, 'frozen'),
+    ];
+    return reason ? { quality: 'poor', reason } : { quality: 'good', reason: null };
+  }
+}

@@ -1,0 +1,161 @@
+// One appointment of the diary: when, what for, who, and their links.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { repeat } from './vendor/lit-html/directives/repeat.js';
+import { clock, span } from './format.js';
+import { icon } from './icons.js';
+import { dialog } from './view-shell.js';
+
+/**
+ * @typedef {import('./api.js').Appointment} Appointment
+ * @typedef {import('./api.js').GuestInfo} GuestInfo
+ * @typedef {{managing: string | null, copied: string | null, shownLink: string | null, fresh: string | null}} AppointmentUi
+ *   managing: the appointment whose further buttons are open; copied and
+ *   shownLink: the member whose link was just copied, or could not be; fresh:
+ *   the appointment that was just made
+ * @typedef {{
+ *   copyLink: (guest: GuestInfo) => void,
+ *   manage: (appointment: string | null) => void,
+ *   ask: (question: Question) => void,
+ *   enter: (appointment: string) => void,
+ * }} AppointmentIntents
+ * @typedef {{kind: 'cancel', appointment: Appointment}
+ *         | {kind: 'revoke' | 'rotate', appointment: Appointment, guest: GuestInfo}} Question
+ */
+
+/** @type {Record<import('./api.js').GuestState, string>} */
+const guestStates = {
+  unused: 'not here yet',
+  waiting: 'waiting',
+  admitted: 'in the call',
+  used: 'was in the call',
+  revoked: 'link withdrawn',
+};
+
+/**
+ * @param {Appointment} appointment
+ * @param {{now: number, inside: number, ui: AppointmentUi, act: AppointmentIntents}} options
+ *   inside: how many guests are in its call while this page shows the diary
+ */
+export function appointmentCard(appointment, { now, inside, ui, act }) {
+  const { id, label, starts, ends, state, test, guests } = appointment;
+  const title = label || (test ? 'Test call' : 'Appointment');
+  const live = state === 'open' || state === 'early';
+  const managing = ui.managing === id;
+  return html`
+    <li class="card appointment appointment-${state} ${ui.fresh === id ? 'appointment-fresh' : ''}" data-appointment=${id}>
+      <div class="appointment-head">
+        <div>
+          <h3 class="appointment-title"><bdi>${title}</bdi></h3>
+          <p class="appointment-when">${icon('clock')}<span>${span(starts, ends)}</span></p>
+        </div>
+        ${chip(appointment, now)}
+      </div>
+      ${inside > 0
+        ? html`<button type="button" class="button button-primary" @click=${() => act.enter(id)}>${icon('camera')}<span>Return to call</span></button>`
+        : nothing}
+      <ul class="guests" role="list" aria-label="Guests of ${title}">
+        ${repeat(guests, (guest) => guest.member, (guest, i) => guestRow({ guest, i, appointment, live, ui, act }))}
+      </ul>
+      ${live
+        ? html`
+          <div class="appointment-more">
+            <button type="button" class="button button-quiet" aria-expanded=${managing} @click=${() => act.manage(managing ? null : id)}>
+              ${icon('more')}<span>${managing ? 'Less' : 'More'}</span><span class="sr-only"> for ${title}, ${clock(starts)}</span>
+            </button>
+            ${managing ? more(appointment, act) : nothing}
+          </div>`
+        : nothing}
+    </li>`;
+}
+
+/** @param {Appointment} appointment @param {number} now */
+function chip({ state, opens, starts, ends }, now) {
+  if (state === 'cancelled') return html`<p class="chip">Cancelled</p>`;
+  if (state === 'ended') return html`<p class="chip">Over</p>`;
+  if (state === 'early') return html`<p class="chip">Opens ${clock(opens)}</p>`;
+  if (now < starts) return html`<p class="chip chip-good">Door open</p>`;
+  return html`<p class="chip chip-good">${now < ends ? 'Now' : 'Door still open'}</p>`;
+}
+
+/** @param {{guest: GuestInfo, i: number, appointment: Appointment, live: boolean, ui: AppointmentUi, act: AppointmentIntents}} options */
+function guestRow({ guest, i, appointment, live, ui, act }) {
+  const name = guestName(guest, i, appointment);
+  const copied = ui.copied === guest.member;
+  return html`
+    <li class="guest-row">
+      <p class="guest-row-name">
+        <span class="dot dot-${guest.state}" aria-hidden="true"></span>
+        <span><bdi>${name}</bdi> <span class="hint">${guestStates[guest.state]}</span></span>
+      </p>
+      ${live && !appointment.test && guest.url && guest.state !== 'revoked'
+        ? html`
+          <button type="button" class="button ${copied ? 'button-done' : ''}" data-copy @click=${() => act.copyLink(guest)}>
+            ${icon(copied ? 'check' : 'copy')}<span>${copied ? 'Link copied' : 'Copy link'}</span><span class="sr-only"> for ${name}</span>
+          </button>
+          ${guest.local ? html`<p class="hint-warn">${icon('info')}<span>This link works on this computer only</span></p>` : nothing}
+          ${ui.shownLink === guest.member
+            ? html`<input class="link-text" readonly aria-label="Link for ${name}" .value=${guest.url}
+                @focus=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => currentTarget.select()}>`
+            : nothing}`
+        : nothing}
+    </li>`;
+}
+
+/** @param {Appointment} appointment @param {AppointmentIntents} act */
+const more = (appointment, act) => html`
+  <div class="more">
+    ${appointment.guests.map((guest, i) => guest.state === 'revoked' || appointment.test
+      ? nothing
+      : html`
+        <button type="button" class="button" @click=${() => act.ask({ kind: 'rotate', appointment, guest })}>${icon('link')}<span>New link${forWhom(guest, i, appointment)}</span></button>
+        <button type="button" class="button" @click=${() => act.ask({ kind: 'revoke', appointment, guest })}>${icon('close')}<span>Withdraw link${forWhom(guest, i, appointment)}</span></button>`)}
+    <button type="button" class="button button-danger-quiet" @click=${() => act.ask({ kind: 'cancel', appointment })}>${icon('calendar')}<span>Cancel appointment</span></button>
+  </div>`;
+
+/** @param {GuestInfo} guest @param {number} i @param {Appointment} appointment */
+const forWhom = (guest, i, appointment) =>
+  html`<span class=${appointment.guests.length > 1 ? '' : 'sr-only'}> for <bdi>${guestName(guest, i, appointment)}</bdi></span>`;
+
+/** @param {GuestInfo} guest @param {number} i @param {Appointment} appointment */
+function guestName({ label }, i, { guests, test }) {
+  if (label) return label;
+  if (test) return 'Echo';
+  return guests.length > 1 ? `Guest ${i + 1}` : 'Guest';
+}
+
+/**
+ * @param {Question} question
+ * @param {{onConfirm: () => void, onRefuse: () => void}} answers
+ */
+export function questionDialog(question, answers) {
+  const { appointment } = question;
+  const title = html`<bdi>${appointment.label || 'the appointment'}</bdi>, ${clock(appointment.starts)}`;
+  if (question.kind === 'cancel') {
+    return dialog({
+      title: 'Cancel this appointment?',
+      text: html`<p>${title}. Its links stop working at once, and they cannot be brought back. Nobody is told by Anteroom.</p>`,
+      confirm: 'Cancel appointment',
+      refuse: 'Keep it',
+      danger: true,
+      ...answers,
+    });
+  }
+  if (question.kind === 'rotate') {
+    return dialog({
+      title: 'Make a new link?',
+      text: html`<p>${title}. The old link stops working at once. Send the new one instead.</p>`,
+      confirm: 'Make new link',
+      refuse: 'Keep the old one',
+      ...answers,
+    });
+  }
+  return dialog({
+    title: 'Withdraw this link?',
+    text: html`<p>${title}. Whoever has the link can no longer enter. You can make a new one later only with a new appointment.</p>`,
+    confirm: 'Withdraw link',
+    refuse: 'Keep it',
+    danger: true,
+    ...answers,
+  });
+}

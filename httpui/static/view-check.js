@@ -1,0 +1,192 @@
+// Camera, microphone and loudspeaker before a call: see yourself, see that you
+// are heard, hear something, and choose another device if need be.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { permissionSteps } from './browser.js';
+import { deviceText } from './errors.js';
+import { icon } from './icons.js';
+import { banner } from './view-shell.js';
+
+/**
+ * @typedef {import('./media.js').MediaSnapshot} MediaSnapshot
+ * @typedef {import('./browser.js').Agent} Agent
+ * @typedef {'asking' | 'ready'} CheckPhase   asking: the browser is showing its question
+ * @typedef {{phase: CheckPhase, speakerAsked: boolean, heard: boolean | null, speaker: string, agent: Agent}} CheckUi
+ * @typedef {{
+ *   retryMedia: () => void,
+ *   trySpeaker: () => void,
+ *   heard: (yes: boolean) => void,
+ *   switchDevice: (kind: 'audioinput' | 'videoinput' | 'audiooutput', id: string) => void,
+ *   mute: (on: boolean) => void,
+ *   camera: (on: boolean) => void,
+ * }} CheckIntents
+ */
+
+/**
+ * @param {MediaSnapshot} media
+ * @param {CheckUi} ui
+ * @param {CheckIntents} act
+ */
+export const deviceCheck = (media, ui, act) => html`
+  <section class="check" aria-label="Camera, microphone and speaker">
+    ${preview(media, ui, act)}
+    ${refused(media, ui, act)}
+    <div class="check-rows">
+      ${microphone(media, ui)}
+      ${speaker(ui, act)}
+    </div>
+    ${ui.phase === 'ready'
+      ? html`
+        <details class="devices">
+          <summary>Choose another camera, microphone or speaker</summary>
+          ${deviceChoice(media, ui.speaker, act)}
+        </details>`
+      : nothing}
+  </section>`;
+
+/** @param {MediaSnapshot} media @param {CheckUi} ui @param {CheckIntents} act */
+export function preview(media, ui, act) {
+  const picture = media.stream !== null && media.video === 'on';
+  return html`
+    <div class="preview">
+      ${picture
+        ? html`<video class="preview-video mirrored" playsinline autoplay .muted=${true} aria-label="Your own picture" .srcObject=${media.stream}></video>`
+        : html`<p class="preview-blank">${icon(ui.phase === 'asking' ? 'camera' : 'camera-off')}<span>${blank(media, ui)}</span></p>`}
+      ${ui.phase === 'ready'
+        ? html`
+          <div class="preview-tools">
+            ${media.audio === 'on' || media.audio === 'muted'
+              ? html`<button type="button" class="tool ${media.audio === 'muted' ? 'tool-off' : ''}" aria-label=${media.audio === 'on' ? 'Mute microphone' : 'Unmute microphone'} @click=${() => act.mute(media.audio === 'on')}>${icon(media.audio === 'on' ? 'mic' : 'mic-off')}</button>`
+              : nothing}
+            ${media.video === 'on' || media.video === 'muted' || media.video === 'off'
+              ? html`<button type="button" class="tool ${media.video === 'on' ? '' : 'tool-off'}" aria-label=${media.video === 'on' ? 'Turn camera off' : 'Turn camera on'} @click=${() => act.camera(media.video !== 'on')}>${icon(media.video === 'on' ? 'camera' : 'camera-off')}</button>`
+              : nothing}
+          </div>`
+        : nothing}
+    </div>`;
+}
+
+/** @param {MediaSnapshot} media @param {CheckUi} ui */
+function blank({ video }, { phase }) {
+  if (phase === 'asking') return 'Your browser asks for camera and microphone. Choose “Allow”.';
+  if (video === 'missing') return 'No camera was found. You can talk without one.';
+  if (video === 'denied') return 'The camera is not allowed. You can talk without it.';
+  return 'Your camera is off.';
+}
+
+/**
+ * Words for a refusal. A camera that is missing or refused is no reason to stop:
+ * a voice is enough.
+ * @param {MediaSnapshot} media @param {CheckUi} ui @param {CheckIntents} act
+ */
+function refused(media, { phase, agent }, act) {
+  if (phase === 'asking') return nothing;
+  const again = html`<button type="button" class="button" @click=${act.retryMedia}>${icon('retry')}<span>Try again</span></button>`;
+  if (media.audio === 'denied' || media.video === 'denied') {
+    const what = media.audio !== 'denied' ? 'the camera' : media.video !== 'denied' ? 'the microphone' : 'camera and microphone';
+    return html`
+      <div class="banner banner-warn" role="alert">
+        ${icon('alert')}
+        <div class="banner-text">
+          <p class="banner-title">This browser may not use ${what}</p>
+          <ol class="steps">${permissionSteps(agent).map((step) => html`<li>${step}</li>`)}</ol>
+          ${again}
+        </div>
+      </div>`;
+  }
+  if (media.audio === 'missing') {
+    return banner({ tone: 'warn', icon: 'mic-off', title: 'No microphone was found', text: 'Connect one and try again. Without it you can listen and write.', action: again });
+  }
+  const text = media.error === 'camera-missing' ? '' : deviceText(media.error); // the preview says so already
+  return text ? banner({ tone: 'warn', text, action: again }) : nothing;
+}
+
+/** @param {MediaSnapshot} media @param {CheckUi} ui */
+function microphone(media, { phase }) {
+  const on = phase === 'ready' && media.audio === 'on';
+  return html`
+    <div class="check-row">
+      ${icon(on ? 'mic' : 'mic-off')}
+      <div class="check-words">
+        <p>${on ? 'Say something: the bar moves.' : media.audio === 'muted' ? 'Your microphone is off.' : phase === 'asking' ? 'Microphone' : 'No microphone: you can listen and write.'}</p>
+        ${on
+          ? html`
+            <div class="meter" role="meter" aria-label="Microphone level" aria-valuemin="0" aria-valuemax="100" aria-valuenow="0" data-meter>
+              <div class="meter-bar"></div>
+            </div>`
+          : nothing}
+      </div>
+    </div>`;
+}
+
+/** @param {CheckUi} ui @param {CheckIntents} act */
+const speaker = ({ speakerAsked, heard }, act) => html`
+  <div class="check-row">
+    ${icon('speaker')}
+    <div class="check-words">
+      ${speakerAsked && heard === null
+        ? html`
+          <p role="status">Did you hear three notes?</p>
+          <div class="check-buttons">
+            <button type="button" class="button" @click=${() => act.heard(true)}>Yes</button>
+            <button type="button" class="button" @click=${() => act.heard(false)}>No</button>
+            <button type="button" class="button button-quiet" @click=${act.trySpeaker}>Play again</button>
+          </div>`
+        : html`
+          ${heard === true ? html`<p role="status">Good, your speaker works.</p>` : nothing}
+          ${heard === false ? html`<p role="status">Turn the volume up, switch the mute switch of your phone off, or choose another speaker below.</p>` : nothing}
+          <div class="check-buttons"><button type="button" class="button" @click=${act.trySpeaker}>Try the speaker</button></div>`}
+    </div>
+  </div>`;
+
+/** @type {[kind: 'videoinput' | 'audioinput' | 'audiooutput', label: string][]} */
+const kinds = [
+  ['videoinput', 'Camera'],
+  ['audioinput', 'Microphone'],
+  ['audiooutput', 'Speaker'],
+];
+
+/**
+ * @param {MediaSnapshot} media
+ * @param {string} speaker the chosen output device, or ""
+ * @param {Pick<CheckIntents, 'switchDevice'>} act
+ */
+export function deviceChoice(media, speaker, act) {
+  const choices = kinds
+    .map(([kind, label]) => ({ kind, label, devices: media.inputs.filter((device) => device.kind === kind && device.id !== '') }))
+    .filter(({ kind, devices }) => devices.length > 0 && (kind !== 'audiooutput' || 'setSinkId' in HTMLMediaElement.prototype));
+  if (choices.length === 0) return html`<p class="hint">This browser offers no choice.</p>`;
+  const inUse = new Set((media.stream?.getTracks() ?? []).map((track) => track.getSettings().deviceId));
+  return html`
+    <div class="choices">
+      ${choices.map(({ kind, label, devices }) => html`
+        <div class="field">
+          <label for="choice-${kind}">${label}</label>
+          <select id="choice-${kind}" @change=${(/** @type {{currentTarget: HTMLSelectElement}} */ { currentTarget }) => act.switchDevice(kind, currentTarget.value)}>
+            ${devices.map(({ id, label: name }, i) => html`<option value=${id} .selected=${kind === 'audiooutput' ? id === (speaker || 'default') : inUse.has(id)}>${name || `${label} ${i + 1}`}</option>`)}
+          </select>
+        </div>`)}
+    </div>`;
+}
+
+/**
+ * Moves the meter on the screen, as often as the screen is drawn, until stopped.
+ * @param {() => number} level 0 to 1
+ * @returns {() => void} stops it
+ */
+export function runMeter(level) {
+  let shown = 0;
+  let frame = 0;
+  const draw = () => {
+    frame = requestAnimationFrame(draw);
+    const meter = document.querySelector('[data-meter]');
+    if (!meter) return;
+    shown = Math.max(Math.min(1, level()), shown * 0.85); // falls slowly, so that a word can be seen
+    const percent = Math.round(shown * 100);
+    const bar = meter.firstElementChild;
+    if (bar instanceof HTMLElement) bar.style.setProperty('--level', String(percent / 100));
+    if (Math.abs(percent - Number(meter.getAttribute('aria-valuenow'))) >= 10) meter.setAttribute('aria-valuenow', String(percent));
+  };
+  draw();
+  return () => cancelAnimationFrame(frame);
+}

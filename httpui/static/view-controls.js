@@ -1,0 +1,83 @@
+// The buttons along the foot of a call. Their names are fixed (DESIGN.md,
+// section 11); the short word under each picture is a part of its name.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { icon } from './icons.js';
+
+/**
+ * @typedef {import('./media.js').MediaSnapshot} MediaSnapshot
+ * @typedef {null | 'chat' | 'details' | 'people'} Panel
+ * @typedef {{
+ *   mute: (on: boolean) => void,
+ *   camera: (on: boolean) => void,
+ *   shareScreen: (on: boolean) => void,
+ *   flip: () => void,
+ *   retryMedia: () => void,
+ *   panel: (panel: Panel) => void,
+ *   leave: () => void,
+ *   end: () => void,
+ * }} ControlIntents
+ */
+
+/**
+ * @param {{icon: import('./icons.js').IconName, word: string, name: string, onClick: () => void,
+ *   tone?: 'off' | 'danger' | 'live', expanded?: boolean, controls?: string, badge?: number}} options
+ */
+const tool = ({ icon: drawing, word, name, onClick, tone, expanded, controls, badge = 0 }) => html`
+  <button type="button" class="tool ${tone ? `tool-${tone}` : ''}" aria-label=${name} @click=${onClick}
+    aria-expanded=${expanded ?? nothing} aria-controls=${controls && expanded ? controls : nothing}
+    aria-describedby=${badge ? 'chat-unread' : nothing}>
+    ${icon(drawing)}
+    ${badge ? html`<span class="tool-badge" aria-hidden="true">${badge > 9 ? '9+' : badge}</span>` : nothing}
+    <span class="tool-word" aria-hidden="true">${word}</span>
+  </button>`;
+
+/**
+ * @param {{media: MediaSnapshot, panel: Panel, unread: number, host: boolean, canShare: boolean, canFlip: boolean}} state
+ * @param {ControlIntents} act
+ */
+export function controls({ media, panel, unread, host, canShare, canFlip }, act) {
+  /** @param {Exclude<Panel, null>} name */
+  const toggle = (name) => () => act.panel(panel === name ? null : name);
+  return html`
+    <div class="tools ${host ? 'tools-host' : ''}" role="group" aria-label="Call controls">
+      ${microphone(media, act)}
+      ${camera(media, act)}
+      ${canFlip && media.video === 'on' ? tool({ icon: 'flip', word: 'Flip', name: 'Flip camera', onClick: act.flip }) : nothing}
+      ${canShare
+        ? media.screen
+          ? tool({ icon: 'screen', word: 'Stop', name: 'Stop sharing screen', tone: 'live', onClick: () => act.shareScreen(false) })
+          : tool({ icon: 'screen', word: 'Share', name: 'Share screen', onClick: () => act.shareScreen(true) })
+        : nothing}
+      ${host ? tool({ icon: 'people', word: 'People', name: 'People', expanded: panel === 'people', controls: 'panel', onClick: toggle('people') }) : nothing}
+      ${tool({ icon: 'chat', word: 'Chat', name: 'Chat', expanded: panel === 'chat', controls: 'panel', badge: unread, onClick: toggle('chat') })}
+      ${unread ? html`<span id="chat-unread" class="sr-only">${unread} unread ${unread === 1 ? 'message' : 'messages'}</span>` : nothing}
+      ${tool({ icon: 'leave', word: 'Leave', name: 'Leave', ...(!host && { tone: 'danger' }), onClick: act.leave })}
+      ${host ? tool({ icon: 'end', word: 'End', name: 'End for everyone', tone: 'danger', onClick: act.end }) : nothing}
+    </div>`;
+}
+
+/** @param {MediaSnapshot} media @param {ControlIntents} act */
+function microphone(media, act) {
+  switch (media.audio) {
+    case 'on':
+      return tool({ icon: 'mic', word: 'Mute', name: 'Mute microphone', onClick: () => act.mute(true) });
+    case 'muted':
+      return tool({ icon: 'mic-off', word: 'Unmute', name: 'Unmute microphone', tone: 'off', onClick: () => act.mute(false) });
+    default:
+      return tool({ icon: 'mic-off', word: 'No mic', name: 'No microphone: try again', tone: 'off', onClick: act.retryMedia });
+  }
+}
+
+/** @param {MediaSnapshot} media @param {ControlIntents} act */
+function camera(media, act) {
+  switch (media.video) {
+    case 'on':
+      return tool({ icon: 'camera', word: 'Camera', name: 'Turn camera off', onClick: () => act.camera(false) });
+    case 'muted':
+    case 'off':
+      return tool({ icon: 'camera-off', word: 'Camera', name: 'Turn camera on', tone: 'off', onClick: () => act.camera(true) });
+    default:
+      return tool({ icon: 'camera-off', word: 'No camera', name: 'No camera: try again', tone: 'off', onClick: act.retryMedia });
+  }
+}

@@ -1,0 +1,179 @@
+// The diary: who waits, what comes today, and the few things to do about it.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { repeat } from './vendor/lit-html/directives/repeat.js';
+import { hostSentence } from './errors.js';
+import { dateKey, day } from './format.js';
+import { icon } from './icons.js';
+import { appointmentCard } from './view-appointment.js';
+import { foreignLink, newAppointment } from './view-new.js';
+import { banner, busy, mark } from './view-shell.js';
+import { waitingRoom } from './view-waiting.js';
+
+/**
+ * @typedef {import('./api.js').Appointment} Appointment
+ * @typedef {import('./desk.js').DeskSnapshot} DeskSnapshot
+ * @typedef {import('./view-appointment.js').AppointmentUi & {
+ *   draft: import('./view-new.js').Draft | null,
+ *   foreign: {error: string} | null,
+ *   testing: boolean,
+ *   problem: string,
+ *   knocking: boolean,
+ *   soundReady: boolean,
+ *   notifications: 'default' | 'granted' | 'denied' | 'none',
+ * }} DiaryUi   knocking: knocks are to be heard; problem: why the last request failed
+ * @typedef {import('./view-appointment.js').AppointmentIntents & import('./view-new.js').NewIntents &
+ *   import('./view-waiting.js').WaitingIntents & {
+ *   openDraft: () => void,
+ *   testCall: () => void,
+ *   openForeign: (open: boolean) => void,
+ *   goForeign: (link: string) => void,
+ *   mute: (on: boolean) => void,
+ *   allowNotifications: () => void,
+ *   take: () => void,
+ *   dismiss: () => void,
+ *   signOut: () => void,
+ * }} DiaryIntents
+ */
+
+/**
+ * @param {DeskSnapshot} desk
+ * @param {number} now the node's clock, Unix seconds
+ * @param {DiaryUi} ui
+ * @param {DiaryIntents} act
+ */
+export function diaryView(desk, now, ui, act) {
+  const data = desk.desk;
+  return html`
+    <main id="main" class="page diary">
+      <header class="masthead masthead-wide">
+        ${mark()}
+        <div class="masthead-words">
+          <h1 tabindex="-1" data-focus><bdi>${data?.practice || 'Anteroom'}</bdi></h1>
+          <p class="hint">${day(now)}${data ? html` · <bdi>${data.practitioner}</bdi>` : nothing}</p>
+          <p class="hint" role="status" aria-label="Status">${readiness(desk)}</p>
+        </div>
+        ${tools(ui, act)}
+      </header>
+      ${notices(desk, ui, act)}
+      <div class="columns">
+        ${waitingRoom(desk.waiting, now, act)}
+        <div class="column">
+          <div class="actions">
+            <button type="button" class="button ${ui.draft ? '' : 'button-primary'}" aria-expanded=${ui.draft !== null} @click=${act.openDraft}>${icon('plus')}<span>New appointment</span></button>
+            <button type="button" class="button" ?disabled=${ui.testing} @click=${act.testCall}>${icon('speaker')}<span>${ui.testing ? 'Starting…' : 'Test call'}</span></button>
+            <button type="button" class="button" aria-expanded=${ui.foreign !== null} @click=${() => act.openForeign(ui.foreign === null)}>${icon('link')}<span>Join another practice’s appointment</span></button>
+          </div>
+          ${ui.draft ? newAppointment(ui.draft, act) : nothing}
+          ${ui.foreign ? foreignLink(ui.foreign, act.goForeign, () => act.openForeign(false)) : nothing}
+          ${data ? appointments(desk, data, now, ui, act) : busy('Opening your diary…')}
+        </div>
+        ${data ? reachCard(data, ui) : nothing}
+      </div>
+    </main>`;
+}
+
+/** @param {DeskSnapshot} desk */
+function readiness({ desk, phase, elsewhere }) {
+  if (!desk) return '';
+  if (phase === 'lost') return 'Not connected';
+  if (elsewhere) return 'Another tab takes the calls';
+  return desk.reach.kind === 'local' ? 'Ready for calls on this computer' : 'Ready for calls';
+}
+
+/** @param {DiaryUi} ui @param {DiaryIntents} act */
+const tools = (ui, act) => html`
+  <div class="masthead-tools">
+    ${ui.notifications === 'default'
+      ? html`<button type="button" class="button button-quiet" @click=${act.allowNotifications}>${icon('bell')}<span>Allow notifications</span></button>`
+      : nothing}
+    <button type="button" class="button button-quiet" @click=${() => act.mute(ui.knocking)}>
+      ${icon(ui.knocking ? 'bell' : 'bell-off')}<span>${ui.knocking ? 'Mute knocks' : 'Unmute knocks'}</span>
+    </button>
+    <button type="button" class="button button-quiet" @click=${act.signOut}>${icon('leave')}<span>Sign out</span></button>
+  </div>`;
+
+/** @param {DeskSnapshot} desk @param {DiaryUi} ui @param {DiaryIntents} act */
+function notices(desk, ui, act) {
+  const dismiss = html`<button type="button" class="button button-quiet" @click=${act.dismiss}>${icon('close')}<span>Close</span></button>`;
+  const over = desk.over ? hostSentence(desk.over) : null;
+  return html`
+    <div class="banners">
+      ${desk.phase === 'lost'
+        ? banner({ tone: 'warn', icon: 'wifi', title: 'No connection to Anteroom', text: 'Your diary may be out of date. Trying again…' })
+        : nothing}
+      ${desk.elsewhere
+        ? banner({
+            tone: 'warn',
+            title: hostSentence('host-elsewhere').title,
+            text: hostSentence('host-elsewhere').todo,
+            action: html`<button type="button" class="button" @click=${act.take}>Use this tab</button>`,
+          })
+        : nothing}
+      ${over ? banner({ tone: 'info', title: over.title, text: over.todo, action: dismiss }) : nothing}
+      ${ui.problem ? banner({ tone: 'bad', text: ui.problem, action: dismiss }) : nothing}
+      ${ui.knocking && !ui.soundReady
+        ? banner({ tone: 'info', icon: 'bell', text: 'Click anywhere on this page once, so that you can hear a knock.' })
+        : nothing}
+    </div>`;
+}
+
+/** @param {import('./api.js').DeskData} data @param {DiaryUi} ui */
+const reachCard = ({ reach }, ui) => html`
+  <section class="card card-plain reach" aria-labelledby="reach-title">
+    <h2 id="reach-title" class="card-title">${icon(reach.kind === 'local' ? 'info' : 'shield')}<span>How patients reach you</span></h2>
+    <p class=${reach.kind === 'local' ? 'hint-warn' : 'hint'}>${reach.text || (reach.kind === 'local' ? 'This link works on this computer only' : 'Your links work anywhere.')}</p>
+    ${ui.notifications === 'denied' ? html`<p class="hint">Notifications are blocked in this browser, so keep this page in sight or the sound on.</p>` : nothing}
+  </section>`;
+
+/**
+ * @param {DeskSnapshot} desk @param {import('./api.js').DeskData} data
+ * @param {number} now @param {DiaryUi} ui @param {DiaryIntents} act
+ */
+function appointments(desk, data, now, ui, act) {
+  const groups = grouped(data.appointments, now);
+  const past = data.appointments.filter(({ state }) => state === 'ended' || state === 'cancelled');
+  /** @param {Appointment} a */
+  const card = (a) =>
+    appointmentCard(a, { now, inside: desk.calls.get(a.id)?.members.length ?? admitted(a), ui, act });
+  return html`
+    ${groups.length === 0
+      ? html`
+        <div class="card card-plain empty-day">
+          <p class="empty-title">No appointments ahead</p>
+          <p class="hint">Make one, copy its link, and send it to your patient. They need nothing but the link.</p>
+        </div>`
+      : nothing}
+    ${repeat(groups, ([title]) => title, ([title, list]) => html`
+      <section class="day">
+        <h2 class="day-title">${title}</h2>
+        <ul class="appointments" role="list">${repeat(list, ({ id }) => id, card)}</ul>
+      </section>`)}
+    ${past.length
+      ? html`
+        <details class="past">
+          <summary>Earlier and cancelled (${past.length})</summary>
+          <ul class="appointments" role="list">${repeat(past.reverse(), ({ id }) => id, card)}</ul>
+        </details>`
+      : nothing}`;
+}
+
+/** @param {Appointment} appointment how many are in its call, as the diary knows it */
+const admitted = ({ state, guests }) => (state === 'open' ? guests.filter((guest) => guest.state === 'admitted').length : 0);
+
+/**
+ * What is ahead, by when: "Now", "Later today", then one group a day.
+ * @param {Appointment[]} list @param {number} now
+ * @returns {[string, Appointment[]][]}
+ */
+function grouped(list, now) {
+  /** @type {Map<string, Appointment[]>} */
+  const groups = new Map();
+  const ahead = list.filter(({ state }) => state === 'open' || state === 'early').sort((a, b) => a.starts - b.starts);
+  for (const appointment of ahead) {
+    const title =
+      appointment.state === 'open' ? 'Now' : dateKey(appointment.starts) === dateKey(now) ? 'Later today' : day(appointment.starts);
+    groups.set(title, [...(groups.get(title) ?? []), appointment]);
+  }
+  return [...groups];
+}

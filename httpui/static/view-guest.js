@@ -1,0 +1,251 @@
+// What a guest sees, from the link to the end of the call. One thing to do on
+// each screen, in words that need no explanation.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { guestSentence } from './errors.js';
+import { clock, when } from './format.js';
+import { icon } from './icons.js';
+import { callView } from './view-call.js';
+import { deviceCheck, preview } from './view-check.js';
+import { privacyFacts } from './view-panels.js';
+import { banner, busy, field, mark, onSubmit } from './view-shell.js';
+
+/**
+ * @typedef {import('./call.js').GuestSnapshot} GuestSnapshot
+ * @typedef {import('./media.js').MediaSnapshot} MediaSnapshot
+ * @typedef {import('./wire.js').Welcome} Welcome
+ * @typedef {{
+ *   trouble: string | null, call: GuestSnapshot | null, media: MediaSnapshot, checking: boolean, talked: boolean, online: boolean,
+ *   now: number, served: string, name: string, check: import('./view-check.js').CheckUi,
+ *   ui: import('./view-call.js').CallUi, canShare: boolean, canFlip: boolean, copied: boolean,
+ * }} GuestState
+ *   trouble: a code that makes a call impossible from the start (bad-link …);
+ *   checking: Continue has been pressed; talked: there was a call; served: the host that served the page
+ * @typedef {import('./view-call.js').CallIntents & import('./view-check.js').CheckIntents & {
+ *   start: () => void,
+ *   setName: (name: string) => void,
+ *   join: (name: string) => void,
+ *   again: () => void,
+ *   copyLink: () => void,
+ * }} GuestIntents
+ */
+
+/** The same limit as wire.MaxName. */
+const nameMax = 64;
+
+/**
+ * Which screen a state belongs to: what the page's focus and title follow.
+ * @param {GuestState} state
+ * @returns {'trouble' | 'opening' | 'early' | 'start' | 'check' | 'waiting' | 'call' | 'over'}
+ */
+export function guestScreen({ trouble, call, checking }) {
+  if (trouble) return 'trouble';
+  if (!call) return 'opening';
+  if (call.phase === 'waiting') return 'waiting';
+  if (call.phase === 'call' || call.phase === 'held') return 'call';
+  if (call.phase === 'ended') return call.code === 'early' && call.welcome ? (checking ? 'check' : 'early') : 'over';
+  if (!call.welcome) return 'opening';
+  if (call.welcome.state === 'ended') return 'over'; // full: whoever presses Join raises the alarm
+  if (checking) return 'check';
+  return call.welcome.state === 'early' ? 'early' : 'start';
+}
+
+/** @param {GuestState} state @param {GuestIntents} act */
+export function guestView(state, act) {
+  const { call } = state;
+  const welcome = call?.welcome ?? null;
+  switch (guestScreen(state)) {
+    case 'trouble':
+      return frame(state, null, message(state.trouble ?? 'internal', state, act, false));
+    case 'opening':
+      return frame(state, null, opening(state, act));
+    case 'early':
+      return frame(state, welcome, early(state, /** @type {Welcome} */ (welcome), act));
+    case 'start':
+      return frame(state, welcome, start(state, /** @type {Welcome} */ (welcome), act));
+    case 'check':
+      return frame(state, welcome, check(state, /** @type {Welcome} */ (welcome), act));
+    case 'waiting':
+      return frame(state, welcome, waiting(state, /** @type {Welcome} */ (welcome), act), { focusTitle: false });
+    case 'call':
+      return callView(callState(state, /** @type {GuestSnapshot} */ (call)), act, null);
+    default:
+      return frame(state, welcome, over(state, act));
+  }
+}
+
+/**
+ * @param {GuestState} state @param {Welcome | null} welcome @param {unknown} content
+ * @param {{focusTitle?: boolean}} [options] false: content has its own place for the focus
+ */
+const frame = ({ online, served, call }, welcome, content, { focusTitle = true } = {}) => html`
+  <main id="main" class="page page-guest">
+    <header class="masthead">
+      ${mark()}
+      <h1 tabindex="-1" ?data-focus=${focusTitle}>${welcome ? html`<bdi>${welcome.practice}</bdi>` : 'Your video appointment'}</h1>
+    </header>
+    <div class="banners">
+      ${welcome?.demo ? banner({ tone: 'info', text: 'This is a try-out, not an appointment.' }) : nothing}
+      ${!online
+        ? banner({ tone: 'warn', icon: 'wifi', title: 'Your device is offline', text: 'Check your Wi-Fi or mobile data. This page goes on by itself.' })
+        : welcome && call?.connection === 'reconnecting' && call.phase !== 'ended'
+          ? banner({ tone: 'warn', icon: 'wifi', text: 'The connection to the practice was lost. Reconnecting…' })
+          : nothing}
+    </div>
+    ${content}
+    <footer class="foot">
+      <details class="privacy">
+        <summary>${icon('shield')}<span>Is this private?</span></summary>
+        ${privacyFacts(welcome?.relay_only ?? false)}
+      </details>
+      <p class="hint">This page was served by <bdi>${served}</bdi>.</p>
+    </footer>
+  </main>`;
+
+/** @param {GuestState} state @param {GuestIntents} act */
+function opening({ call, online }, act) {
+  if (!online || !call?.code) return busy('Finding your practice…');
+  const { title, todo } = guestSentence(call.code === 'going-away' ? 'going-away' : 'not-found', names(null));
+  return html`
+    ${banner({ tone: 'warn', icon: 'wifi', title, text: todo })}
+    ${busy('Still trying…')}
+    <button type="button" class="button button-wide" @click=${act.again}>${icon('retry')}<span>Try now</span></button>`;
+}
+
+/** @param {Welcome} welcome @param {number} now */
+const appointmentLine = ({ practitioner, starts }, now) => html`
+  <p class="lead">Your appointment with <strong><bdi>${practitioner}</bdi></strong></p>
+  <p class="clock-line">It is ${clock(now)}, your appointment is ${when(now, starts)}.</p>`;
+
+/** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */
+const early = (state, welcome, act) => html`
+  <section class="card card-main">
+    ${appointmentLine(welcome, state.now)}
+    ${banner({ tone: 'info', icon: 'clock', title: 'You are early', text: html`The door opens ${when(state.now, welcome.opens)}. Keep this page open, it goes on by itself; or come back with the same link.` })}
+    <button type="button" class="button button-wide" @click=${act.start}>Check camera and microphone now</button>
+  </section>`;
+
+/** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */
+const start = (state, welcome, act) => html`
+  <section class="card card-main">
+    ${appointmentLine(welcome, state.now)}
+    <p>Next, your browser asks whether this page may use your camera and microphone. Choose “Allow”. Nobody sees or hears you yet.</p>
+    ${inAppHint(state, act)}
+    <button type="button" class="button button-primary button-wide button-large" @click=${act.start}>Continue</button>
+  </section>`;
+
+/** @param {GuestState} state @param {GuestIntents} act */
+function inAppHint({ check: { agent }, copied }, act) {
+  if (!agent.inApp) return nothing;
+  return banner({
+    tone: 'warn',
+    title: 'You opened this inside another app',
+    text: `If camera or microphone do not work here, open the link in ${agent.system === 'ios' ? 'Safari' : 'your browser'}.`,
+    action: html`<button type="button" class="button" @click=${act.copyLink}>${icon(copied ? 'check' : 'copy')}<span>${copied ? 'Link copied' : 'Copy link'}</span></button>`,
+  });
+}
+
+/** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */
+function check(state, welcome, act) {
+  const joining = state.call?.phase === 'joining';
+  const open = welcome.state !== 'early' && state.call?.phase !== 'ended';
+  const refusal = joining && state.call?.connection === 'online' && state.call.code ? guestSentence(state.call.code, names(welcome)) : null;
+  return html`
+    <section class="card card-main">
+      <p class="clock-line">It is ${clock(state.now)}, your appointment with <bdi>${welcome.practitioner}</bdi> is ${when(state.now, welcome.starts)}.</p>
+      ${deviceCheck(state.media, state.check, act)}
+      ${refusal ? banner({ tone: 'bad', title: refusal.title, text: refusal.todo }) : nothing}
+      <form class="form" @submit=${onSubmit((form) => act.join(field(form, 'name')))}>
+        <div class="field">
+          <label for="name">Your name</label>
+          <input id="name" name="name" required maxlength=${nameMax} autocomplete="name" autocapitalize="words" enterkeyhint="go"
+            aria-describedby="name-hint" value=${state.name}
+            @input=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => act.setName(currentTarget.value)}>
+          <p class="hint" id="name-hint">So that <bdi>${welcome.practitioner}</bdi> knows who is there.</p>
+        </div>
+        ${open
+          ? html`<button class="button button-primary button-wide button-large" ?disabled=${joining}>${joining ? 'Joining…' : 'Join'}</button>`
+          : html`<p class="door-line" role="status">${icon('clock')}<span>You can join from ${clock(welcome.opens)}. This page goes on by itself.</span></p>`}
+        <p class="hint">After this you wait until <bdi>${welcome.practitioner}</bdi> lets you in.</p>
+      </form>
+    </section>`;
+}
+
+/** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */
+const waiting = ({ call, media, check: checkUi, now, talked }, { practitioner, starts }, act) => html`
+  ${call?.alarm
+    ? banner({ tone: 'bad', title: 'This link was opened on another device', text: html`If that was you, close it there. If not, tell <bdi>${practitioner}</bdi> when the call begins. Your place is safe.` })
+    : nothing}
+  <section class="card card-main waiting-card">
+    <div class="pulse" aria-hidden="true">${icon('door')}</div>
+    <p class="waiting-title" tabindex="-1" data-focus role="status" aria-label="Waiting for ${practitioner}">Waiting for <bdi>${practitioner}</bdi></p>
+    <p class="waiting-text">${talked
+      ? html`<bdi>${practitioner}</bdi> has stepped out of the call. Keep this page open: it goes on by itself.`
+      : html`You are in the waiting room, and <bdi>${practitioner}</bdi> has been told. Keep this page open: the call begins by itself.`}</p>
+    <p class="clock-line">${talked ? nothing : now < starts ? `It is ${clock(now)}, your appointment is ${when(now, starts)}.` : `Your appointment was ${when(now, starts)}. It may take a few minutes more.`}</p>
+    ${preview(media, checkUi, act)}
+    <p class="hint">Only you see this picture. Nobody sees or hears you until you are let in.</p>
+    <button type="button" class="button button-wide" @click=${act.leave}>${icon('leave')}<span>Leave</span></button>
+  </section>`;
+
+/** @param {GuestState} state @param {GuestIntents} act */
+function over(state, act) {
+  const { call, now, talked } = state;
+  const welcome = call?.welcome ?? null;
+  const code = call?.phase === 'ended' ? (call.code ?? 'ended') : welcome?.state === 'full' ? 'seat-taken' : 'ended';
+  const knocked = call?.phase === 'ended' && call.self !== null; // so "ended" is about the call, not the appointment
+  if (!talked && code !== 'left' && !(code === 'ended' && knocked)) return message(code, state, act, code !== 'ended');
+  const sentence = guestSentence(code, names(welcome));
+  const back = (sentence.again || code === 'ended') && welcome !== null && now < welcome.ends;
+  return html`
+    <section class="card card-main">
+      <p class="over-title" role="status">${icon('check')}<span>${code === 'left' && !talked ? 'You have left. You can close this page.' : 'Call ended. You can close this page.'}</span></p>
+      <p>${code === 'ended' ? html`<bdi>${welcome?.practitioner || 'The practitioner'}</bdi> has ended the call.` : talked ? sentence.title : nothing} Your camera and microphone are off.</p>
+      ${back
+        ? html`
+          <p class="hint">You can come back until ${clock(welcome.ends)}.</p>
+          <button type="button" class="button button-wide ${code === 'ended' ? '' : 'button-primary'}" @click=${act.again}>Join again</button>`
+        : nothing}
+    </section>`;
+}
+
+/**
+ * One sentence that says what is so, one that says what to do.
+ * @param {string} code @param {GuestState} state @param {GuestIntents} act @param {boolean} retry whether there is a link to retry
+ */
+function message(code, { call }, act, retry) {
+  const { title, todo, again } = guestSentence(code, names(call?.welcome ?? null));
+  return html`
+    <section class="card card-main">
+      <p class="over-title" role="alert">${icon('info')}<span>${title}</span></p>
+      <p>${todo}</p>
+      ${again && retry ? html`<button type="button" class="button button-primary button-wide" @click=${act.again}>${icon('retry')}<span>Try again</span></button>` : nothing}
+    </section>`;
+}
+
+/** @param {Welcome | null} welcome */
+const names = (welcome) => ({ practitioner: welcome?.practitioner ?? '', practice: welcome?.practice ?? '' });
+
+/** @param {GuestState} state @param {GuestSnapshot} call @returns {import('./view-call.js').CallState} */
+function callState({ media, now, canShare, canFlip, ui, online }, call) {
+  const { welcome } = call;
+  const practitioner = welcome?.practitioner ?? '';
+  return {
+    practice: welcome?.practice ?? '',
+    subject: practitioner ? `with ${practitioner}` : '',
+    peers: call.peers,
+    chat: call.chat,
+    online: online && call.connection === 'online',
+    held: call.phase === 'held',
+    now,
+    ends: welcome?.ends ?? 0,
+    relayOnly: welcome?.relay_only ?? false,
+    media,
+    canShare,
+    canFlip,
+    empty: practitioner ? `${practitioner} will be with you in a moment` : 'One moment…',
+    alarm: call.alarm ? 'This link was opened on another device. If that was not you, tell the practitioner now.' : '',
+    ui,
+    host: null,
+  };
+}

@@ -1,0 +1,103 @@
+// The two forms of the diary: a new appointment, and the way into another
+// practice's appointment.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { dateKey, timeKey, unixFrom } from './format.js';
+import { icon } from './icons.js';
+import { banner, field, onSubmit } from './view-shell.js';
+
+/**
+ * @typedef {{starts: number, guests: number, busy: boolean, error: string}} Draft
+ *   starts: the time the form opens with, Unix seconds; guests: how many rows
+ * @typedef {{create: (appointment: import('./api.js').NewAppointment) => void,
+ *   setDraft: (patch: Partial<Draft> | null) => void}} NewIntents
+ */
+
+const quarter = 15 * 60;
+const lengths = [15, 20, 30, 45, 60, 90, 120];
+const labelMax = 64;
+const guestsMax = 3;
+
+/** @param {number} now Unix seconds @returns {Draft} for the next full quarter of an hour */
+export const newDraft = (now) => ({ starts: Math.ceil(now / quarter) * quarter, guests: 1, busy: false, error: '' });
+
+/** @param {Draft} draft @param {NewIntents} act */
+export const newAppointment = (draft, act) => html`
+  <form class="card form new" aria-labelledby="new-title" @submit=${onSubmit((form) => submit(form, draft, act))}>
+    <h2 id="new-title" class="card-title">${icon('calendar')}<span>New appointment</span></h2>
+    ${draft.error ? banner({ tone: 'bad', text: draft.error }) : nothing}
+    <div class="fields">
+      <div class="field">
+        <label for="new-date">Day</label>
+        <input id="new-date" name="date" type="date" required value=${dateKey(draft.starts)}>
+      </div>
+      <div class="field">
+        <label for="new-time">Time</label>
+        <input id="new-time" name="time" type="time" required step="60" value=${timeKey(draft.starts)} data-first>
+      </div>
+      <div class="field">
+        <label for="new-length">Length</label>
+        <select id="new-length" name="minutes">
+          ${lengths.map((minutes) => html`<option value=${minutes} ?selected=${minutes === 30}>${minutes} minutes</option>`)}
+        </select>
+      </div>
+    </div>
+    <div class="field">
+      <label for="new-label">What for <span class="hint">(optional, only you see it)</span></label>
+      <input id="new-label" name="label" maxlength=${labelMax} autocomplete="off">
+    </div>
+    <fieldset class="fieldset">
+      <legend>Who gets a link</legend>
+      ${Array.from({ length: draft.guests }, (_, i) => html`
+        <div class="field">
+          <label for="new-guest-${i}">${draft.guests > 1 ? `Guest ${i + 1}` : 'Guest'} <span class="hint">(optional, others in the call see it)</span></label>
+          <input id="new-guest-${i}" name="guest-${i}" maxlength=${labelMax} autocomplete="off" placeholder=${i === 0 ? 'Patient' : i === 1 ? 'Carer' : 'Interpreter'}>
+        </div>`)}
+      <div class="fieldset-buttons">
+        ${draft.guests < guestsMax
+          ? html`<button type="button" class="button button-quiet" @click=${() => act.setDraft({ guests: draft.guests + 1 })}>${icon('plus')}<span>Add a guest</span></button>`
+          : nothing}
+        ${draft.guests > 1
+          ? html`<button type="button" class="button button-quiet" @click=${() => act.setDraft({ guests: draft.guests - 1 })}>${icon('close')}<span>Remove the last guest</span></button>`
+          : nothing}
+      </div>
+    </fieldset>
+    <div class="form-buttons">
+      <button class="button button-primary" ?disabled=${draft.busy}>${draft.busy ? 'Making…' : 'Make appointment'}</button>
+      <button type="button" class="button" @click=${() => act.setDraft(null)}>Close</button>
+    </div>
+  </form>`;
+
+/** @param {HTMLFormElement} form @param {Draft} draft @param {NewIntents} act */
+function submit(form, draft, act) {
+  const starts = unixFrom(field(form, 'date'), field(form, 'time'));
+  if (!Number.isFinite(starts)) return act.setDraft({ error: 'Enter a day and a time.' });
+  act.create({
+    starts,
+    minutes: Number(field(form, 'minutes')),
+    label: field(form, 'label'),
+    guests: Array.from({ length: draft.guests }, (_, i) => ({ label: field(form, `guest-${i}`) })),
+  });
+}
+
+/**
+ * A link that another practice sent to a clinician here: opened in this node,
+ * so that each side runs its own program.
+ * @param {{error: string}} foreign
+ * @param {(link: string) => void} open
+ * @param {() => void} close
+ */
+export const foreignLink = (foreign, open, close) => html`
+  <form class="card form" aria-labelledby="foreign-title" @submit=${onSubmit((form) => open(field(form, 'link')))}>
+    <h2 id="foreign-title" class="card-title">${icon('link')}<span>Join another practice’s appointment</span></h2>
+    <p class="hint">Paste the link that you were sent. It opens here, through your own Anteroom; the other practice serves you nothing.</p>
+    ${foreign.error ? banner({ tone: 'bad', text: foreign.error }) : nothing}
+    <div class="field">
+      <label for="foreign-link">Link from the other practice</label>
+      <input id="foreign-link" name="link" required autocomplete="off" spellcheck="false" autocapitalize="none" inputmode="url" data-first>
+    </div>
+    <div class="form-buttons">
+      <button class="button button-primary">Open</button>
+      <button type="button" class="button" @click=${close}>Close</button>
+    </div>
+  </form>`;

@@ -1,0 +1,103 @@
+// The practitioner's page as a whole: signing in, the diary, or a call, and the
+// one question that may stand above any of them.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { list } from './format.js';
+import { questionDialog } from './view-appointment.js';
+import { callView } from './view-call.js';
+import { diaryView } from './view-diary.js';
+import { setupView } from './view-setup.js';
+import { dialog } from './view-shell.js';
+import { callName } from './view-truth.js';
+import { confirmEntry } from './view-waiting.js';
+
+/**
+ * @typedef {import('./desk.js').Waiting} Waiting
+ * @typedef {import('./wire.js').RosterEntry} RosterEntry
+ * @typedef {import('./view-appointment.js').Question
+ *   | {kind: 'entry', guest: Waiting}
+ *   | {kind: 'remove', member: RosterEntry}} Question
+ * @typedef {import('./view-setup.js').SetupUi & import('./view-diary.js').DiaryUi & import('./view-call.js').CallUi & {
+ *   question: Question | null, toast: string | null}} PractitionerUi
+ * @typedef {{
+ *   session: import('./session.js').SessionSnapshot,
+ *   desk: import('./desk.js').DeskSnapshot,
+ *   media: import('./media.js').MediaSnapshot,
+ *   now: number, canShare: boolean, canFlip: boolean, ui: PractitionerUi,
+ * }} PractitionerState
+ * @typedef {{
+ *   setup: import('./view-setup.js').SetupIntents,
+ *   diary: import('./view-diary.js').DiaryIntents,
+ *   call: import('./view-call.js').CallIntents,
+ *   host: import('./view-call.js').HostIntents,
+ *   answer: (yes: boolean) => void,
+ * }} PractitionerIntents
+ */
+
+/**
+ * @param {PractitionerState} state
+ * @returns {string} which screen it is: the page's focus and title follow it
+ */
+export function practitionerScreen({ session, desk }) {
+  if (session.phase === 'loading') return '';
+  if (session.phase !== 'signed-in') return session.phase;
+  return desk.current ? `call/${desk.current}` : 'diary';
+}
+
+/** @param {PractitionerState} state @param {PractitionerIntents} act */
+export function practitionerView(state, act) {
+  const { session, desk, ui, now } = state;
+  if (session.phase !== 'signed-in') return setupView(session, ui, act.setup);
+  return html`
+    ${desk.current ? callView(callState(state), act.call, act.host) : diaryView(desk, now, ui, act.diary)}
+    ${ui.question ? question(ui.question, state, act) : nothing}`;
+}
+
+/** @param {PractitionerState} state @returns {import('./view-call.js').CallState} */
+function callState({ desk, media, now, canShare, canFlip, ui }) {
+  const { call, current } = desk;
+  const appointment = desk.desk?.appointments.find(({ id }) => id === current);
+  const members = call?.members ?? [];
+  const alarmed = members.filter(({ member, alarm }) => alarm || call?.alarm.includes(member));
+  return {
+    practice: desk.desk?.practice ?? '',
+    subject: appointment?.label || (appointment?.test ? 'Test call' : ''),
+    peers: call?.peers ?? [],
+    chat: call?.chat ?? [],
+    online: call === null || call.connection === 'online',
+    held: false,
+    now,
+    ends: appointment && !appointment.test ? appointment.ends : 0,
+    relayOnly: call?.welcome?.relay_only ?? false,
+    media,
+    canShare,
+    canFlip,
+    empty: call === null || call.phase === 'connecting' ? 'Opening the room…' : 'Nobody else is in the call',
+    alarm: alarmed.length
+      ? `The link of ${list(alarmed.map(({ name = '', label = '' }) => name || label || 'a guest'))} was opened on another device too. Be sure who you are talking to.`
+      : '',
+    ui,
+    host: { waiting: desk.waiting, members, locked: call?.locked ?? false },
+  };
+}
+
+/** @param {Question} asked @param {PractitionerState} state @param {PractitionerIntents} act */
+function question(asked, { desk }, act) {
+  const peers = desk.call?.peers ?? [];
+  const answers = { onConfirm: () => act.answer(true), onRefuse: () => act.answer(false) };
+  switch (asked.kind) {
+    case 'entry':
+      return confirmEntry({ guest: asked.guest, others: list(peers.map(callName)), many: peers.length > 1, ...answers });
+    case 'remove':
+      return dialog({
+        title: html`Remove <bdi>${asked.member.name || asked.member.label || 'this guest'}</bdi> from the call?`,
+        text: html`<p>They are told that their part of the call has ended.</p>`,
+        confirm: 'Remove',
+        refuse: 'Cancel',
+        danger: true,
+        ...answers,
+      });
+    default:
+      return questionDialog(asked, answers);
+  }
+}

@@ -1,0 +1,151 @@
+// What every screen is put together from: banners, dialogs, brief messages,
+// and the two things that a page does for people who do not see it: speak, and
+// put the focus where the reading goes on.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { icon } from './icons.js';
+
+/**
+ * @typedef {import('./vendor/lit-html/lit-html.js').TemplateResult} TemplateResult
+ * @typedef {import('./icons.js').IconName} IconName
+ * @typedef {'info' | 'good' | 'warn' | 'bad'} Tone
+ */
+
+/**
+ * A message that stays as long as what it says is so. Bad ones interrupt a
+ * screen reader, others wait for a pause.
+ * @param {{tone: Tone, icon?: IconName, title?: unknown, text?: unknown, action?: unknown}} options
+ */
+export function banner({ tone, icon: name = tone === 'info' || tone === 'good' ? 'info' : 'alert', title, text, action }) {
+  return html`
+    <div class="banner banner-${tone}" role=${tone === 'bad' ? 'alert' : 'status'}>
+      ${icon(name)}
+      <div class="banner-text">
+        ${title ? html`<p class="banner-title">${title}</p>` : nothing}
+        ${text ? html`<p>${text}</p>` : nothing}
+      </div>
+      ${action ?? nothing}
+    </div>`;
+}
+
+/**
+ * A question. What changes nothing has the focus, so that a key pressed once too
+ * often does no harm.
+ * @param {{title: unknown, text?: unknown, confirm: string, refuse: string, danger?: boolean,
+ *   onConfirm: () => void, onRefuse: () => void}} options
+ */
+export function dialog({ title, text, confirm, refuse, danger = false, onConfirm, onRefuse }) {
+  return html`
+    <dialog class="dialog" data-modal aria-labelledby="dialog-title" aria-describedby="dialog-text"
+      @cancel=${(/** @type {Event} */ event) => { event.preventDefault(); onRefuse(); }}>
+      <h2 id="dialog-title">${title}</h2>
+      <div id="dialog-text" class="dialog-text">${text ?? nothing}</div>
+      <div class="dialog-buttons">
+        <button type="button" class="button ${danger ? 'button-danger' : 'button-primary'}" @click=${onConfirm}>${confirm}</button>
+        <button type="button" class="button" autofocus @click=${onRefuse}>${refuse}</button>
+      </div>
+    </dialog>`;
+}
+
+/** What had the focus before a dialog opened. @type {WeakMap<Element, Element | null>} */
+const openers = new WeakMap();
+
+/** @type {HTMLDialogElement | null} */
+let shown = null;
+
+/**
+ * Makes the dialog in root modal when one has been rendered, and gives the
+ * focus back when it is gone. Call it after each render.
+ * @param {ParentNode} root
+ */
+export function syncDialog(root) {
+  const wanted = /** @type {HTMLDialogElement | null} */ (root.querySelector('dialog[data-modal]'));
+  if (shown && !shown.isConnected) {
+    const opener = openers.get(shown);
+    shown = null;
+    if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+  }
+  if (!wanted || wanted.open) return;
+  openers.set(wanted, document.activeElement);
+  shown = wanted;
+  wanted.showModal();
+}
+
+let screen = '';
+
+/**
+ * Puts the focus on the element marked data-focus when another screen is on,
+ * so that a screen reader reads it and the Tab key goes on from it. Call it
+ * after each render; the first screen of a page is left to the browser.
+ * @param {ParentNode} root
+ * @param {string} key names the screen
+ */
+export function focusScreen(root, key) {
+  if (key === screen) return;
+  const first = screen === '';
+  screen = key;
+  if (first) return;
+  const target = root.querySelector('[data-focus]');
+  if (target instanceof HTMLElement) target.focus({ preventScroll: true });
+  window.scrollTo({ top: 0 });
+}
+
+/**
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @returns {boolean} whether there was such an element to focus
+ */
+export function focusWithin(root, selector) {
+  const target = root.querySelector(selector);
+  if (!(target instanceof HTMLElement)) return false;
+  target.focus();
+  return true;
+}
+
+/**
+ * Speaks to people who use a screen reader; others see what it is about.
+ * @param {string} text
+ * @param {{urgent?: boolean}} [options]
+ */
+export function announce(text, { urgent = false } = {}) {
+  const region = document.getElementById(urgent ? 'announce-now' : 'announce');
+  if (!region) return;
+  // The same text again is a change only with another invisible end.
+  region.textContent = region.textContent === text ? `${text}\u00a0` : text;
+}
+
+/**
+ * A brief message at the edge of the screen.
+ * @param {string | null} text
+ */
+export const toast = (text) => html`<div class="toasts" role="status">${text ? html`<p class="toast">${text}</p>` : nothing}</div>`;
+
+/** @param {string} [label] */
+export const busy = (label = 'One moment…') => html`<p class="busy" role="status"><span class="spinner" aria-hidden="true"></span>${label}</p>`;
+
+/** The sign of the program, beside the name of the practice. */
+export const mark = () => html`
+  <svg class="mark" viewBox="0 0 64 64" aria-hidden="true" focusable="false">
+    <rect class="mark-wall" width="64" height="64" rx="15"></rect>
+    <path class="mark-door" d="M17 50V18l20-5v42l-20-5Z"></path>
+    <path class="mark-frame" d="M41 18h6v32h-6"></path>
+  </svg>`;
+
+/**
+ * The value of a text field, trimmed; "" if there is none of that name.
+ * @param {HTMLFormElement} form
+ * @param {string} name
+ */
+export function field(form, name) {
+  const value = new FormData(form).get(name);
+  return typeof value === 'string' ? value.trim() : '';
+}
+
+/**
+ * Wraps a submit handler: the page stays, the handler gets the form.
+ * @param {(form: HTMLFormElement) => void} handle
+ */
+export const onSubmit = (handle) => (/** @type {SubmitEvent} */ event) => {
+  event.preventDefault();
+  if (event.currentTarget instanceof HTMLFormElement) handle(event.currentTarget);
+};
