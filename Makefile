@@ -1,0 +1,75 @@
+# make               builds bin/anteroom
+# make test          installs what the tests need, and runs all of them
+# make test-go       the Go tests alone
+# make test-page     the page's own tests, and its types
+# make test-e2e      daemons and browsers together
+# make race          the Go tests with the race detector
+# make lint          format, vet, staticcheck, types
+# make fmt           formats the Go code
+# make bench         the figures, beside the floor, in one run
+# make screenshots   the pictures in docs, from real calls
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-builtin-rules
+
+comma := ,
+export GOTOOLCHAIN := local
+export GOFLAGS     := -mod=readonly -buildvcs=false
+export GOPROXY     := $(patsubst %$(comma)direct,%,$(shell go env GOPROXY))
+
+# bin holds a newer Node.js if the system's is too old (tools/prepare).
+WITH_NODE := PATH="$(CURDIR)/bin:$$PATH"
+
+GO_FILES := find . -name '*.go' -not -path './httpui/node_modules/*' -not -path './tools/node/*'
+
+.PHONY: build test test-go test-page test-e2e race lint fmt bench screenshots prepare tools clean
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o bin/anteroom ./cmd/anteroom
+
+test: prepare
+	$(MAKE) lint test-go test-page test-e2e
+
+test-go: tools
+	$(WITH_NODE) bin/gotestsum --format pkgname -- -timeout 5m ./...
+
+test-page:
+	cd httpui && $(WITH_NODE) node --test jstest/*.test.mjs
+
+# One test at a time: each has several browsers, and measures time.
+test-e2e: build
+	cd httpui && $(WITH_NODE) node --test --test-concurrency=1 e2e/*.test.mjs
+
+race: tools
+	$(WITH_NODE) CGO_ENABLED=1 bin/gotestsum --format pkgname -- -race -timeout 15m ./...
+
+lint: tools
+	@unformatted=$$($(GO_FILES) -exec gofmt -l {} +); \
+	if [[ -n $$unformatted ]]; then echo "not formatted, run make fmt:" $$unformatted >&2; exit 1; fi
+	go vet ./...
+	bin/staticcheck ./...
+	cd httpui && $(WITH_NODE) node_modules/.bin/tsc --noEmit -p .
+
+fmt: tools
+	$(GO_FILES) -exec bin/gofumpt -w {} +
+
+bench: build prepare
+	cd httpui && $(WITH_NODE) node e2e/bench.mjs
+
+screenshots: build prepare
+	cd httpui && $(WITH_NODE) ANTEROOM_OUT="$(CURDIR)/docs" node --test e2e/screenshots.test.mjs
+
+prepare:
+	tools/prepare
+
+tools: bin/gotestsum
+
+# All of them at once; staticcheck must be built by the Go that it checks for.
+bin/gotestsum: tools/go.mod tools/go.sum
+	mkdir -p bin
+	go build -C tools -o "$(CURDIR)/bin/" tool
+	touch bin/gotestsum
+
+clean:
+	rm -rf bin out

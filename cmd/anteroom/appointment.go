@@ -1,0 +1,186 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"anteroom/httpui"
+)
+
+func (p *program) appointmentCommand() *cobra.Command {
+	cmd := group("appointment", "Make, list, show and cancel appointments")
+	cmd.AddCommand(p.appointmentCreate(), p.appointmentList(), p.appointmentShow(), p.appointmentCancel())
+	return cmd
+}
+
+func (p *program) appointmentCreate() *cobra.Command {
+	var starts, label string
+	var minutes int
+	var guests []string
+	var output outputFlag
+	cmd := &cobra.Command{
+		Use:   "create",
+		Short: "Make an appointment and print its links",
+		Example: `  anteroom appointment create --starts 14:45 --guest "Mr Pereira"
+  anteroom appointment create --starts "2026-03-04 09:00" --minutes 45 --guest Patient --guest Interpreter`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			at, err := parseStart(starts, time.Now())
+			if err != nil {
+				return failure{exitUsage, err}
+			}
+			c, err := p.client(cmd)
+			if err != nil {
+				return err
+			}
+			n := httpui.NewAppointment{Starts: at.Unix(), Minutes: minutes, Label: label}
+			for _, g := range guests {
+				n.Guests = append(n.Guests, httpui.NewGuest{Label: g})
+			}
+			a, err := call[httpui.Appointment](cmd.Context(), c, "appointment/create", n)
+			if err != nil {
+				return err
+			}
+			return output.print(p.stdout, a, func(w io.Writer) error { return printAppointment(w, a) })
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&starts, "starts", "now", "`time`: now, 14:45, \"2026-03-04 14:45\" or RFC 3339")
+	flags.IntVar(&minutes, "minutes", 30, "how long it takes")
+	flags.StringVar(&label, "label", "", "what it is called in the diary")
+	flags.StringArrayVar(&guests, "guest", []string{"Patient"}, "`label` of a guest; once for each, up to three")
+	output.add(cmd)
+	return cmd
+}
+
+// parseStart reads a time as people write it; without a zone it is local, and
+// without a date it is today's.
+func parseStart(text string, now time.Time) (time.Time, error) {
+	if text == "now" {
+		return now, nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	if t, err := time.ParseInLocation("2006-01-02 15:04", text, now.Location()); err == nil {
+		return t, nil
+	}
+	if t, err := time.ParseInLocation("15:04", text, now.Location()); err == nil {
+		return time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), 0, 0, now.Location()), nil
+	}
+	return time.Time{}, errors.New(`--starts must be now, a time such as 14:45, "2026-03-04 14:45", or RFC 3339`)
+}
+
+func (p *program) appointmentList() *cobra.Command {
+	var all bool
+	var output outputFlag
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List appointments from today on",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := p.client(cmd)
+			if err != nil {
+				return err
+			}
+			list, err := call[[]httpui.Appointment](cmd.Context(), c, "appointment/list", listRequest{All: all})
+			if err != nil {
+				return err
+			}
+			return output.print(p.stdout, list, func(w io.Writer) error { return printAppointments(w, list) })
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "also those of days before today")
+	output.add(cmd)
+	return cmd
+}
+
+func (p *program) appointmentShow() *cobra.Command {
+	var output outputFlag
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show an appointment with its links",
+		Args:  oneArg("an appointment's id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := p.client(cmd)
+			if err != nil {
+				return err
+			}
+			a, err := call[httpui.Appointment](cmd.Context(), c, "appointment/show", idRequest{ID: args[0]})
+			if err != nil {
+				return err
+			}
+			return output.print(p.stdout, a, func(w io.Writer) error { return printAppointment(w, a) })
+		},
+	}
+	output.add(cmd)
+	return cmd
+}
+
+func (p *program) appointmentCancel() *cobra.Command {
+	return &cobra.Command{
+		Use:   "cancel ID",
+		Short: "Cancel an appointment: its links end, and whoever is there is sent away",
+		Args:  oneArg("an appointment's id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := p.client(cmd)
+			if err != nil {
+				return err
+			}
+			if _, err := call[nothing](cmd.Context(), c, "appointment/cancel", idRequest{ID: args[0]}); err != nil {
+				return err
+			}
+			fmt.Fprintln(p.stderr, "Cancelled.")
+			return nil
+		},
+	}
+}
+
+func printAppointments(w io.Writer, list []httpui.Appointment) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "STARTS\tENDS\tSTATE\tLABEL\tGUESTS\tID")
+	for _, a := range list {
+		var guests []string
+		for _, g := range a.Guests {
+			guests = append(guests, fmt.Sprintf("%s (%s)", named(g.Label), g.State))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", clock(a.Starts), time.Unix(a.Ends, 0).Format("15:04"),
+			a.State, named(a.Label), strings.Join(guests, ", "), a.ID)
+	}
+	return t.Flush()
+}
+
+func printAppointment(w io.Writer, a httpui.Appointment) error {
+	fmt.Fprintf(w, "%s to %s, %s", clock(a.Starts), time.Unix(a.Ends, 0).Format("15:04"), a.State)
+	if a.Label != "" {
+		fmt.Fprintf(w, ", %s", a.Label)
+	}
+	fmt.Fprintf(w, "\nid %s; guests may knock from %s to %s\n", a.ID,
+		time.Unix(a.Opens, 0).Format("15:04"), time.Unix(a.Closes, 0).Format("15:04"))
+	for _, g := range a.Guests {
+		fmt.Fprintf(w, "\n%s (%s, member %s)\n", named(g.Label), g.State, g.Member)
+		if g.URL != "" {
+			fmt.Fprintln(w, g.URL)
+		}
+		if g.Local {
+			fmt.Fprintln(w, "This link works on this computer only.")
+		}
+	}
+	return nil
+}
+
+func clock(unix int64) string { return time.Unix(unix, 0).Format("Mon 2006-01-02 15:04") }
+
+// named returns a label that a person gave, or a dash.
+func named(label string) string {
+	if label == "" {
+		return "–"
+	}
+	return label
+}

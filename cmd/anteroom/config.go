@@ -1,0 +1,109 @@
+package main
+
+import (
+	"path/filepath"
+	"reflect"
+
+	"github.com/adrg/xdg"
+)
+
+// Config is everything that can be set. config.example.yaml shows every key
+// with its default and says what it means; a test keeps the two equal. Values
+// come from, each over the one before it: Default, the file, the environment
+// (ANTEROOM_ and the key in capitals, its dots as underscores; lists with
+// commas), flags. Validate has been called on every Config that Load returns.
+type Config struct {
+	// DataDir holds the database, its key and the node's identity; mode 0700.
+	// Empty: the user's data home.
+	DataDir   string    `yaml:"data_dir"`
+	Log       Log       `yaml:"log"`
+	HTTP      HTTP      `yaml:"http"`
+	Discovery Discovery `yaml:"discovery"`
+	Practice  Practice  `yaml:"practice"`
+	Store     Store     `yaml:"store"`
+}
+
+// Log says what is written to stderr.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn or error
+	Format string `yaml:"format"` // auto, text or json; auto is text on a terminal
+}
+
+// HTTP says where the pages are served.
+type HTTP struct {
+	Listen    []string `yaml:"listen"`     // host:port, loopback only
+	PublicURL string   `yaml:"public_url"` // https origin under which patients reach this node, or empty
+}
+
+// Discovery says whom this node knows and how it is reached. All empty: it
+// contacts nobody, and nobody can contact it.
+type Discovery struct {
+	Listen   []string `yaml:"listen"`   // multiaddrs
+	Announce []string `yaml:"announce"` // multiaddrs to publish instead of the ones found
+	Peers    []string `yaml:"peers"`    // peer cards of other practices
+	// Bootstrap are peer cards through which the DHT is entered.
+	Bootstrap []string `yaml:"bootstrap"`
+	Server    bool     `yaml:"server"` // keeps records for others; for nodes that can be reached
+	// AllowPrivateAddresses lets addresses of a building or this computer be
+	// dialled and published.
+	AllowPrivateAddresses bool `yaml:"allow_private_addresses"`
+}
+
+// Practice says which other nodes belong to the same practice.
+type Practice struct {
+	Nodes    []string `yaml:"nodes"`     // peer cards
+	FrontURL string   `yaml:"front_url"` // origin of the node that serves this one's links, or empty
+}
+
+// Store says where the practice's records are opened with.
+type Store struct {
+	KeyFile string `yaml:"key_file"` // empty: store.key in the data directory
+}
+
+// Default returns the configuration of a node that is told nothing: one page,
+// on this computer only.
+func Default() Config {
+	return Config{
+		Log:  Log{Level: "info", Format: "auto"},
+		HTTP: HTTP{Listen: []string{"localhost:7600"}},
+	}
+}
+
+// dataDir returns the absolute path of the data directory.
+func (c Config) dataDir() string {
+	if c.DataDir != "" {
+		return c.DataDir
+	}
+	return filepath.Join(xdg.DataHome, "anteroom")
+}
+
+// defaultFile is read if it exists and no other file is named.
+func defaultFile() string { return filepath.Join(xdg.ConfigHome, "anteroom", "config.yaml") }
+
+// A setting is one leaf of Config.
+type setting struct {
+	path  string // "http.listen"
+	env   string // "ANTEROOM_HTTP_LISTEN"
+	value reflect.Value
+}
+
+// settings returns the leaves of cfg, a pointer to a struct, in the order of
+// its fields. Their values can be set.
+func settings(cfg any) []setting {
+	var list []setting
+	var walk func(prefix string, v reflect.Value)
+	walk = func(prefix string, v reflect.Value) {
+		for i := range v.NumField() {
+			path := prefix + yamlName(v.Type().Field(i))
+			if f := v.Field(i); f.Kind() == reflect.Struct {
+				walk(path+".", f)
+			} else {
+				list = append(list, setting{path, envName(path), f})
+			}
+		}
+	}
+	walk("", reflect.ValueOf(cfg).Elem())
+	return list
+}
+
+func yamlName(f reflect.StructField) string { return f.Tag.Get("yaml") }

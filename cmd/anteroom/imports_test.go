@@ -1,0 +1,171 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport is which packages of ours each package of ours may import: the
+// table of DESIGN section 3. Folders form a line; a package that is not here
+// must be put here, and one that is gone taken out.
+var mayImport = map[string][]string{
+	"cmd/anteroom": {"discovery", "httpui", "node", "node/media", "node/practice", "rendezvous/wire"},
+
+	"httpui": {"rendezvous/wire"},
+
+	"node":          {"discovery", "node/practice", "node/room", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
+	"node/media":    {"rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
+	"node/practice": {"node/store", "rendezvous/invite", "rendezvous/wire"},
+	"node/room":     {"rendezvous/wire"},
+	"node/store":    {},
+
+	"rendezvous":        {"rendezvous/invite", "rendezvous/wire"},
+	"rendezvous/seal":   {"rendezvous/invite", "rendezvous/wire"},
+	"rendezvous/invite": {"rendezvous/wire"},
+	"rendezvous/wire":   {},
+
+	"discovery": {}, // so no name and no invite can reach the DHT
+}
+
+// onlyHere are packages of others and who may import them. A name that ends in
+// a slash stands for everything below it.
+var onlyHere = map[string][]string{
+	"github.com/pion/":                    {"node/media"}, // two advisories without a fix: in a child process only
+	"github.com/spf13/":                   {"cmd/anteroom"},
+	"github.com/libp2p/go-libp2p":         {"discovery"}, // its types, below core, travel further
+	"github.com/libp2p/go-libp2p/p2p/":    {"discovery"},
+	"github.com/libp2p/go-libp2p-kad-dht": {"discovery"},
+	"github.com/coder/websocket":          {"httpui", "node/media"},
+	"github.com/flynn/noise":              {"rendezvous/seal"},
+	"golang.org/x/crypto/argon2":          {"node/practice"},
+	"modernc.org/sqlite":                  {"node/store"},
+	"database/sql":                        {"node/practice", "node/store"},
+	"net/http":                            {"cmd/anteroom", "httpui", "node/media"},
+	"os/exec":                             {"cmd/anteroom", "node/media"},
+	"os/signal":                           {"cmd/anteroom"},
+	"net/http/pprof":                      {},
+	"plugin":                              {},
+	"unsafe":                              {},
+	"C":                                   {},
+}
+
+// listed is what "go list" says of a package.
+type listed struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	Deps       []string
+}
+
+const module = "anteroom/"
+
+// listPackages returns every package of the program, and all that they need.
+func listPackages(t *testing.T) map[string]listed {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps", "./...")
+	cmd.Dir = "../.."
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	all := make(map[string]listed)
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[p.ImportPath] = p
+	}
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	all := listPackages(t)
+	found := make(map[string]bool)
+	for path, p := range all {
+		name, ours := strings.CutPrefix(path, module)
+		if !ours || isTestSupport(name) {
+			continue
+		}
+		found[name] = true
+		allowed, known := mayImport[name]
+		if !known {
+			t.Errorf("%s is not in mayImport: say there what it may import", name)
+		}
+		for _, imported := range p.Imports {
+			if other, ours := strings.CutPrefix(imported, module); ours && !slices.Contains(allowed, other) {
+				t.Errorf("%s imports %s", name, other)
+			}
+		}
+	}
+	for name := range mayImport {
+		if !found[name] {
+			t.Errorf("%s has disappeared", name)
+		}
+	}
+}
+
+// isTestSupport reports whether a package only helps tests of others. Nothing
+// that ships imports one: it would not be in mayImport's lists.
+func isTestSupport(name string) bool {
+	last := name[strings.LastIndex(name, "/")+1:]
+	return strings.HasSuffix(last, "test") || strings.Contains(name, "/internal/vectors")
+}
+
+func TestOthersPackagesAreImportedWhereTheyBelong(t *testing.T) {
+	all := listPackages(t)
+	for path, p := range all {
+		name, ours := strings.CutPrefix(path, module)
+		if !ours || isTestSupport(name) {
+			continue
+		}
+		for _, imported := range p.Imports {
+			for what, who := range onlyHere {
+				below := strings.HasSuffix(what, "/") && strings.HasPrefix(imported, what)
+				if (imported == what || below) && !slices.Contains(who, name) {
+					t.Errorf("%s imports %s, which is for %q", name, imported, who)
+				}
+			}
+		}
+	}
+}
+
+// TestWhatSomePackagesNeverReach looks at all that a package needs, however
+// far away.
+func TestWhatSomePackagesNeverReach(t *testing.T) {
+	all := listPackages(t)
+	for name, refused := range map[string]func(dep string) bool{
+		// The vocabulary is the standard library's and ours.
+		"rendezvous/wire": func(dep string) bool { return !all[dep].Standard },
+		// A room has no way to reach anyone but through the Conns it is given.
+		"node/room": func(dep string) bool {
+			return dep == "net" || strings.HasPrefix(dep, "net/") ||
+				!all[dep].Standard && !strings.HasPrefix(dep, module) && dep != "golang.org/x/time/rate"
+		},
+		// Opaque bytes only.
+		"discovery": func(dep string) bool { return strings.HasPrefix(dep, module) },
+		// The pages ask the node through one interface.
+		"httpui": func(dep string) bool {
+			return strings.HasPrefix(dep, "github.com/libp2p/") || strings.HasPrefix(dep, "database/sql")
+		},
+	} {
+		p, ok := all[module+name]
+		if !ok {
+			t.Errorf("%s has disappeared", name)
+			continue
+		}
+		for _, dep := range p.Deps {
+			if refused(dep) {
+				t.Errorf("%s needs %s", name, dep)
+			}
+		}
+	}
+}

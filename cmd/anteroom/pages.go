@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"anteroom/discovery"
+	"anteroom/httpui"
+	"anteroom/node"
+	"anteroom/node/practice"
+	"anteroom/rendezvous/wire"
+)
+
+// pages is the node as its pages and its command line see it. It also sees to
+// it that practitioners touch only their own appointments, which package
+// practice leaves to its callers.
+type pages struct {
+	node      *node.Node
+	practice  *practice.Practice
+	discovery *discovery.Discovery
+	here      string // origin of the page on this computer
+	links     string // what links begin with; see linkBase
+}
+
+var _ httpui.Backend = (*pages)(nil)
+
+// linkBase returns the origin in the links that are handed out: the first of
+// the node's own public one, its front node's, and the page on this computer.
+func linkBase(cfg Config, here string) string {
+	switch {
+	case cfg.HTTP.PublicURL != "":
+		return cfg.HTTP.PublicURL
+	case cfg.Practice.FrontURL != "":
+		return cfg.Practice.FrontURL
+	}
+	return here
+}
+
+// local reports whether links work on this computer only.
+func (p *pages) local() bool {
+	u, err := url.Parse(p.links)
+	return err == nil && isLoopbackHost(u.Hostname())
+}
+
+func (p *pages) Info(ctx context.Context, practitioner string) (httpui.Info, error) {
+	info, err := p.practice.Info(ctx)
+	if err != nil {
+		return httpui.Info{}, err
+	}
+	answer := httpui.Info{Practice: info.Name, Practitioners: info.Practitioners}
+	if practitioner != "" {
+		who, err := p.practitioner(ctx, practitioner)
+		if err != nil {
+			return httpui.Info{}, err
+		}
+		answer.Name = who.Name
+	}
+	return answer, nil
+}
+
+// practitioner returns who signed in, if they are still one.
+func (p *pages) practitioner(ctx context.Context, id string) (practice.Practitioner, error) {
+	who, err := p.practice.Practitioner(ctx, id)
+	if errors.Is(err, practice.ErrNotFound) {
+		return who, wire.ErrUnauthorized
+	}
+	return who, err
+}
+
+func (p *pages) SetUp(ctx context.Context, s httpui.SetUp) (string, error) {
+	who, err := p.practice.SetUp(ctx, practice.SetUp{Practice: s.Practice, Name: s.Name, Password: s.Password})
+	return who.ID, readable(err)
+}
+
+func (p *pages) SignIn(ctx context.Context, name, password string) (string, error) {
+	who, err := p.practice.Authenticate(ctx, name, password)
+	if errors.Is(err, practice.ErrWrongPassword) {
+		return "", wire.ErrUnauthorized
+	}
+	return who.ID, err
+}
+
+func (p *pages) Desk(ctx context.Context, practitioner string) (httpui.Desk, error) {
+	info, err := p.Info(ctx, practitioner)
+	if err != nil {
+		return httpui.Desk{}, err
+	}
+	list, err := p.list(ctx, practitioner, false)
+	if err != nil {
+		return httpui.Desk{}, err
+	}
+	return httpui.Desk{
+		Now:          p.practice.Now().Unix(),
+		Practice:     info.Practice,
+		Practitioner: info.Name,
+		Appointments: list,
+		Reach:        p.reach(),
+	}, nil
+}
+
+// list returns a practitioner's appointments from the beginning of this day,
+// or all that are still kept.
+func (p *pages) list(ctx context.Context, practitioner string, all bool) ([]httpui.Appointment, error) {
+	now := p.practice.Now()
+	var from time.Time
+	if !all {
+		from = time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+	}
+	list, err := p.practice.Appointments(ctx, practitioner, from, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]httpui.Appointment, len(list))
+	for i, a := range list {
+		shown[i] = p.shown(a, now)
+	}
+	return shown, nil
+}
+
+func (p *pages) reach() httpui.Reach {
+	if p.local() {
+		return httpui.Reach{Kind: "local", Text: "Links work on this computer only."}
+	}
+	return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s.", p.links)}
+}
+
+// shown returns a as the diary shows it at now.
+func (p *pages) shown(a practice.Appointment, now time.Time) httpui.Appointment {
+	state := a.State(now)
+	live := p.node.Seats(a.ID)
+	shown := httpui.Appointment{
+		ID:     a.ID,
+		Label:  a.Label,
+		Starts: a.Starts.Unix(),
+		Ends:   a.Ends().Unix(),
+		Opens:  a.Opens().Unix(),
+		Closes: a.Closes().Unix(),
+		State:  string(state),
+		Test:   a.Test,
+		Guests: make([]httpui.Guest, len(a.Invites)),
+	}
+	for i, inv := range a.Invites {
+		g := httpui.Guest{Member: inv.Member, Label: inv.Label, State: guestState(inv.State, live[inv.Member])}
+		if inv.Link != nil && (state == practice.StateEarly || state == practice.StateOpen) {
+			g.URL, g.Local = inv.Link.URL(p.links), p.local()
+		}
+		shown.Guests[i] = g
+	}
+	return shown
+}
+
+// guestState says where a guest is. The store remembers who holds a seat also
+// while they are away; only who is here now waits or is in a call.
+func guestState(stored practice.InviteState, live wire.SeatState) string {
+	switch {
+	case stored == practice.InviteRevoked:
+	case live == wire.SeatWaiting:
+		return string(practice.InviteWaiting)
+	case live == wire.SeatAdmitted || live == wire.SeatHeld:
+		return string(practice.InviteAdmitted)
+	case stored == practice.InviteWaiting:
+		return string(practice.InviteUnused)
+	case stored == practice.InviteAdmitted:
+		return string(practice.InviteUsed)
+	}
+	return string(stored)
+}
+
+func (p *pages) CreateAppointment(ctx context.Context, practitioner string, n httpui.NewAppointment) (httpui.Appointment, error) {
+	if _, err := p.practitioner(ctx, practitioner); err != nil {
+		return httpui.Appointment{}, err
+	}
+	guests := make([]string, len(n.Guests))
+	for i, g := range n.Guests {
+		guests[i] = g.Label
+	}
+	a, err := p.practice.Create(ctx, practitioner, practice.New{
+		Starts: time.Unix(n.Starts, 0), Minutes: n.Minutes, Label: n.Label, Guests: guests,
+	})
+	if err != nil {
+		return httpui.Appointment{}, readable(err)
+	}
+	return p.shown(a, p.practice.Now()), nil
+}
+
+func (p *pages) TestCall(ctx context.Context, practitioner string) (httpui.Appointment, error) {
+	if _, err := p.practitioner(ctx, practitioner); err != nil {
+		return httpui.Appointment{}, err
+	}
+	a, err := p.node.TestCall(ctx, practitioner, p.here)
+	if err != nil {
+		return httpui.Appointment{}, readable(err)
+	}
+	return p.shown(a, p.practice.Now()), nil
+}
+
+// own returns one of the practitioner's appointments.
+func (p *pages) own(ctx context.Context, practitioner, id string) (practice.Appointment, error) {
+	if _, err := p.practitioner(ctx, practitioner); err != nil {
+		return practice.Appointment{}, err
+	}
+	a, err := p.practice.Appointment(ctx, id)
+	if err == nil && a.Practitioner != practitioner {
+		err = practice.ErrNotFound
+	}
+	return a, readable(err)
+}
+
+// ownInvite fails unless m is a guest of the practitioner.
+func (p *pages) ownInvite(ctx context.Context, practitioner string, m wire.MemberID) error {
+	if _, err := p.practitioner(ctx, practitioner); err != nil {
+		return err
+	}
+	list, err := p.practice.Appointments(ctx, practitioner, time.Time{}, time.Time{})
+	if err != nil {
+		return err
+	}
+	for _, a := range list {
+		for _, inv := range a.Invites {
+			if inv.Member == m {
+				return nil
+			}
+		}
+	}
+	return readable(practice.ErrNotFound)
+}
+
+func (p *pages) Cancel(ctx context.Context, practitioner, appointment string) error {
+	if _, err := p.own(ctx, practitioner, appointment); err != nil {
+		return err
+	}
+	return readable(p.node.Cancel(ctx, appointment))
+}
+
+func (p *pages) Links(ctx context.Context, practitioner, appointment string) ([]httpui.Link, error) {
+	a, err := p.own(ctx, practitioner, appointment)
+	if err != nil {
+		return nil, err
+	}
+	links := []httpui.Link{}
+	for _, g := range p.shown(a, p.practice.Now()).Guests {
+		if g.URL != "" {
+			links = append(links, httpui.Link{Member: g.Member, Label: g.Label, URL: g.URL})
+		}
+	}
+	return links, nil
+}
+
+func (p *pages) Revoke(ctx context.Context, practitioner string, m wire.MemberID) error {
+	if err := p.ownInvite(ctx, practitioner, m); err != nil {
+		return err
+	}
+	return readable(p.node.Revoke(ctx, m))
+}
+
+func (p *pages) Rotate(ctx context.Context, practitioner string, m wire.MemberID) (httpui.Link, error) {
+	if err := p.ownInvite(ctx, practitioner, m); err != nil {
+		return httpui.Link{}, err
+	}
+	inv, err := p.node.Rotate(ctx, m)
+	if err != nil {
+		return httpui.Link{}, readable(err)
+	}
+	return httpui.Link{Member: inv.Member, Label: inv.Label, URL: inv.Link.URL(p.links)}, nil
+}
+
+func (p *pages) Watch() (<-chan struct{}, func()) { return p.node.Watch() }
+
+func (p *pages) Join(ctx context.Context, conn wire.Conn) error { return p.node.Join(ctx, conn) }
+
+func (p *pages) Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error {
+	return p.node.Attend(ctx, conn, practitioner, a)
+}
+
+// Card returns the node's peer card under the practice's name.
+func (p *pages) Card(ctx context.Context) (string, error) {
+	info, err := p.practice.Info(ctx)
+	if err != nil {
+		return "", err
+	}
+	card, err := p.discovery.Card(info.Name)
+	if errors.Is(err, discovery.ErrBadCard) { // a name that pages can show and terminals cannot
+		return p.discovery.Card("")
+	}
+	return card, err
+}
+
+// readable returns err in the words for a practitioner, if there are any.
+func readable(err error) error {
+	if invalid, ok := errors.AsType[*practice.InvalidError](err); ok {
+		return &httpui.Refusal{Code: wire.CodeBadMessage, Sentence: invalid.Message}
+	}
+	switch {
+	case errors.Is(err, practice.ErrNotFound):
+		return &httpui.Refusal{Code: wire.CodeNotFound, Sentence: "There is no such appointment or link."}
+	case errors.Is(err, wire.ErrEnded):
+		return &httpui.Refusal{Code: wire.CodeEnded, Sentence: "This appointment is over, so there is nothing to renew."}
+	case errors.Is(err, practice.ErrAlreadySetUp):
+		return &httpui.Refusal{Code: wire.CodeUnauthorized, Sentence: "This practice has been set up already."}
+	case errors.Is(err, node.ErrNoEcho):
+		return &httpui.Refusal{Code: wire.CodeNotFound, Sentence: "This node makes no test calls."}
+	}
+	return err
+}

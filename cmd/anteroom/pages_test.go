@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"anteroom/httpui"
+	"anteroom/node"
+	"anteroom/node/practice"
+	"anteroom/rendezvous/wire"
+)
+
+// idleDaemon returns a daemon that is bound to free ports and does not run.
+func idleDaemon(t *testing.T, change func(*Config)) *daemon {
+	cfg := Default()
+	cfg.DataDir = t.TempDir() + "/d"
+	cfg.HTTP.Listen = []string{"localhost:0"}
+	if change != nil {
+		change(&cfg)
+	}
+	d, err := newDaemon(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func setUpDaemon(t *testing.T, d *daemon) (practitioner string) {
+	who, err := d.pages.SetUp(t.Context(), httpui.SetUp{Practice: "Riverside Practice", Name: "Dr Lee", Password: "violet tractor seventeen"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return who
+}
+
+func TestLinkBase(t *testing.T) {
+	const here = "http://localhost:7600"
+	for _, c := range []struct {
+		public, front, want string
+		local               bool
+	}{
+		{"", "", here, true},
+		{"", "http://localhost:7700", "http://localhost:7700", true},
+		{"", "http://[::1]:7700", "http://[::1]:7700", true},
+		{"", "https://front.example", "https://front.example", false},
+		{"https://call.example", "", "https://call.example", false},
+		{"https://call.example", "https://front.example", "https://call.example", false},
+	} {
+		cfg := Config{HTTP: HTTP{PublicURL: c.public}, Practice: Practice{FrontURL: c.front}}
+		p := &pages{links: linkBase(cfg, here)}
+		if p.links != c.want || p.local() != c.local {
+			t.Errorf("%q, %q: got %s, local %v", c.public, c.front, p.links, p.local())
+		}
+		if kind := p.reach().Kind; (kind == "local") != c.local {
+			t.Errorf("%q, %q: reach is %s", c.public, c.front, kind)
+		}
+	}
+}
+
+func TestGuestState(t *testing.T) {
+	for _, c := range []struct {
+		stored practice.InviteState
+		live   wire.SeatState
+		want   string
+	}{
+		{practice.InviteUnused, "", "unused"},
+		{practice.InviteWaiting, wire.SeatWaiting, "waiting"},
+		{practice.InviteWaiting, "", "unused"}, // knocked, and closed the page
+		{practice.InviteAdmitted, wire.SeatAdmitted, "admitted"},
+		{practice.InviteAdmitted, wire.SeatHeld, "admitted"},
+		{practice.InviteAdmitted, wire.SeatWaiting, "waiting"}, // the practitioner stepped out
+		{practice.InviteAdmitted, "", "used"},
+		{practice.InviteUsed, "", "used"},
+		{practice.InviteUsed, wire.SeatWaiting, "waiting"}, // again
+		{practice.InviteRevoked, "", "revoked"},
+		{practice.InviteRevoked, wire.SeatAdmitted, "revoked"}, // on the way out
+	} {
+		if got := guestState(c.stored, c.live); got != c.want {
+			t.Errorf("%s, %q: got %s, want %s", c.stored, c.live, got, c.want)
+		}
+	}
+}
+
+func TestReadable(t *testing.T) {
+	unknown := errors.New("disk on fire")
+	for _, c := range []struct {
+		err      error
+		code     wire.Code
+		sentence string
+	}{
+		{&practice.InvalidError{Field: "label", Message: "The label is too long."}, wire.CodeBadMessage, "The label is too long."},
+		{practice.ErrNotFound, wire.CodeNotFound, "There is no such appointment or link."},
+		{practice.ErrAlreadySetUp, wire.CodeUnauthorized, "This practice has been set up already."},
+		{wire.ErrEnded, wire.CodeEnded, "This appointment is over, so there is nothing to renew."},
+		{node.ErrNoEcho, wire.CodeNotFound, "This node makes no test calls."},
+	} {
+		refusal, ok := errors.AsType[*httpui.Refusal](readable(c.err))
+		if !ok || refusal.Code != c.code || refusal.Sentence != c.sentence {
+			t.Errorf("%v: got %v", c.err, readable(c.err))
+		}
+	}
+	if err := readable(nil); err != nil {
+		t.Errorf("nil: got %v", err)
+	}
+	if err := readable(unknown); err != unknown { // the same one, unwrapped
+		t.Errorf("unknown: got %v", err)
+	}
+}
+
+// TestPagesForSomebodyRemoved: a session can outlive its practitioner.
+func TestPagesForSomebodyRemoved(t *testing.T) {
+	d := idleDaemon(t, nil)
+	who := setUpDaemon(t, d)
+	a, err := d.pages.CreateAppointment(t.Context(), who, httpui.NewAppointment{
+		Starts: time.Now().Unix(), Minutes: 30, Guests: []httpui.NewGuest{{Label: "Ana"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const removed = "0123456789abcdef"
+	for what, do := range map[string]func(context.Context) error{
+		"info": func(ctx context.Context) error { _, err := d.pages.Info(ctx, removed); return err },
+		"desk": func(ctx context.Context) error { _, err := d.pages.Desk(ctx, removed); return err },
+		"create": func(ctx context.Context) error {
+			_, err := d.pages.CreateAppointment(ctx, removed, httpui.NewAppointment{})
+			return err
+		},
+		"test":   func(ctx context.Context) error { _, err := d.pages.TestCall(ctx, removed); return err },
+		"links":  func(ctx context.Context) error { _, err := d.pages.Links(ctx, removed, a.ID); return err },
+		"cancel": func(ctx context.Context) error { return d.pages.Cancel(ctx, removed, a.ID) },
+		"revoke": func(ctx context.Context) error { return d.pages.Revoke(ctx, removed, a.Guests[0].Member) },
+		"rotate": func(ctx context.Context) error {
+			_, err := d.pages.Rotate(ctx, removed, a.Guests[0].Member)
+			return err
+		},
+	} {
+		if err := do(t.Context()); !errors.Is(err, wire.ErrUnauthorized) {
+			t.Errorf("%s: got %v, want unauthorized", what, err)
+		}
+	}
+	if links, err := d.pages.Links(t.Context(), who, a.ID); err != nil || len(links) != 1 || links[0].URL != a.Guests[0].URL {
+		t.Errorf("the owner's links: got %v, %v", len(links), err)
+	}
+}
+
+func TestSignInTellsNothing(t *testing.T) {
+	d := idleDaemon(t, nil)
+	who := setUpDaemon(t, d)
+	if got, err := d.pages.SignIn(t.Context(), "dr lee", "violet tractor seventeen"); err != nil || got != who {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, name := range []string{"", "Dr Lee", "Nobody"} {
+		if got, err := d.pages.SignIn(t.Context(), name, "violet tractor eighteen"); got != "" || !errors.Is(err, wire.ErrUnauthorized) {
+			t.Errorf("%q: got %q, %v", name, got, err)
+		}
+	}
+	if _, err := d.pages.SetUp(t.Context(), httpui.SetUp{Practice: "Other", Name: "Dr No", Password: "another good password"}); err == nil {
+		t.Error("set up twice")
+	}
+}
+
+// TestCardOfAnyPractice: a name that a terminal cannot show leaves the card
+// nameless, not missing.
+func TestCardOfAnyPractice(t *testing.T) {
+	d := idleDaemon(t, nil)
+	if _, err := d.pages.Card(t.Context()); err != nil {
+		t.Errorf("before setting up: %v", err)
+	}
+	if _, err := d.pages.SetUp(t.Context(), httpui.SetUp{Practice: "Cabinet\u00a0Médical", Name: "Dr Lee", Password: "violet tractor seventeen"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.pages.Card(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEmptyConfigurationListensOnLoopbackOnly: no other socket is bound.
+func TestEmptyConfigurationListensOnLoopbackOnly(t *testing.T) {
+	d := idleDaemon(t, nil)
+	if addrs := d.discovery.Addrs(); len(addrs) != 0 {
+		t.Errorf("discovery listens on %v", addrs)
+	}
+	for _, l := range d.listeners {
+		if !isLoopbackHost(hostOf(l.Addr().String())) {
+			t.Errorf("page listens on %v", l.Addr())
+		}
+	}
+}
+
+// TestDaemonThatFailsLetsGoOfEverything: whatever is in the way, the next one
+// can have the directory.
+func TestDaemonThatFailsLetsGoOfEverything(t *testing.T) {
+	first := idleDaemon(t, nil)
+	dir := t.TempDir() + "/d"
+	cfg := Default()
+	cfg.DataDir = dir
+	cfg.HTTP.Listen = []string{first.listeners[0].Addr().String()}
+	if _, err := newDaemon(t.Context(), cfg, slog.New(slog.DiscardHandler), nil); err == nil {
+		t.Fatal("two daemons on one port")
+	}
+	cfg.HTTP.Listen = []string{"localhost:0"}
+	cfg.Discovery.Listen = []string{"/ip4/192.0.2.1/tcp/1"} // not this computer's
+	if _, err := newDaemon(t.Context(), cfg, slog.New(slog.DiscardHandler), nil); err == nil {
+		t.Fatal("listens on another computer's address")
+	}
+	idleDaemon(t, func(c *Config) { c.DataDir = dir })
+}

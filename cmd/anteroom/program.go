@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// The exit codes that scripts rely on.
+const (
+	exitOK         = 0
+	exitError      = 1
+	exitUsage      = 2
+	exitNotRunning = 3 // there is no daemon to talk to
+	exitCheck      = 4 // a check found something
+)
+
+// A failure is an error that ends the program with a code of its own.
+type failure struct {
+	code int
+	err  error
+}
+
+func (f failure) Error() string { return f.err.Error() }
+func (f failure) Unwrap() error { return f.err }
+
+// usage is a failure to understand what was typed.
+func usage(format string, args ...any) error {
+	return failure{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// A program is one run of anteroom: the parts of its surroundings that it may
+// touch. stdout is for data, stderr for talk.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string
+	terminal       bool // stderr is one
+	executable     func() (string, error)
+	unknownKey     func(key string) // hears of each that is not in logKeys; nil except in tests
+}
+
+func newProgram() *program {
+	return &program{
+		stdin:      os.Stdin,
+		stdout:     os.Stdout,
+		stderr:     os.Stderr,
+		environ:    os.Environ(),
+		terminal:   term.IsTerminal(int(os.Stderr.Fd())),
+		executable: os.Executable,
+	}
+}
+
+// run does what args say until it is done or ctx ends, and returns the exit
+// code.
+func (p *program) run(ctx context.Context, args []string) int {
+	root := p.rootCommand()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	f, ok := errors.AsType[failure](err)
+	if !ok {
+		f = failure{exitError, err}
+	}
+	lines := strings.Split(f.Error(), "\n")
+	for _, line := range lines {
+		fmt.Fprintf(p.stderr, "anteroom: %s\n", line)
+	}
+	if f.code == exitUsage {
+		fmt.Fprintln(p.stderr, `Run "anteroom help" to see what there is.`)
+	}
+	return f.code
+}
+
+func (p *program) rootCommand() *cobra.Command {
+	root := p.serveCommand("anteroom")
+	root.Short = "Video consultations from browser to browser, from your own computer"
+	root.Long = `Anteroom lets a practitioner see patients by video. It runs on the practice's
+own computer; patients open a link in their browser; sound, picture and chat go
+directly from browser to browser, and no company's server is in between.
+
+Without a command it serves, as "anteroom serve" does.`
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetIn(p.stdin)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure{exitUsage, err} })
+	addFileFlags(root.PersistentFlags())
+	root.AddCommand(
+		p.serveCommand("serve"),
+		p.demoCommand(),
+		p.openCommand(),
+		p.statusCommand(),
+		p.appointmentCommand(),
+		p.linkCommand(),
+		p.peerCommand(),
+		p.configCommand(),
+		p.versionCommand(),
+		p.mediaCommand(),
+	)
+	return root
+}
+
+// config returns the configuration that cmd's flags, the environment and the
+// file make together.
+func (p *program) config(cmd *cobra.Command) (Config, error) {
+	return Load(cmd.Flags(), p.environ)
+}
+
+// getenv returns a variable of the program's environment.
+func (p *program) getenv(name string) string {
+	for _, pair := range slices.Backward(p.environ) {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// group returns a command that only has others below it.
+func group(name, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:   name,
+		Short: short,
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var names []string
+			for _, c := range cmd.Commands() {
+				names = append(names, c.Name())
+			}
+			return usage("%s needs one of: %s", cmd.CommandPath(), strings.Join(names, ", "))
+		},
+	}
+}
+
+// noArgs refuses arguments. Of a command that has others below it, an argument
+// is the name of one that does not exist.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if !cmd.HasAvailableSubCommands() {
+		return usage("%s takes no arguments", cmd.CommandPath())
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return usage("%s has no command %q%s", cmd.CommandPath(), args[0], didYouMean(args[0], names))
+}
+
+// oneArg demands one argument; what names it.
+func oneArg(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usage("%s needs %s", cmd.CommandPath(), what)
+		}
+		return nil
+	}
+}
+
+// An outputFlag is how a command that reads something prints it.
+type outputFlag struct{ json bool }
+
+func (o *outputFlag) add(cmd *cobra.Command) {
+	cmd.Flags().VarP(o, "output", "o", "text, or json for programs")
+	if err := cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was added one line above
+	}
+}
+
+func (o *outputFlag) Type() string { return "format" }
+
+func (o *outputFlag) String() string {
+	if o.json {
+		return "json"
+	}
+	return "text"
+}
+
+func (o *outputFlag) Set(s string) error {
+	if s != "text" && s != "json" {
+		return errors.New("must be text or json")
+	}
+	o.json = s == "json"
+	return nil
+}
+
+// print writes v as JSON, or what text writes.
+func (o *outputFlag) print(w io.Writer, v any, text func(w io.Writer) error) error {
+	if o.json {
+		return printJSON(w, v)
+	}
+	return text(w)
+}
+
+// printJSON writes v on one line.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+// serveCommand returns the command that serves; the root is one as well.
+func (p *program) serveCommand(name string) *cobra.Command {
+	var noOpen bool
+	cmd := &cobra.Command{
+		Use:   name,
+		Short: "Run the node and its pages until interrupted",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := p.config(cmd)
+			if err != nil {
+				return err
+			}
+			return p.serve(cmd.Context(), cfg, !noOpen)
+		},
+	}
+	addServeFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&noOpen, "no-open", false, "do not open a browser on the first run")
+	return cmd
+}
+
+// serve runs a daemon until ctx ends. It says where the page is on stderr, and
+// READY on stdout once whoever comes is answered.
+func (p *program) serve(ctx context.Context, cfg Config, open bool) error {
+	log := p.logger(cfg.Log)
+	exe, err := p.executable()
+	if err != nil {
+		return fmt.Errorf("find own program: %w", err)
+	}
+	d, err := newDaemon(ctx, cfg, log, newEcho(exe, log))
+	if err != nil {
+		return err
+	}
+	if err := p.welcome(ctx, d, open); err != nil {
+		return errors.Join(err, d.close())
+	}
+	return d.run(ctx)
+}
+
+// welcome says where to go. Listeners are bound already: a browser that comes
+// before run waits a moment.
+func (p *program) welcome(ctx context.Context, d *daemon, open bool) error {
+	info, err := d.practice.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if info.Practitioners > 0 {
+		// No names: a service manager keeps what is said here.
+		fmt.Fprintf(p.stderr, "The page is at %s\nSign in there, or run \"anteroom open\".\n", d.ui.URL())
+	} else {
+		url, err := d.launchURL(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.stderr, "Open this address to set up your practice; it works once, for ten minutes:\n\n    %s\n\n", url)
+		if open {
+			p.open(ctx, url)
+		}
+	}
+	fmt.Fprintf(p.stdout, "READY %s\n", d.ui.URL())
+	return nil
+}
+
+// logger returns the logger of a daemon.
+func (p *program) logger(cfg Log) *slog.Logger {
+	silenceGoLog()
+	return slog.New(newLogHandler(p.stderr, cfg, p.terminal, p.unknownKey))
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+func (p *program) statusCommand() *cobra.Command {
+	var output outputFlag
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what the daemon is doing",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := p.client(cmd)
+			if err != nil {
+				return err
+			}
+			s, err := call[statusReply](cmd.Context(), c, "status", nothing{})
+			if err != nil {
+				return err
+			}
+			return output.print(p.stdout, s, func(w io.Writer) error { return printStatus(w, s) })
+		},
+	}
+	output.add(cmd)
+	return cmd
+}
+
+func printStatus(w io.Writer, s statusReply) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	practice := s.Practice
+	if practice == "" {
+		practice = `not set up yet: run "anteroom open"`
+	}
+	fmt.Fprintf(t, "Practice\t%s\n", practice)
+	fmt.Fprintf(t, "Page\t%s\n", s.URL)
+	fmt.Fprintf(t, "Links\t%s\n", s.Links)
+	fmt.Fprintf(t, "Guests\t%d waiting, %d in a call\n", s.Node.Waiting, s.Node.InCall)
+	fmt.Fprintf(t, "Peers\t%d connected\n", s.Node.Peers)
+	fmt.Fprintf(t, "Records\t%d published, %d with too few copies\n", s.Node.Published, s.Node.Failed)
+	fmt.Fprintf(t, "Peer id\t%s\n", s.Node.PeerID)
+	for _, a := range s.Node.Addresses {
+		fmt.Fprintf(t, "Address\t%s\n", a)
+	}
+	fmt.Fprintf(t, "Version\t%s\n", s.Version)
+	return t.Flush()
+}

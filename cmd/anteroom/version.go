@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is of the program, not of its protocols.
+const version = "0.1.0"
+
+// versionReply is what "version --output json" prints.
+type versionReply struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision"` // of the source; empty if the build did not note it
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+func (p *program) versionCommand() *cobra.Command {
+	var output outputFlag
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := versionReply{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+			if info, ok := debug.ReadBuildInfo(); ok {
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						v.Revision = s.Value
+					}
+				}
+			}
+			return output.print(p.stdout, v, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "anteroom %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+				return err
+			})
+		},
+	}
+	output.add(cmd)
+	return cmd
+}
