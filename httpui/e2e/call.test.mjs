@@ -8,6 +8,8 @@ for (const via of ['home', 'gateway', 'practice-b']) {
     const {doctor, patient} = await call(t, d.practitioner, d.link(via));
     await truthful(doctor);
     await truthful(patient);
+    await steady(doctor);
+    await steady(patient);
     await patient.button('Leave').click();
     await patient.page.getByText('You can close this page').waitFor();
     await stopped(patient);
@@ -24,6 +26,13 @@ async function truthful(person) {
   for (const value of [stats.srtp, stats.dtls]) assert.ok(details.includes(value), `${value} is not in ${details}`);
   assert.ok(!details.includes('256-bit'));
   await person.page.keyboard.press('Escape');
+}
+
+/** Pictures play on while the page around them changes. */
+async function steady(person) {
+  await person.page.evaluate(() => { window.restartedPictures = 0; });
+  await person.page.waitForTimeout(1500);
+  assert.equal(await person.page.evaluate(() => window.restartedPictures), 0, 'a picture began again');
 }
 
 /** Camera and microphone are off within half a second. */

@@ -177,6 +177,8 @@ function watchConnections() {
     }
     return result;
   };
+  window.restartedPictures = 0; // a picture that begins again flickers, and its sound stops
+  document.addEventListener('emptied', ({target}) => { if (target.dataset.participant) window.restartedPictures++; }, true);
   window.userMediaCalls = 0;
   const md = navigator.mediaDevices;
   if (md) {

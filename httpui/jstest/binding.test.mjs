@@ -64,6 +64,13 @@ test('the practitioner must be the one of this guest’s own handshake', async (
   }
 });
 
+test('a home node that introduces both with keys of its own is refused by the guest', async () => {
+  const key = new Uint8Array(randomBytes(32));
+  const { host, guest } = await admitted({ tamper: introductions(() => ({ key })) });
+  gaveUp(guest, 'host');
+  neverShown(host, guest.member);
+});
+
 test('a proof with another key, hash or role is none', async () => {
   const changes = {
     key: (b) => ({ key: other(b.key) }),
@@ -124,6 +131,14 @@ test('silence, noise and one’s own proof sent back are no proof', async () => 
     gaveUp(host, guest.member, name);
     w.close();
   }
+});
+
+test('nothing is said to somebody before their proof', async () => {
+  const { host, guest } = await admitted({ before: insteadOfProof(() => {}), wait: 1_000 });
+  assert.equal(guest.connections.length, 1, 'connected');
+  assert.equal(host.call.sendChat('for my patient only'), false);
+  await w.advance(1_500);
+  assert.deepEqual([host.view.chat, guest.view.chat], [[], []]);
 });
 
 test('what somebody says before their proof is not heard', async () => {

@@ -2,6 +2,7 @@
 // side sees, and what must never be sent or shown.
 import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
+import { encode } from '../static/wire.js';
 import { FakeTrack } from './fakes/media.mjs';
 import { World, holdTime } from './fakes/world.mjs';
 
@@ -134,8 +135,30 @@ test('a practitioner who leaves puts guests back into the waiting room', async (
   host.open();
   await w.settle();
   assert.deepEqual(host.view.waiting.map((e) => e.member), [guest.member]);
+  const before = w.home.log.length;
   w.admit(guest.member);
   await w.settle();
+  together(host, guest);
+  assert.equal(w.home.log.slice(before).filter((m) => m.type === 'description').length, 1);
+});
+
+test('an answer that comes late is not taken for the one to a newer offer', async () => {
+  const { w, host, guest } = await make();
+  await w.join(guest);
+  const late = [];
+  w.home.tamper = (m, to) => {
+    if (to === 'host' || m.type !== 'description') return m;
+    late.push(m);
+    return null;
+  };
+  w.admit(guest.member);
+  await w.advance(11_500); // the guest offers the same again, and then a new connection
+  assert.ok(late.length > 1);
+  w.home.tamper = (m) => m;
+  const link = w.home.seats.get(guest.member).link.remote;
+  for (const m of [late[0], late.at(-1)]) link.send(new TextEncoder().encode(encode(m.type, m.body)));
+  await w.settle();
+  assert.equal(guest.connections[0].signalingState, 'stable');
   together(host, guest);
 });
 

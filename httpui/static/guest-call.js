@@ -276,6 +276,7 @@ export class GuestCall {
     if (this.#phase === 'ended') return;
     if (this.#storageKey !== '') this.#storage.removeItem(this.#storageKey);
     this.#stop();
+    this.#media.stop();
     this.#code = code;
     this.#setPhase('ended');
   }

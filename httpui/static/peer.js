@@ -147,8 +147,6 @@ export class Peer {
     if (mode === 'prepared') this.#beginAgain();
     if (before === 'prepared') {
       void this.#connection?.release();
-      const answer = this.takeAnswer();
-      if (answer !== '') this.#wiring.send('description', { peer: this.member, kind: 'answer', sdp: answer });
       if (!this.#connection && this.#introduction?.polite) this.offer();
       this.#check();
     }

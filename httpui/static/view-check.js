@@ -2,6 +2,7 @@
 // are heard, hear something, and choose another device if need be.
 
 import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { live } from './vendor/lit-html/directives/live.js';
 import { permissionSteps } from './browser.js';
 import { deviceText } from './errors.js';
 import { icon } from './icons.js';
@@ -50,7 +51,7 @@ export function preview(media, ui, act) {
   return html`
     <div class="preview">
       ${picture
-        ? html`<video class="preview-video mirrored" playsinline autoplay .muted=${true} aria-label="Your own picture" .srcObject=${media.stream}></video>`
+        ? html`<video class="preview-video mirrored" playsinline autoplay .muted=${true} aria-label="Your own picture" .srcObject=${live(media.stream)}></video>`
         : html`<p class="preview-blank">${icon(ui.phase === 'asking' ? 'camera' : 'camera-off')}<span>${blank(media, ui)}</span></p>`}
       ${ui.phase === 'ready'
         ? html`

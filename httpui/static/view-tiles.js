@@ -1,6 +1,7 @@
 // The pictures of a call: one tile a person, and this person's own.
 
 import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { live } from './vendor/lit-html/directives/live.js'; // an object is otherwise set anew at each render, and the picture begins again
 import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { reasonText } from './errors.js';
 import { initials } from './format.js';
@@ -33,7 +34,7 @@ function tile(peer, act) {
     <figure class="tile tile-${peer.state}">
       ${peer.stream
         ? html`<video class="tile-video ${picture ? '' : 'tile-video-none'}" data-participant=${peer.member} playsinline autoplay
-            aria-label="Picture of ${name}" .srcObject=${peer.stream}
+            aria-label="Picture of ${name}" .srcObject=${live(peer.stream)}
             @loadedmetadata=${(/** @type {{currentTarget: HTMLVideoElement}} */ { currentTarget }) => play(currentTarget, act.soundBlocked)}></video>`
         : nothing}
       ${picture ? nothing : html`<div class="tile-blank"><span class="avatar avatar-large" aria-hidden="true">${initials(name)}</span></div>`}
@@ -115,7 +116,7 @@ export function selfView(media, shown, act) {
   return html`
     <figure class="self">
       ${picture
-        ? html`<video class="self-video ${media.screen ? '' : 'mirrored'}" playsinline autoplay .muted=${true} aria-label="Your own picture" .srcObject=${media.stream}></video>`
+        ? html`<video class="self-video ${media.screen ? '' : 'mirrored'}" playsinline autoplay .muted=${true} aria-label="Your own picture" .srcObject=${live(media.stream)}></video>`
         : html`<p class="self-blank">${icon('camera-off')}</p>`}
       <figcaption class="self-name">You${media.screen ? ', sharing' : picture ? '' : ', camera off'}</figcaption>
       <button type="button" class="self-hide" @click=${() => act.showSelf(false)}>${icon('eye-off')}<span class="sr-only">Hide self view</span></button>
