@@ -81,9 +81,11 @@ func TestParseCardRefuses(t *testing.T) {
 	tests := map[string][]string{
 		"must begin with": {"", "hello", "12D3KooWKYBwEFenARawxbK6hpUQTK1GK4i1bSDLy72nj7nsTJp9", strings.ToUpper(good), "x" + good, good[1:]},
 		"another version": {strings.Replace(good, ":1:", ":2:", 1), cardFamily},
-		"incomplete or damaged": {cardPrefix, good[:len(good)-1], good[:len(good)-40], good + "A", good + "=", good + "!", good[:60] + "+" + good[61:], good + good,
+		"incomplete or damaged": {
+			cardPrefix, good[:len(good)-1], good[:len(good)-40], good + "A", good + "=", good + "!", good[:60] + "+" + good[61:], good + good,
 			resign(func(b []byte) []byte { b[0], b[1] = 0xff, 0xff; return b }),
-			resign(func(b []byte) []byte { b[0], b[1] = 0, 0; return b })},
+			resign(func(b []byte) []byte { b[0], b[1] = 0, 0; return b }),
+		},
 		"too long":         {good + strings.Repeat(" ", maxCardText)},
 		"name that cannot": {resign(func(b []byte) []byte { return append(b, '\n') }), resign(func(b []byte) []byte { return append(b, strings.Repeat("x", 64)...) })},
 		"no address that":  {undialable},

@@ -215,6 +215,22 @@ func (d *Discovery) advertise(own []ma.Multiaddr) []ma.Multiaddr {
 	return pickAddrs(slices.Concat(d.announce, own), d.allowPrivate, 4*maxAddrs)
 }
 
+// Stats are for an operator: whom the node is in touch with.
+type Stats struct {
+	Connections int // to nodes of any kind
+	Nodes       int // of the DHT, in the routing table
+	Records     int // kept for others
+}
+
+// Stats says how the node is doing now.
+func (d *Discovery) Stats() Stats {
+	return Stats{
+		Connections: len(d.host.Network().Peers()),
+		Nodes:       d.dht.RoutingTable().Size(),
+		Records:     d.store.size(),
+	}
+}
+
 // Run connects to the configured peers, enters the DHT and keeps both up until
 // ctx ends; then it closes the node and returns when all that it started has
 // stopped. It may be called once.

@@ -4,8 +4,8 @@
 // name and no invite can reach the network except as bytes somebody sealed.
 //
 // A Discovery contacts nobody by itself. With no listener, peer or bootstrap
-// node in its Config it opens no socket at all, ever; what its peers file
-// remembers from better days does not change that.
+// node in its Config it never opens an IP socket; what its peers file remembers
+// from better days does not change that.
 //
 // There are three ways from a secret to the node behind it, and callers race
 // them:

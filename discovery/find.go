@@ -102,15 +102,13 @@ func (d *Discovery) ask(ctx context.Context, c contact, question [32]byte) bool 
 	if err != nil {
 		return false
 	}
-	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
 	reply := make([]byte, 1)
-	if _, err := s.Write(append([]byte{findVersion}, question[:]...)); err != nil {
-		return false
-	}
-	if _, err := io.ReadFull(s, reply); err != nil {
-		_ = s.Reset()
-		return false
-	}
-	_ = s.Close()
-	return reply[0] == 1
+	err = converse(ctx, s, func() error {
+		if _, err := s.Write(append([]byte{findVersion}, question[:]...)); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(s, reply)
+		return err
+	})
+	return err == nil && reply[0] == 1
 }

@@ -44,8 +44,13 @@ func TestLimiter(t *testing.T) {
 
 func TestCounter(t *testing.T) {
 	c := newCounter(2)
-	if !c.enter("a") || !c.enter("a") || c.enter("a") || !c.enter("b") {
-		t.Error("wrong bound")
+	for i, want := range []bool{true, true, false} {
+		if got := c.enter("a"); got != want {
+			t.Errorf("number %d: got %v, want %v", i, got, want)
+		}
+	}
+	if !c.enter("b") {
+		t.Error("one peer counts against another")
 	}
 	if c.leave("a"); !c.enter("a") {
 		t.Error("no room after one left")

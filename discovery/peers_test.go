@@ -183,8 +183,10 @@ func TestNodesOfOldLeadIntoTheDHT(t *testing.T) {
 
 func TestDamagedPeersFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "peers.json")
-	for _, bad := range []string{"", "{", `{"version":2,"added":[],"seen":[]}`, `{"version":1,"added":[],"seen":[],"more":1}`,
-		`{"version":1,"added":[{"id":"x","addrs":[]}],"seen":[]}`, `{"version":1,"added":[],"seen":[]} {}`} {
+	for _, bad := range []string{
+		"", "{", `{"version":2,"added":[],"seen":[]}`, `{"version":1,"added":[],"seen":[],"more":1}`,
+		`{"version":1,"added":[{"id":"x","addrs":[]}],"seen":[]}`, `{"version":1,"added":[],"seen":[]} {}`,
+	} {
 		if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -212,8 +214,11 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 		want []string
 	}{
 		{"no identity", Config{}, []string{"identity"}},
-		{"listen and announce", Config{Identity: newKey(t), Listen: []string{"localhost:4001", "/ip4/1.1.1.1/udp/1"}, Announce: []string{"/ip4/10.0.0.1/tcp/1", "x"}},
-			[]string{`"localhost:4001"`, `"/ip4/1.1.1.1/udp/1"`, `"/ip4/10.0.0.1/tcp/1"`, `"x"`}},
+		{
+			"listen and announce",
+			Config{Identity: newKey(t), Listen: []string{"localhost:4001", "/ip4/1.1.1.1/udp/1"}, Announce: []string{"/ip4/10.0.0.1/tcp/1", "x"}},
+			[]string{`"localhost:4001"`, `"/ip4/1.1.1.1/udp/1"`, `"/ip4/10.0.0.1/tcp/1"`, `"x"`},
+		},
 		{"TCP port in use", Config{Identity: newKey(t), Listen: []string{busy[0].String()}}, []string{busy[0].String(), "address already in use"}},
 		{"UDP port in use", Config{Identity: newKey(t), Listen: []string{"/ip4/127.0.0.1/tcp/0", busy[1].String()}}, []string{busy[1].String(), "address already in use"}},
 		{"peer is itself", Config{Identity: taken.key, Peers: []PeerInfo{{ID: taken.ID()}}}, []string{"this node itself"}},

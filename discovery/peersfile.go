@@ -51,7 +51,7 @@ func (b *book) load() error {
 	for _, p := range f.Seen {
 		if c := b.contacts[p.ID]; c != nil {
 			c.seen = p.Addrs
-		} else if p.ID != b.self {
+		} else if p.ID != b.self && len(b.known) < maxKnown {
 			b.known = append(b.known, p)
 		}
 	}

@@ -62,7 +62,7 @@ func (d *Discovery) Publish(ctx context.Context, name ed25519.PublicKey, rec []b
 	put := kadpb.NewMessage(kadpb.Message_PUT_VALUE, []byte(key), 0)
 	put.Record = record.MakePutRecord(key, rec)
 	if d.server {
-		if err := d.kept.Put(ctx, key, put.Record); err != nil {
+		if err := d.kept.Put(ctx, key, put.Record); err != nil && !errors.Is(err, errStoreFull) {
 			return Ack{}, fmt.Errorf("publish: %w", err)
 		}
 	}

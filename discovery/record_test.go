@@ -157,8 +157,14 @@ func TestSelect(t *testing.T) {
 // What we accept is canonical, small, and a valid IPNS record for everyone.
 func FuzzValidate(f *testing.F) {
 	name := newName(f)
-	for _, d := range []draft{{}, {seq: 30, payload: []byte{}}, {metadata: map[string]any{}}, {metadata: map[string]any{"_x": 1, payloadField: []byte{1}}},
-		{options: []ipns.Option{ipns.WithV1Compatibility(true)}}, {ahead: -time.Hour}} {
+	for _, d := range []draft{
+		{},
+		{seq: 30, payload: []byte{}},
+		{metadata: map[string]any{}},
+		{metadata: map[string]any{"_x": 1, payloadField: []byte{1}}},
+		{options: []ipns.Option{ipns.WithV1Compatibility(true)}},
+		{ahead: -time.Hour},
+	} {
 		f.Add([]byte(name.PublicKey), name.sign(f, d))
 	}
 	f.Add([]byte(name.PublicKey), []byte{})

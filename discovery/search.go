@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -36,7 +37,7 @@ type Query struct {
 // Search looks queries up in the DHT and calls open with each record found,
 // one call at a time, i being the index of its query, until open returns
 // true. Records have passed the validator; one that open refuses counts as
-// absent. It fails with ErrNotFound if none opens.
+// absent. It fails with ErrNotFound if none opens before time is up.
 //
 // kad-dht's GetValue would wait for the end of the walk; the first record that
 // opens is as good as any.
@@ -58,7 +59,7 @@ func (d *Discovery) Search(ctx context.Context, queries []Query, open func(i int
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return int(queries[a].After - queries[b].After) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(queries[a].After, queries[b].After) })
 
 	begun := time.Now()
 	timer := time.NewTimer(0)

@@ -84,7 +84,7 @@ func (s *sender) SendMessage(ctx context.Context, p peer.ID, m *kadpb.Message) e
 // OnDisconnect implements kadpb.MessageSenderWithDisconnect.
 func (s *sender) OnDisconnect(context.Context, peer.ID) {}
 
-// exchange runs f with a stream to p, and ends the stream with ctx.
+// exchange runs f with a stream to p.
 func (s *sender) exchange(ctx context.Context, p peer.ID, f func(network.Stream) error) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
@@ -92,13 +92,9 @@ func (s *sender) exchange(ctx context.Context, p peer.ID, f func(network.Stream)
 	if err != nil {
 		return err
 	}
-	defer context.AfterFunc(ctx, func() { _ = stream.Reset() })()
-	if err := f(stream); err != nil {
-		_ = stream.Reset()
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	err = converse(ctx, stream, func() error { return f(stream) })
+	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("%w: %w", errRefused, err)
 	}
-	return stream.Close()
+	return err
 }
