@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"anteroom/discovery"
 	"anteroom/rendezvous/invite"
@@ -23,6 +24,11 @@ const (
 
 	// publishAtOnce is how many records are on their way at the same time.
 	publishAtOnce = 4
+
+	// pace and burst keep a busy practice within what other nodes take from one
+	// peer, 60 records a minute.
+	pace  = time.Second
+	burst = 30
 
 	// retryAfter is how soon a record that too few nodes hold is sent again.
 	retryAfter = time.Minute
@@ -80,6 +86,7 @@ func (n *Node) publishDue(ctx context.Context) {
 type publisher struct {
 	discovery *discovery.Discovery
 	log       *slog.Logger
+	pace      *rate.Limiter
 
 	addrs   string // of contact; owned by send, like it
 	contact []byte
@@ -96,7 +103,7 @@ type sent struct {
 }
 
 func newPublisher(d *discovery.Discovery, log *slog.Logger) *publisher {
-	return &publisher{discovery: d, log: log, sent: make(map[string]sent)}
+	return &publisher{discovery: d, log: log, pace: rate.NewLimiter(rate.Every(pace), burst), sent: make(map[string]sent)}
 }
 
 // send publishes those of replicas that are not held, or say something else
@@ -117,6 +124,9 @@ func (p *publisher) send(ctx context.Context, replicas []invite.Replica, now tim
 		wanted[name] = true
 		if last, ok := p.last(name); ok && now.Before(last.again) && bytes.Equal(last.contact, contact) {
 			continue
+		}
+		if p.pace.Wait(ctx) != nil {
+			break // ctx has ended
 		}
 		g.Go(func() error { // ends with the publication
 			p.sendOne(ctx, r, contact, now)
