@@ -1,6 +1,6 @@
 # make               builds bin/anteroom
 # make test          installs what the tests need, and runs all of them
-# make test-go       the Go tests alone
+# make test-go       the Go tests, and those that compare them with JavaScript
 # make test-page     the page's own tests, and its types
 # make test-e2e      daemons and browsers together
 # make race          the Go tests with the race detector
@@ -32,7 +32,7 @@ test: prepare
 	$(MAKE) lint test-go test-page test-e2e
 
 test-go: tools
-	$(WITH_NODE) bin/gotestsum --format pkgname -- -timeout 5m ./...
+	$(WITH_NODE) bin/gotestsum --format pkgname -- -timeout 10m -tags e2e ./...
 
 test-page:
 	cd httpui && $(WITH_NODE) node --test jstest/*.test.mjs
@@ -58,7 +58,7 @@ bench: build prepare
 	cd httpui && $(WITH_NODE) node e2e/bench.mjs
 
 screenshots: build prepare
-	cd httpui && $(WITH_NODE) ANTEROOM_OUT="$(CURDIR)/docs" node --test e2e/screenshots.test.mjs
+	cd httpui && $(WITH_NODE) E2E_OUT="$(CURDIR)/docs" node --test e2e/screenshots.test.mjs
 
 prepare:
 	tools/prepare

@@ -94,3 +94,60 @@ test('opening a link has no effect: no camera, no knock', {timeout: 60_000}, asy
   assert.equal(await doctor.page.getByRole('button', {name: /^Admit/}).count(), 0);
   assert.ok(!scanner.page.url().includes('#A'));
 });
+
+test('a test call with the echo', {timeout: 90_000}, async (t) => {
+  const d = await demo(t);
+  const doctor = await Person.arrive(t);
+  await doctor.practise(d.practitioner);
+  await doctor.button('Test call').click();
+  await doctor.button('Admit Echo').click();
+  await doctor.hearsAndSees();
+  await doctor.button('End for everyone').click();
+  await doctor.page.getByRole('heading', {name: 'Waiting room'}).waitFor();
+  await stopped(doctor);
+});
+
+test('chat, mute and camera reach the other side', {timeout: 90_000}, async (t) => {
+  const d = await demo(t);
+  const {doctor, patient} = await call(t, d.practitioner, d.link('home'));
+  await patient.button('Chat').click();
+  const text = '<img src=x onerror=alert(1)> \\\\server\\share https://example.org';
+  await patient.page.getByRole('textbox', {name: /message/i}).fill(text);
+  await patient.page.keyboard.press('Enter');
+  await doctor.button('Chat').click();
+  await doctor.page.getByText(text, {exact: true}).waitFor();
+  assert.equal(await doctor.page.locator('[role=log] a, [role=log] img').count(), 0, 'something in the chat is live');
+  await patient.button('Mute microphone').click();
+  await patient.button('Unmute microphone').waitFor();
+  await doctor.page.getByText('microphone off').first().waitFor();
+  await patient.button('Turn camera off').click();
+  await doctor.page.getByText('Camera is off').waitFor();
+  await patient.button('Turn camera on').click();
+  await doctor.page.getByText('Camera is off').waitFor({state: 'detached'});
+  await doctor.hearsAndSees();
+});
+
+test('a practitioner who steps out leaves nobody in the call', {timeout: 90_000}, async (t) => {
+  const d = await demo(t);
+  const {doctor, patient} = await call(t, d.practitioner, d.link('home'));
+  await doctor.button('Leave').click();
+  await patient.page.getByRole('status').filter({hasText: 'Waiting for'}).waitFor();
+  await stopped(doctor);
+  await doctor.button('Admit Ana Pereira').click();
+  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+});
+
+test('without a camera there is sound', {timeout: 90_000}, async (t) => {
+  const d = await demo(t);
+  const [doctor, patient] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
+  await patient.context.addInitScript(() => {
+    const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = (c) => (c.video ? Promise.reject(new DOMException('refused', 'NotAllowedError')) : get(c));
+  });
+  await doctor.practise(d.practitioner);
+  await patient.knock(d.link('home'), 'Ana Pereira');
+  await doctor.button('Admit Ana Pereira').click();
+  await patient.hearsAndSees();
+  await until('sound from somebody without a camera', async () => (await doctor.stats()).some((s) => s.state === 'connected' && s.audio > 0 && s.video === 0));
+  await doctor.page.getByText('Camera is off').waitFor();
+});

@@ -12,8 +12,8 @@ import {chromium} from 'playwright-core';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 export const root = resolve(here, '../..');
-export const binary = process.env.ANTEROOM_BINARY ?? join(root, 'bin/anteroom');
-export const out = process.env.ANTEROOM_OUT ?? join(root, 'out');
+export const binary = process.env.E2E_BINARY ?? join(root, 'bin/anteroom');
+export const out = process.env.E2E_OUT ?? join(root, 'out');
 const chromiumPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 for (const needed of [binary, chromiumPath]) {
