@@ -40,10 +40,16 @@ function neverShown(page, member) {
   }
 }
 
-/** The page gave the member up, and says why. */
-function gaveUp(page, member, name) {
+/** The page says that the member did not prove themselves. */
+function refusedBy(page, member, name) {
   neverShown(page, member);
-  assert.deepEqual([page.peer(member).state, page.peer(member).reason, page.connections.length], ['failed', 'unverified', 0], name);
+  assert.deepEqual([page.peer(member).state, page.peer(member).reason], ['failed', 'unverified'], name);
+}
+
+/** And it does not try again. */
+function gaveUp(page, member, name) {
+  refusedBy(page, member, name);
+  assert.equal(page.connections.length, 0, name);
 }
 
 const introductions = (change, to) => (m, receiver) =>
@@ -106,16 +112,12 @@ test('the certificate in use must be the one introduced, and the browser must te
   }
 });
 
-/** An attacker's browser in the guest's place: its channel sends what attack makes of each of the host's messages. */
-const insteadOfProof = (attack) => (host, guest) => {
-  const [mine] = guest.connections.map((pc) => pc.channel);
-  const [theirs] = host.connections.map((pc) => pc.channel);
-  const say = mine.send.bind(mine);
-  mine.send = () => {};
-  const original = theirs.send.bind(theirs);
-  theirs.send = (mac) => {
-    original(mac);
-    attack(say, mac);
+/** An attacker's browser in the guest's place: it sends what attack makes of each of the host's messages. */
+const insteadOfProof = (attack) => (_, guest) => {
+  w.network.intercept = (channel, data) => {
+    if (channel.pc.owner === guest) return false;
+    attack((mine) => channel.pc.partner?.channel.raw(mine), data);
+    return true;
   };
 };
 
@@ -128,9 +130,18 @@ test('silence, noise and one’s own proof sent back are no proof', async () => 
   };
   for (const [name, attack] of Object.entries(attacks)) {
     const { host, guest } = await admitted({ before: insteadOfProof(attack) });
-    gaveUp(host, guest.member, name);
+    (name === 'silence' ? refusedBy : gaveUp)(host, guest.member, name);
     w.close();
   }
+});
+
+test('a proof that the line has swallowed is asked for with another connection', async () => {
+  const { host, guest } = await admitted({ before: insteadOfProof(() => {}) });
+  refusedBy(host, guest.member);
+  w.network.intercept = () => true;
+  await w.advance(15_000);
+  assert.equal(host.peer(guest.member).state, 'verified');
+  assert.equal(host.peer(guest.member).quality, 'good');
 });
 
 test('nothing is said to somebody before their proof', async () => {
@@ -143,7 +154,7 @@ test('nothing is said to somebody before their proof', async () => {
 
 test('what somebody says before their proof is not heard', async () => {
   const { host, guest } = await admitted({ before: insteadOfProof((say) => say('{"t":"chat","text":"trust me"}')) });
-  gaveUp(host, guest.member);
+  refusedBy(host, guest.member);
   assert.deepEqual(host.view.chat, []);
 });
 

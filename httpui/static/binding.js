@@ -30,6 +30,11 @@ export class Binding {
     return this.#verified;
   }
 
+  /** Whether the other end has sent anything as its proof. */
+  get claimed() {
+    return this.#claim !== null;
+  }
+
   /**
    * A home node introduces the same two again whenever one of them came back.
    * Their messages take different ways, so the other's MAC may be made with an

@@ -21,7 +21,7 @@ import { format, outgoing, parse } from './sdp.js';
  * @property {() => void} onState the connection came up, went down, or was verified
  * @property {(candidate: string, mid: string) => void} onCandidate
  * @property {(text: string) => void} onText from a verified peer
- * @property {() => void} onUnverified the other end did not prove itself in time
+ * @property {(claimed: boolean) => void} onUnverified the other end did not prove itself in time; claimed: it tried
  */
 
 /** How long a connected peer may take to prove itself. PROTOCOL.md, "Media binding". */
@@ -257,7 +257,7 @@ export class Connection {
 
   #stateChanged() {
     if (this.connected && !this.verified && this.#deadline === undefined) {
-      this.#deadline = setTimeout(() => this.#events.onUnverified(), VERIFY_MS);
+      this.#deadline = setTimeout(() => this.#events.onUnverified(this.#binding.claimed), VERIFY_MS);
     }
     this.#events.onState();
   }

@@ -21,7 +21,7 @@ const forGuests = {
   ended: ({ practice }) =>
     say('This appointment has ended.', `If you still need help, call ${practice} and ask for a new appointment.`),
   denied: ({ practitioner }) =>
-    say(`${practitioner} did not let you in.`, 'If you think this is a mistake, call the practice, or try again in a minute.', true),
+    say(`${practitioner} cannot let you in now.`, 'If you think this is a mistake, call the practice, or try again in a minute.', true),
   removed: ({ practitioner }) =>
     say(`${practitioner} has ended your part of the call.`, 'If you think this is a mistake, call the practice, or try again in a minute.', true),
   left: () => say('You have left the call.', 'If you left by mistake, join again.', true),

@@ -233,8 +233,9 @@ export class Mesh {
     const network = globalThis.navigator && Reflect.get(navigator, 'connection');
     let type = network?.type;
     network?.addEventListener('change', () => {
-      // It also fires for each new estimate of speed, which changes nothing.
-      if (type !== (type = network.type)) changed();
+      if (network.type === type) return; // a new estimate of speed, which changes nothing
+      type = network.type;
+      changed();
     }, { signal });
   }
 }

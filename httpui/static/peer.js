@@ -3,12 +3,14 @@
 // "Media".
 //
 // A Peer is in one of three modes. Prepared: the guest waits; no track is
-// attached, no answer and no address leaves. Held: the connection is up, but
-// nobody hears or sees the other. Open: both are in the call.
+// attached on either side, and nothing of the practitioner's leaves, not even
+// an address. Held: the connection is up, but nobody hears or sees the other.
+// Open: both are in the call.
 
 import { Connection, SILENCE } from './connection.js';
 import { Meter, sample } from './stats.js';
 import { Queue } from './queue.js';
+import { Recovery } from './recovery.js';
 import { constantTimeEqual } from './seal.js';
 import { parse } from './sdp.js';
 
@@ -37,14 +39,8 @@ import { parse } from './sdp.js';
  * @property {typeof RTCPeerConnection} rtc
  */
 
-/**
- * How long each attempt to connect may take before the next, in milliseconds.
- * The first ones restart ICE, the others build a new connection.
- */
-const PATIENCE = [4_000, 3_000, 4_000, 6_000, 8_000, 12_000, 16_000];
-const RESTARTS = 2;
-/** Attempts that something urgent asks for are at least this far apart. */
-const URGENT_MS = 1_000;
+/** Attempts that restart ICE, or offer again; the later ones build a new connection. */
+const GENTLE = 2;
 
 export class Peer {
   #wiring;
@@ -63,16 +59,20 @@ export class Peer {
   #wasVerified = false;
   /** @type {Connection | null} verified, and told so */ #greeted = null;
   #silent = false; // bytes stopped, and have not come back
-  /** @type {string | null} why this peer is not trusted */ #distrust = null;
-  #attempts = 0;
-  #lastAttempt = -Infinity;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
+  /** @type {string | null} why this peer is given up until the next introduction */ #distrust = null;
+  #unproved = false; // a connection was closed because no proof came, and none has come since
+  #recovery;
   #closed = false;
 
   /** @param {MemberID} member @param {Wiring} wiring */
   constructor(member, wiring) {
     this.member = member;
     this.#wiring = wiring;
+    this.#recovery = new Recovery({
+      attempt: (number) => this.#attempt(number),
+      able: () => wiring.online(),
+      polite: () => this.#introduction?.polite ?? false,
+    });
   }
 
   get mode() {
@@ -81,7 +81,7 @@ export class Peer {
 
   /** @returns {PeerState} */
   get state() {
-    if (this.#distrust) return 'failed';
+    if (this.#distrust || this.#unproved) return 'failed';
     if (this.#healthy && !this.#silent) return 'verified';
     return this.#wasVerified ? 'reconnecting' : 'connecting';
   }
@@ -106,7 +106,8 @@ export class Peer {
 
   /** @param {boolean} expectsPicture */
   verdict(expectsPicture) {
-    if (this.#distrust) return { quality: /** @type {const} */ ('lost'), reason: this.#distrust };
+    const doubt = this.#distrust ?? (this.#unproved ? 'unverified' : null);
+    if (doubt) return { quality: /** @type {const} */ ('lost'), reason: doubt };
     if (this.state === 'reconnecting') return { quality: /** @type {const} */ ('lost'), reason: 'silent' };
     return this.#meter.verdict(expectsPicture);
   }
@@ -252,8 +253,7 @@ export class Peer {
    */
   refuse(why) {
     this.#distrust = why;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#recovery.stop();
     this.#drop();
     this.#wiring.onChange();
   }
@@ -261,7 +261,7 @@ export class Peer {
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#recovery.stop();
     this.#connection?.close();
     this.#connection = null;
   }
@@ -282,7 +282,7 @@ export class Peer {
         if (connection === this.#connection && !secret) send('candidate', { peer: this.member, candidate, mid });
       },
       onText: (text) => connection === this.#connection && this.#mode === 'open' && onText(text),
-      onUnverified: () => connection === this.#connection && this.refuse('unverified'),
+      onUnverified: (claimed) => connection === this.#connection && this.#unverified(claimed),
     }, rtc);
     this.#connection = connection;
     this.#meter = new Meter();
@@ -293,11 +293,22 @@ export class Peer {
     return connection;
   }
 
+  /**
+   * A wrong proof is a wrong browser. None at all can be a bad line, so there is
+   * another try, with another connection.
+   * @param {boolean} claimed
+   */
+  #unverified(claimed) {
+    if (claimed) return this.refuse('unverified');
+    this.#unproved = true;
+    this.#drop();
+    this.#check();
+    this.#wiring.onChange();
+  }
+
   /** Back in the waiting room: nothing of the call is left. */
   #beginAgain() {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#attempts = 0;
+    this.#recovery.stop();
     this.#wasVerified = false;
     if (this.#introduction?.polite) this.#introduction = null; // comes again with the admission
     this.#drop();
@@ -391,6 +402,7 @@ export class Peer {
   #stateChanged() {
     if (this.#healthy && this.#greeted !== this.#connection) {
       this.#wasVerified = true;
+      this.#unproved = false;
       this.#greeted = this.#connection;
       this.#wiring.onVerified();
     }
@@ -400,51 +412,31 @@ export class Peer {
 
   /**
    * Sees to it that something is done while the connection is not up.
-   * @param {boolean} [urgent] it was up, so there is no reason to be patient
+   * @param {boolean} [broke] it was up, so there is no reason to be patient
    */
-  #check(urgent = false) {
-    if (this.#mode === 'prepared' || this.#distrust || this.#closed) return;
-    if (this.#healthy && !this.#silent) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-      this.#attempts = 0;
-    } else if (urgent && this.#attempts === 0) {
-      this.#retry();
-    } else if (this.#timer === undefined) {
-      this.#wait(PATIENCE[this.#attempts] ?? PATIENCE.at(-1) ?? 0);
-    }
+  #check(broke = false) {
+    if (this.#healthy && !this.#silent) this.#recovery.stop();
+    else if (broke && !this.#recovery.begun) this.#retry();
+    else if (this.#wanted) this.#recovery.watch();
   }
 
-  /** @param {number} ms */
-  #wait(ms) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#attempt(), ms);
-  }
-
-  /** Tries at once, or as soon as the last try was long enough ago. */
   #retry() {
-    if (this.#mode === 'prepared' || this.#distrust || this.#closed) return;
-    this.#wait(Math.max(0, this.#lastAttempt + URGENT_MS - performance.now()));
+    if (this.#wanted) this.#recovery.urge();
   }
 
-  #attempt() {
-    this.#timer = undefined;
-    // Without signalling nothing can be agreed; what there is may come back by itself.
-    if (!this.#wiring.online()) return this.#wait(URGENT_MS);
-    this.#lastAttempt = performance.now();
+  get #wanted() {
+    return this.#mode !== 'prepared' && !this.#distrust && !this.#closed;
+  }
+
+  /** @param {number} number */
+  #attempt(number) {
     const connection = this.#connection;
-    const attempt = this.#attempts++;
-    if (connection?.offering && attempt < RESTARTS) {
-      this.#sendOffer(connection);
-    } else if (connection && connection.remoteId !== null && !connection.failed && attempt < RESTARTS) {
-      this.#restart(connection);
-    } else if (this.#introduction) {
+    if (connection?.offering && number < GENTLE) this.#sendOffer(connection);
+    else if (connection && connection.remoteId !== null && !connection.failed && number < GENTLE) this.#restart(connection);
+    else if (this.#introduction) {
       this.#drop();
       this.offer();
     }
-    // The two ends wait differently, so that they do not offer at the same time again and again.
-    const patience = PATIENCE[this.#attempts] ?? PATIENCE.at(-1) ?? 0;
-    this.#wait(this.#introduction?.polite ? patience : patience * 1.3);
   }
 
   /** @param {Connection} connection */

@@ -546,8 +546,8 @@ func (r *Room) rosterLocked() {
 			Member: s.Member, Role: s.Role, State: s.state, Name: s.Name, Label: s.Label,
 			Since: s.since.Unix(), Alarm: s.alarm,
 		}
-		if s.link == nil {
-			entry.State = wire.SeatAway
+		if s.link == nil && s.state == wire.SeatAdmitted {
+			entry.State = wire.SeatAway // who is held stays held
 		}
 		all.Members = append(all.Members, entry)
 		if s.state == wire.SeatWaiting {

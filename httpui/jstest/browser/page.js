@@ -67,7 +67,7 @@ export async function admission(link) {
   await new Promise((resolve) => setTimeout(resolve, 500)); // as long as nobody admits faster
   const sending = connections.slice(before).flatMap((pc) => pc.getSenders()).filter((s) => s.track).length;
   const [guestPc, hostPc] = connections.slice(before);
-  const candidatesEarly = (await hostPc.getStats()).values().filter((s) => s.type === 'remote-candidate').toArray().length;
+  const candidatesEarly = [...(await hostPc.getStats()).values()].filter((s) => s.type === 'remote-candidate').length;
 
   const start = performance.now();
   w.host.admit(w.host.snapshot.waiting[0].member);

@@ -7,12 +7,12 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const types = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html', '.css': 'text/css' };
 
 /** @returns {Promise<{origin: string, close: () => void}>} */
-export async function serve(overlay = {}) {
+export async function serve() {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;
     try {
       if (path.includes('..') || !/^\/(static|jstest)\//.test(path)) throw new Error('not served');
-      const body = await readFile(overlay[path] ?? root + path.slice(1));
+      const body = await readFile(root + path.slice(1));
       response.setHeader('content-type', types[/\.\w+$/.exec(path)?.[0] ?? ''] ?? 'application/octet-stream');
       response.end(body);
     } catch {
