@@ -1,0 +1,204 @@
+// The practitioner's desk against calls and a camera that do nothing by themselves.
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { Desk } from '../static/desk.js';
+
+const now = 1_763_000_000;
+
+/** @param {string} id */
+const appointment = (id, state = 'open') => ({
+  id, label: id, starts: now, ends: now + 1800, opens: now - 900, closes: now + 3600, state, test: false, guests: [],
+});
+
+const waitingEntry = (member, since = now) => ({ member, role: 'guest', state: 'waiting', name: member, label: '', since, alarm: false });
+
+class FakeCall {
+  log = [];
+  view = { phase: 'attending', connection: 'online', code: null, welcome: null, waiting: [], members: [], locked: false, peers: [], chat: [], alarm: [] };
+  constructor(id) { this.view = { ...this.view, appointment: id }; }
+  subscribe(watch) { this.watch = watch; return () => { this.watch = () => {}; }; }
+  say(patch) { this.view = { ...this.view, ...patch }; this.watch(this.view); }
+  start(options) { this.log.push(options?.take ? 'take' : 'start'); }
+  enter() { this.log.push('enter'); }
+  admit(member) { this.log.push(`admit ${member}`); }
+  deny(member) { this.log.push(`deny ${member}`); }
+  leave() { this.log.push('leave'); }
+  end() { this.log.push('end'); }
+  close() { this.log.push('close'); }
+}
+
+class FakeMedia {
+  log = [];
+  snapshot = { audio: 'off', video: 'off', screen: false, stream: null, inputs: [], error: null };
+  starting = Promise.withResolvers?.() ?? deferred();
+  async start() {
+    this.log.push('start');
+    await this.starting.promise;
+    this.snapshot = { ...this.snapshot, audio: 'on', video: 'on' };
+  }
+  stop() {
+    this.log.push('stop');
+    this.snapshot = { ...this.snapshot, audio: 'off', video: 'off' };
+  }
+}
+
+function deferred() {
+  let resolve;
+  const promise = new Promise((done) => { resolve = done; });
+  return { promise, resolve };
+}
+
+const settle = () => new Promise((done) => { setImmediate(done); });
+
+function desk(ids = ['a', 'b']) {
+  const media = new FakeMedia();
+  const calls = new Map();
+  const seen = { now: null, expired: 0, refusals: [] };
+  const d = new Desk({
+    media,
+    makeCall: (id) => { const call = new FakeCall(id); calls.set(id, call); return call; },
+    onChange: (snapshot) => { seen.now = snapshot; },
+    onExpired: () => { seen.expired += 1; },
+    onRefusal: (code) => seen.refusals.push(code),
+  });
+  const update = (appointments) => d.update({ now, practice: 'P', practitioner: 'D', appointments, reach: { kind: 'local', text: '' } });
+  update(ids.map((id) => appointment(id)));
+  return { d, media, calls, seen, update };
+}
+
+test('attends each appointment whose door is open, and no other', async () => {
+  const { calls, update } = desk(['a']);
+  update([appointment('a'), appointment('b', 'early'), appointment('c', 'ended'), appointment('d', 'cancelled')]);
+  assert.deepEqual([...calls.keys()], ['a']);
+  update([appointment('a'), appointment('b')]);
+  assert.deepEqual([...calls.keys()], ['a', 'b']);
+  assert.deepEqual(calls.get('a').log, ['start']);
+});
+
+test('lists who waits in any of them, the first to come first', async () => {
+  const { calls, seen } = desk();
+  calls.get('a').say({ waiting: [waitingEntry('late', now)] });
+  calls.get('b').say({ waiting: [waitingEntry('early', now - 60)], alarm: ['early'] });
+  await settle();
+  assert.deepEqual(seen.now.waiting.map((w) => [w.member, w.appointment, w.alarm]), [['early', 'b', true], ['late', 'a', false]]);
+});
+
+test('admits nobody before the question about the camera is answered', async () => {
+  const { d, media, calls, seen } = desk();
+  calls.get('a').say({ waiting: [waitingEntry('x')] });
+  const admitted = d.admit('a', 'x');
+  await settle();
+  assert.equal(seen.now.current, 'a');
+  assert.ok(!calls.get('a').log.includes('admit x'));
+  media.starting.resolve();
+  await admitted;
+  assert.ok(calls.get('a').log.includes('admit x'));
+});
+
+test('admits nobody when the call was left while the question stood', async () => {
+  const { d, media, calls } = desk();
+  const admitted = d.admit('a', 'x');
+  d.leave();
+  media.starting.resolve();
+  await admitted;
+  assert.ok(!calls.get('a').log.includes('admit x'));
+});
+
+test('steps out of one call before another guest enters, and keeps the camera', async () => {
+  const { d, media, calls } = desk();
+  media.starting.resolve();
+  await d.admit('a', 'x');
+  await d.admit('b', 'y');
+  assert.deepEqual(calls.get('a').log, ['start', 'admit x', 'leave']);
+  assert.deepEqual(calls.get('b').log, ['start', 'admit y']);
+  assert.deepEqual(media.log, ['start']);
+});
+
+test('does not turn on a camera that was turned off', async () => {
+  const { d, media, calls } = desk();
+  media.starting.resolve();
+  await d.admit('a', 'x');
+  media.snapshot = { ...media.snapshot, video: 'off' };
+  await d.admit('a', 'y');
+  assert.deepEqual(media.log, ['start']);
+  assert.ok(calls.get('a').log.includes('admit y'));
+});
+
+for (const way of ['leave', 'end']) {
+  test(`camera and microphone are off after ${way}, and the room is still attended`, async () => {
+    const { d, media, calls, seen } = desk();
+    media.starting.resolve();
+    await d.admit('a', 'x');
+    d[way]();
+    await settle();
+    assert.equal(media.log.at(-1), 'stop');
+    assert.equal(seen.now.current, null);
+    assert.equal(calls.get('a').log.at(-1), way);
+  });
+}
+
+test('the end of the window does not cut a running call', async () => {
+  const { d, media, calls, update } = desk();
+  media.starting.resolve();
+  await d.admit('a', 'x');
+  update([appointment('a', 'ended'), appointment('b', 'ended')]);
+  assert.ok(!calls.get('a').log.includes('close'));
+  assert.ok(calls.get('b').log.includes('close'));
+});
+
+test('a call that the node ends says why, and its camera goes off', async () => {
+  const { d, media, calls, seen } = desk();
+  media.starting.resolve();
+  await d.admit('a', 'x');
+  calls.get('a').say({ phase: 'ended', code: 'too-slow' });
+  await settle();
+  assert.equal(seen.now.over, 'too-slow');
+  assert.equal(seen.now.current, null);
+  assert.equal(media.log.at(-1), 'stop');
+});
+
+test('a room that ended unexpectedly is attended again after a pause', () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const { calls, update } = desk(['a']);
+    const first = calls.get('a');
+    first.say({ phase: 'ended', code: 'internal' });
+    update([appointment('a')]);
+    assert.equal(calls.get('a'), first);
+    mock.timers.tick(5_000);
+    assert.notEqual(calls.get('a'), first);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('another tab takes over, and gives back', async () => {
+  const { d, media, calls, seen } = desk(['a']);
+  media.starting.resolve();
+  await d.admit('a', 'x');
+  calls.get('a').say({ phase: 'elsewhere', code: 'replaced' });
+  await settle();
+  assert.equal(seen.now.elsewhere, true);
+  assert.equal(seen.now.current, null);
+  assert.equal(media.log.at(-1), 'stop');
+  d.take();
+  assert.equal(calls.get('a').log.at(-1), 'take');
+});
+
+test('a session that is over is told once, a refusal by its code', () => {
+  const { calls, seen } = desk();
+  calls.get('a').say({ code: 'room-full' });
+  calls.get('a').say({ code: 'room-full' });
+  assert.deepEqual(seen.refusals, ['room-full']);
+  calls.get('a').say({ phase: 'ended', code: 'unauthorized' });
+  assert.equal(seen.expired, 1);
+});
+
+test('close lets go of everything', async () => {
+  const { d, media, calls } = desk();
+  media.starting.resolve();
+  await d.admit('a', 'x');
+  d.close();
+  for (const call of calls.values()) assert.equal(call.log.at(-1), 'close');
+  assert.equal(media.log.at(-1), 'stop');
+});
