@@ -37,6 +37,14 @@ const MAX_BUFFERED = 256 * 1024;
 export const SILENCE = Object.freeze({ audio: null, video: null, screen: false });
 
 export class Connection {
+  /**
+   * Steps of negotiation, and of attaching tracks, one after the other. They
+   * belong to the connection: what is under way when it closes never ends, and
+   * must not keep the next connection waiting.
+   */
+  negotiation = new Queue();
+  attaching = new Queue();
+
   #pc;
   #c0;
   #binding;

@@ -22,6 +22,9 @@ import { WakeKeeper } from './wake.js';
  *   heard: boolean | null, name: string, copied: boolean, toast: string | null}} Ui
  */
 
+/** How long an admission is acted upon before it is drawn: four frames. */
+const ENTER_MS = 64;
+
 /** @returns {Ui} */
 const newUi = () => ({
   ...newCallUi(), checking: false, phase: 'asking', speakerAsked: false, heard: null, name: '', copied: false, toast: null,
@@ -35,6 +38,7 @@ class GuestPage {
   #media = new Media();
   #chime = new Chime();
   #wake = new WakeKeeper();
+  #entering = false; // just admitted: the connection goes before the screen
   #ui = new Store(newUi());
   #act = this.#intents();
 
@@ -98,8 +102,7 @@ class GuestPage {
     const entered = now.phase === 'call' && before?.phase !== 'call';
     if (entered && before?.phase !== 'held') {
       this.#talked = true;
-      this.#chime.welcome();
-      announce(`You are in the call with ${now.welcome?.practitioner ?? 'the practitioner'}.`, { urgent: true });
+      this.#enter(now.welcome?.practitioner ?? 'the practitioner');
     }
     if (now.phase === 'ended' && before?.phase !== 'ended' && now.code !== 'early') {
       this.#media.stop();
@@ -109,6 +112,21 @@ class GuestPage {
     const change = trustChange(before?.peers ?? [], now.peers);
     if (change) this.#tell(change);
     this.#draw();
+  }
+
+  /**
+   * Shows the call a moment later: the answer to this page's offer comes right
+   * behind the admission, and drawing the screen would hold it up.
+   * @param {string} practitioner
+   */
+  #enter(practitioner) {
+    this.#entering = true;
+    setTimeout(() => {
+      this.#entering = false;
+      this.#chime.welcome();
+      announce(`You are in the call with ${practitioner}.`, { urgent: true });
+      this.#draw();
+    }, ENTER_MS);
   }
 
   /** Once a second: the clock on the screen, and the door that opens by itself. */
@@ -220,6 +238,7 @@ class GuestPage {
   }
 
   #draw() {
+    if (this.#entering) return;
     const state = this.#state();
     const screen = guestScreen(state);
     const { ui, call } = state;

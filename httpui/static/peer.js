@@ -9,7 +9,6 @@
 
 import { Connection, SILENCE } from './connection.js';
 import { Meter, sample } from './stats.js';
-import { Queue } from './queue.js';
 import { Recovery } from './recovery.js';
 import { constantTimeEqual } from './seal.js';
 import { parse } from './sdp.js';
@@ -54,8 +53,6 @@ export class Peer {
   /** @type {Tracks} */ #tracks = SILENCE;
   #receivers = 1;
   #meter = new Meter();
-  #negotiation = new Queue();
-  #attaching = new Queue();
   #wasVerified = false;
   /** @type {Connection | null} verified, and told so */ #greeted = null;
   #silent = false; // bytes stopped, and have not come back
@@ -386,16 +383,17 @@ export class Peer {
    * @param {Connection} connection @param {() => Promise<void>} step
    */
   #negotiate(connection, step) {
-    this.#negotiation.add(() => (connection === this.#connection ? step() : undefined)).catch(() => {
+    connection.negotiation.add(() => (connection === this.#connection ? step() : undefined)).catch(() => {
       // The browser refused it. What is missing is asked for again in time.
     });
   }
 
   /** Puts the tracks that may flow now onto the connection, or takes them off. */
   #attach() {
-    this.#attaching.add(async () => {
-      const tracks = this.#mode === 'open' && !this.#closed ? this.#tracks : SILENCE;
-      await this.#connection?.attach(tracks, this.#receivers);
+    const connection = this.#connection;
+    connection?.attaching.add(async () => {
+      if (connection !== this.#connection) return;
+      await connection.attach(this.#mode === 'open' && !this.#closed ? this.#tracks : SILENCE, this.#receivers);
     }).catch(() => {});
   }
 
