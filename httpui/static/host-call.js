@@ -149,7 +149,7 @@ export class HostCall {
     this.#end('ended');
   }
 
-  /** Leaves; admitted guests stay together. */
+  /** Steps out: the home node puts admitted guests back into the waiting room. */
   leave() {
     this.#send('leave', {});
     this.#end('left');
