@@ -132,8 +132,7 @@ test('a practitioner who leaves puts guests back into the waiting room', async (
   assert.equal(guest.view.phase, 'waiting');
   assert.deepEqual([guest.sending, guest.view.peers], [[], []]);
   w.check();
-  host.open();
-  await w.settle();
+  assert.equal(host.view.phase, 'attending');
   assert.deepEqual(host.view.waiting.map((e) => e.member), [guest.member]);
   const before = w.home.log.length;
   w.admit(guest.member);
@@ -141,6 +140,41 @@ test('a practitioner who leaves puts guests back into the waiting room', async (
   together(host, guest);
   assert.equal(w.home.log.slice(before).filter((m) => m.type === 'description').length, 1);
 });
+
+test('an operation that never ends, of a connection that is closed, holds up no other', async () => {
+  const { w, host, guest } = await make();
+  let calm = () => {};
+  w.network.busyBrowser = new Promise((resolve) => { calm = resolve; });
+  await w.seat(guest); // answered, and its candidates are being added
+  host.call.leave();
+  await w.settle();
+  w.network.busyBrowser = null;
+  calm();
+  w.pressed.clear();
+  await w.settle();
+  w.admit(guest.member);
+  await w.advance(1_000);
+  together(host, guest);
+});
+
+for (const [act, phase] of [['leave', 'waiting'], ['end', 'ended']]) {
+  test(`${act} without a connection is heard when there is one again`, async () => {
+    const { w, host, guest } = await make();
+    await w.seat(guest);
+    w.home.up = false;
+    host.drop();
+    await w.settle();
+    host.call[act]();
+    await w.settle();
+    assert.deepEqual([host.sending, host.view.waiting, host.view.members], [[], [], []]);
+    w.pressed.clear();
+    w.home.up = true;
+    await w.advance(3_000);
+    assert.equal(guest.view.phase, phase);
+    assert.equal(guest.connections.flatMap((pc) => pc.sending).length, 0);
+    w.check();
+  });
+}
 
 test('an answer that comes late is not taken for the one to a newer offer', async () => {
   const { w, host, guest } = await make();

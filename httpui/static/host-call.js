@@ -39,6 +39,8 @@ export class HostCall {
   /** @type {Set<MemberID>} */ #alarm = new Set();
   /** @type {Set<MemberID>} let in on this connection, which the roster may not say yet */ #admitting = new Set();
   #present = false; // the practitioner is in this call, not just near it
+  /** @type {'leave' | 'end'} how this page last stepped out */ #exit = 'leave';
+  /** @type {Set<MemberID>} who was in the call then, and still is for all that the roster says */ #outOf = new Set();
   #take = false;
   /** @type {Mesh | null} */ #mesh = null;
   /** @type {Signal | null} */ #signal = null;
@@ -66,7 +68,7 @@ export class HostCall {
       connection: this.#connection,
       code: this.#code,
       welcome: this.#welcome,
-      waiting: guests.filter((m) => this.#modeOf(m) === 'prepared'),
+      waiting: guests.filter((m) => this.#modeOf(m) === 'prepared' && !this.#outOf.has(m.member)),
       members: guests.filter((m) => this.#modeOf(m) !== 'prepared'),
       locked: this.#locked,
       peers: this.#mesh?.views(guests.map(({ member, role, name = '', label = '' }) => ({ member, role, name, label }))) ?? [],
@@ -143,16 +145,14 @@ export class HostCall {
     this.#send('lock', { on });
   }
 
-  /** Ends the call for everyone. */
+  /** Ends the call for everyone in it. The room stays attended: somebody may still come. */
   end() {
-    this.#send('end', {});
-    this.#end('ended');
+    this.#stepOut('end');
   }
 
   /** Steps out: the home node puts admitted guests back into the waiting room. */
   leave() {
-    this.#send('leave', {});
-    this.#end('left');
+    this.#stepOut('leave');
   }
 
   close() {
@@ -190,6 +190,7 @@ export class HostCall {
   /** @param {Welcome} welcome */
   #onWelcome(welcome) {
     this.#take = false; // taken over once; from now on this tab has it
+    if (this.#outOf.size > 0) this.#send(this.#exit, {}); // the connection was lost before that was heard
     this.#welcome = welcome;
     this.#phase = 'attending';
     this.#admitting.clear(); // the roster that follows says what became of them
@@ -221,6 +222,7 @@ export class HostCall {
         this.#held = heldNow(this.#held, body.members);
         this.#locked = body.locked;
         for (const { member, state } of body.members) if (state !== 'waiting') this.#admitting.delete(member);
+        for (const member of this.#outOf) if ((this.#entry(member)?.state ?? 'waiting') === 'waiting') this.#outOf.delete(member);
         return this.#arrange();
       case 'introduce':
         return this.#mesh?.place(body.member, this.#modeOf(this.#entry(body.member))).introduce(body);
@@ -256,7 +258,7 @@ export class HostCall {
    * @returns {Mode}
    */
   #modeOf(entry) {
-    if (!entry || (entry.state === 'waiting' && !this.#admitting.has(entry.member))) return 'prepared';
+    if (!entry || this.#outOf.has(entry.member) || (entry.state === 'waiting' && !this.#admitting.has(entry.member))) return 'prepared';
     return this.#held.has(entry.member) || !this.#present ? 'held' : 'open';
   }
 
@@ -279,6 +281,22 @@ export class HostCall {
     return this.#signal?.send(type, body) ?? false;
   }
 
+  /**
+   * No sound or picture flows from this moment, whether or not the node hears of it now.
+   * @param {'leave' | 'end'} how
+   */
+  #stepOut(how) {
+    if (!this.#present) return;
+    this.#present = false;
+    this.#exit = how;
+    for (const { member, role, state } of this.#roster) if (role === 'guest' && state !== 'waiting') this.#outOf.add(member);
+    for (const member of this.#admitting) this.#outOf.add(member);
+    this.#admitting.clear();
+    this.#mesh?.forgetChat();
+    this.#send(how, {});
+    this.#arrange();
+  }
+
   /** @param {string} code */
   #end(code) {
     if (this.#phase === 'ended') return;
@@ -296,6 +314,7 @@ export class HostCall {
     this.#signal = null;
     this.#roster = [];
     this.#admitting.clear();
+    this.#outOf.clear();
     this.#present = false;
     this.#connection = 'online';
   }

@@ -155,6 +155,11 @@ export class Mesh {
     return true;
   }
 
+  /** A call is over, and the next one begins with an empty page. */
+  forgetChat() {
+    this.#chat = [];
+  }
+
   close() {
     this.#unsubscribe();
     this.#lifetime.abort();

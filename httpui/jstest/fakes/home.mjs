@@ -210,7 +210,8 @@ export class Home {
         this.#tell(s, 'seat', { member: s.member, state: 'waiting' });
       }
     }
-    this.#clear(host, null);
+    for (const s of this.seats.values()) if (s.role === 'guest') this.#introduce(s, host);
+    this.#roster();
   }
 
   #clear(s, code) {

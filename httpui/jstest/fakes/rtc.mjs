@@ -15,6 +15,7 @@ const must = (so, name, why) => {
 export class Network {
   pcs = new Set();
   up = true;
+  /** @type {Promise<void> | null} until then no operation goes on */ busyBrowser = null;
   /** @type {(channel: any, data: any) => boolean} whether what a page says travels */ intercept = () => true;
   /** @type {(pc: any, what: string) => void} */ onReveal = () => {};
   #pending = 0;
@@ -216,16 +217,14 @@ class FakePeerConnection extends EventTarget {
   }
 
   async createOffer({ iceRestart = false } = {}) {
-    await null;
-    this.#open();
+    await this.#turn();
     must(this.signalingState !== 'have-remote-offer', 'InvalidStateError', 'createOffer');
     if (iceRestart) this.restarting = true;
     return { type: 'offer', sdp: null };
   }
 
   async setLocalDescription(description) {
-    await null;
-    this.#open();
+    await this.#turn();
     const type = description?.type ?? (this.signalingState === 'have-remote-offer' ? 'answer' : 'offer');
     must(type === 'answer' ? this.signalingState === 'have-remote-offer' : this.signalingState !== 'have-remote-offer', 'InvalidStateError', `local ${type}`);
     if (type === 'offer') this.before ??= { ufrag: this.ufrag, pwd: this.pwd };
@@ -243,8 +242,7 @@ class FakePeerConnection extends EventTarget {
   }
 
   async setRemoteDescription({ type, sdp }) {
-    await null;
-    this.#open();
+    await this.#turn();
     const session = parse(sdp);
     if (type === 'offer') {
       must(this.signalingState === 'stable' || this.signalingState === 'have-local-offer', 'InvalidStateError', 'remote offer');
@@ -280,8 +278,7 @@ class FakePeerConnection extends EventTarget {
   }
 
   async addIceCandidate({ candidate, sdpMid, usernameFragment }) {
-    await null;
-    this.#open();
+    await this.#turn();
     must(this.remoteSession, 'InvalidStateError', 'candidate before description');
     must(usernameFragment === this.remoteSession.ufrag && sdpMid === this.remoteSession.sections[0].mid, 'OperationError', 'candidate of another session');
     must(candidate.startsWith('candidate:'), 'TypeError', 'candidate');
@@ -352,8 +349,12 @@ class FakePeerConnection extends EventTarget {
     if (this.network) this.#unplug();
   }
 
-  #open() {
+  /** As in browsers: an operation under way when the connection is closed never ends. */
+  async #turn() {
     must(this.signalingState !== 'closed', 'InvalidStateError', 'closed');
+    await null;
+    await this.network.busyBrowser;
+    if (this.signalingState === 'closed') await new Promise(() => {});
   }
 
   #sdp() {
