@@ -80,3 +80,13 @@ export function permissionSteps({ system, browser, inApp }) {
     'Press “Try again”.',
   ];
 }
+
+/**
+ * Runs what may wait until the page has nothing more urgent to do; at once in
+ * a browser that cannot tell, Safari, which also wants it in the gesture.
+ * @param {() => void} task
+ */
+export function whenIdle(task) {
+  if ('requestIdleCallback' in globalThis) requestIdleCallback(task, { timeout: 2000 });
+  else task();
+}

@@ -22,8 +22,8 @@ import { WakeKeeper } from './wake.js';
  *   heard: boolean | null, name: string, copied: boolean, toast: string | null}} Ui
  */
 
-/** How long an admission is acted upon before it is drawn: four frames. */
-const ENTER_MS = 64;
+/** How long an admission waits for its picture before it is drawn without. */
+const ENTER_MS = 400;
 
 /** @returns {Ui} */
 const newUi = () => ({
@@ -38,7 +38,7 @@ class GuestPage {
   #media = new Media();
   #chime = new Chime();
   #wake = new WakeKeeper();
-  #entering = false; // just admitted: the connection goes before the screen
+  /** @type {ReturnType<typeof setTimeout> | null} just admitted: the connection goes before the screen */ #entering = null;
   #ui = new Store(newUi());
   #act = this.#intents();
 
@@ -99,10 +99,11 @@ class GuestPage {
     const before = this.#now;
     this.#now = now;
     if (now.welcome && now.welcome !== before?.welcome) this.#offset = now.welcome.now - Date.now() / 1000;
-    const entered = now.phase === 'call' && before?.phase !== 'call';
-    if (entered && before?.phase !== 'held') {
+    if (now.phase === 'call' && before?.phase === 'waiting') {
       this.#talked = true;
-      this.#enter(now.welcome?.practitioner ?? 'the practitioner');
+      this.#entering = setTimeout(() => this.#enter(), ENTER_MS);
+    } else if (this.#entering && (now.phase !== 'call' || now.peers.some(({ stream }) => stream))) {
+      this.#enter();
     }
     if (now.phase === 'ended' && before?.phase !== 'ended' && now.code !== 'early') {
       this.#media.stop();
@@ -114,19 +115,13 @@ class GuestPage {
     this.#draw();
   }
 
-  /**
-   * Shows the call a moment later: the answer to this page's offer comes right
-   * behind the admission, and drawing the screen would hold it up.
-   * @param {string} practitioner
-   */
-  #enter(practitioner) {
-    this.#entering = true;
-    setTimeout(() => {
-      this.#entering = false;
-      this.#chime.welcome();
-      announce(`You are in the call with ${practitioner}.`, { urgent: true });
-      this.#draw();
-    }, ENTER_MS);
+  /** Shows the call: until its first picture is there, drawing would only hold that up. */
+  #enter() {
+    clearTimeout(this.#entering ?? undefined);
+    this.#entering = null;
+    this.#chime.welcome();
+    announce(`You are in the call with ${this.#now?.welcome?.practitioner ?? 'the practitioner'}.`, { urgent: true });
+    this.#draw();
   }
 
   /** Once a second: the clock on the screen, and the door that opens by itself. */

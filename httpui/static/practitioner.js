@@ -1,5 +1,6 @@
 import { takeFragment } from './fragment.js'; // first: see there
 import { Api, ApiError, DeskFeed } from './api.js';
+import { whenIdle } from './browser.js';
 import { HostCall } from './call.js';
 import { callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from './call-page.js';
 import { Chime } from './chime.js';
@@ -73,7 +74,8 @@ class PractitionerPage {
     this.#chime.mute(!this.#ui.value.knocking);
     setInterval(() => this.#draw(), 5000);
     // A click, not the press before it: a notice that went away in between would move what is being clicked.
-    for (const gesture of ['click', 'keydown']) addEventListener(gesture, () => void this.#unlock());
+    // And not at once: the first sound takes a while to set up, and the click may be "Admit".
+    for (const gesture of ['click', 'keydown']) addEventListener(gesture, () => whenIdle(() => void this.#unlock()));
     addEventListener('online', () => this.#feed?.hurry());
     addEventListener('pagehide', () => this.#signedOut());
     addEventListener('pageshow', ({ persisted }) => { if (persisted) void this.#session.begin(''); });

@@ -57,7 +57,7 @@ export function callView(call, act, hostAct) {
   const beside = ui.panel !== null || (host !== null && host.waiting.length > 0);
   const unread = ui.panel === 'chat' ? 0 : Math.max(0, call.chat.length - ui.seen);
   return html`
-    <main id="main" class="call ${ui.panel ? 'call-panel' : ''}"
+    <main class="call ${ui.panel ? 'call-panel' : ''}"
       @keydown=${(/** @type {KeyboardEvent} */ event) => { if (event.key === 'Escape' && ui.panel) act.panel(null); }}>
       <header class="call-head">
         <div class="call-titles">

@@ -66,13 +66,25 @@ export function guestView(state, act) {
     case 'check':
       return frame(state, welcome, check(state, /** @type {Welcome} */ (welcome), act));
     case 'waiting':
-      return frame(state, welcome, waiting(state, /** @type {Welcome} */ (welcome), act), { focusTitle: false });
+      return stage(state, act, frame(state, welcome, waiting(state, /** @type {Welcome} */ (welcome), act), { focusTitle: false }));
     case 'call':
-      return callView(callState(state, /** @type {GuestSnapshot} */ (call)), act, null);
+      return stage(state, act, null);
     default:
       return frame(state, welcome, over(state, act));
   }
 }
+
+/**
+ * The call, made ready behind the waiting room: a browser that has measured and
+ * styled it already opens it without holding up the connection.
+ * @param {GuestState} state @param {GuestIntents} act
+ * @param {unknown} before what is seen instead of the call
+ */
+const stage = (state, act, before) => html`
+  ${before}
+  <div class="stand ${before ? 'stand-by' : ''}" ?inert=${before !== null}>
+    ${callView(callState(state, /** @type {GuestSnapshot} */ (state.call)), act, null)}
+  </div>`;
 
 /**
  * @param {GuestState} state @param {Welcome | null} welcome @param {unknown} content
