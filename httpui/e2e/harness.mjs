@@ -154,7 +154,7 @@ export async function run(args, {env = {}, cwd} = {}) {
 }
 
 /** Runs in the page before anything else: lets the test see its connections. */
-function watchConnections() {
+export function watchConnections() {
   const all = [];
   const Real = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Real {
@@ -167,7 +167,7 @@ function watchConnections() {
       const stats = {state: pc.connectionState, video: 0, audio: 0, sent: 0};
       for (const r of (await pc.getStats()).values()) {
         if (r.type === 'inbound-rtp' && r.kind === 'video') stats.video += r.framesDecoded ?? 0;
-        if (r.type === 'inbound-rtp' && r.kind === 'audio') stats.audio += r.totalSamplesReceived ?? 0;
+        if (r.type === 'inbound-rtp' && r.kind === 'audio') stats.audio += r.totalSamplesReceived ?? r.packetsReceived ?? 0;
         if (r.type === 'outbound-rtp') stats.sent += r.packetsSent ?? 0;
         if (r.type === 'transport') {
           Object.assign(stats, {srtp: r.srtpCipher, dtls: r.dtlsCipher, tls: r.tlsVersion, pair: r.selectedCandidatePairId});

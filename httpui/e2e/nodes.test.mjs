@@ -84,6 +84,42 @@ test('home and gateway meet through a third node and the DHT alone', {timeout: 1
   await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
 });
 
+test('a link of a practice that this node does not know', {timeout: 90_000}, async (t) => {
+  const home = await practice(t, 'home');
+  const stranger = await practice(t, 'stranger');
+  const doctor = await Person.arrive(t);
+  await setUp(doctor, home, 'Riverside Practice', 'Dr Lee');
+  const made = await links(home, 'Patient');
+  const guest = await Person.arrive(t);
+  await guest.page.goto(through(stranger, made.links[0]));
+  await guest.page.getByText('The practice cannot be reached right now.').waitFor();
+  assert.equal(await guest.page.getByRole('button', {name: 'Continue', exact: true}).count(), 0);
+  // Once the two know each other, the page that kept trying goes on by itself.
+  await stranger.cli('peer', 'add', (await home.cli('peer', 'card')).trim());
+  await guest.button('Continue').waitFor();
+});
+
+test('the same link in another practice’s page opens through its own node', {timeout: 90_000}, async (t) => {
+  const home = await practice(t, 'home');
+  const other = await practice(t, 'other', {peers: [(await home.cli('peer', 'card')).trim()]});
+  const [doctor, specialist] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
+  await setUp(doctor, home, 'Riverside Practice', 'Dr Lee');
+  await setUp(specialist, other, 'Hill Clinic', 'Dr Okafor');
+  const made = await links(home, 'Specialist');
+  await specialist.button('Join another practice’s appointment').click();
+  const box = specialist.page.getByRole('textbox', {name: /link/i});
+  await box.fill(made.links[0].slice(0, -3));
+  await box.press('Enter');
+  await specialist.page.getByText('This is not a whole link.').waitFor();
+  await box.fill(made.links[0]);
+  const opened = specialist.context.waitForEvent('page');
+  await box.press('Enter');
+  const page = await opened;
+  await page.getByRole('heading', {name: 'Riverside Practice'}).waitFor();
+  assert.equal(new URL(page.url()).origin, other.url);
+  await page.getByRole('button', {name: 'Continue', exact: true}).waitFor();
+});
+
 test('a guest who is early is told when it opens, and an ended link that it is over', {timeout: 60_000}, async (t) => {
   const home = await practice(t, 'home');
   const doctor = await Person.arrive(t);
