@@ -14,6 +14,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/query"
+	dssync "github.com/ipfs/go-datastore/sync"
+	"github.com/libp2p/go-libp2p"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	record "github.com/libp2p/go-libp2p-record"
 	"go.uber.org/goleak"
 
 	"anteroom/discovery"
@@ -167,7 +173,8 @@ func TestOnlyTheirOwnPractitionerAttends(t *testing.T) {
 }
 
 // A canary is in every name, label and message of a call. It may be in no log
-// line and in no byte of the store, in no spelling.
+// line, in no byte of the store and in no record that the DHT was given, in no
+// spelling. The records do not tell either whose they are.
 func TestCanaryStaysInside(t *testing.T) {
 	var log lockedBuffer
 	options := func(o nodetest.Options) nodetest.Options {
@@ -175,7 +182,8 @@ func TestCanaryStaysInside(t *testing.T) {
 		return o
 	}
 	const canary = "CANARY-Pereira"
-	home := nodetest.Start(t, canary+"A", options(nodetest.Options{}))
+	eye, records := eavesdrop(t)
+	home := nodetest.Start(t, canary+"A", options(nodetest.Options{Bootstrap: []discovery.PeerInfo{eye}}))
 	gateway := nodetest.Start(t, canary+"B", options(nodetest.Options{Peers: []discovery.PeerInfo{home.Info()}}))
 	a := home.Appointment(canary + " label")
 	host := home.Attend(a.ID)
@@ -191,6 +199,7 @@ func TestCanaryStaysInside(t *testing.T) {
 	nodetest.Expect[*wire.ErrorBody](guest, nil)
 	host.Say(&wire.End{})
 	nodetest.Expect[*wire.Bye](guest, nil)
+	nodetest.Until(t, "three records held", func() bool { return home.Status().Published >= invite.Replicas })
 	payload := a.Invites[0].Link.Payload()
 	dirs := []string{home.Dir, gateway.Dir}
 
@@ -226,7 +235,56 @@ func TestCanaryStaysInside(t *testing.T) {
 		t.Error("nothing was logged")
 	}
 	search("the log", log.Bytes())
+	held := records()
+	if len(held) < invite.Replicas {
+		t.Errorf("the DHT was given %d records", len(held))
+	}
+	id := home.Info().ID
+	secrets = append(secrets, string(id), id.String(), "127.0.0.1")
+	for _, record := range held {
+		search("a record in the DHT", record)
+	}
 }
+
+// eavesdrop starts a member of the DHT that is not ours: it takes every record
+// and keeps it as it came. records returns all of them, with their keys.
+func eavesdrop(t *testing.T) (info discovery.PeerInfo, records func() [][]byte) {
+	t.Helper()
+	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := dssync.MutexWrap(datastore.NewMapDatastore())
+	d, err := dht.New(h, dht.ProtocolPrefix("/anteroom"), dht.Mode(dht.ModeServer), dht.Datastore(held),
+		dht.Validator(record.NamespacedValidator{"ipns": gullible{}}), dht.DisableProviders())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		d.Close()
+		h.Close()
+	})
+	return discovery.PeerInfo{ID: h.ID(), Addrs: h.Addrs()}, func() (all [][]byte) {
+		got, err := held.Query(context.Background(), query.Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := got.Rest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			all = append(all, append([]byte(e.Key), e.Value...))
+		}
+		return all
+	}
+}
+
+// gullible takes any record.
+type gullible struct{}
+
+func (gullible) Validate(string, []byte) error        { return nil }
+func (gullible) Select(string, [][]byte) (int, error) { return 0, nil }
 
 func TestJoinNeedsAKeyFrame(t *testing.T) {
 	home := nodetest.Start(t, "A", nodetest.Options{})
