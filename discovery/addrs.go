@@ -47,12 +47,35 @@ const (
 type endpoint struct {
 	reach reach
 	quic  bool
+	relay peer.ID // if not empty, reach and quic are this relay's
 }
 
 // parseEndpoint understands host/tcp/port and host/udp/port/quic-v1, where
-// host is an IPv4 or IPv6 address or a DNS name, and reports whether a is one
+// host is an IPv4 or IPv6 address or a DNS name, and circuits through a relay
+// at such an address, host/…/p2p/relay/p2p-circuit; it reports whether a is one
 // of these. What is not is nowhere.
 func parseEndpoint(a ma.Multiaddr) (endpoint, bool) {
+	i := slices.IndexFunc(a, func(c ma.Component) bool { return c.Protocol().Code == ma.P_CIRCUIT })
+	if i < 0 {
+		return parseDirect(a)
+	}
+	bad := endpoint{reach: nowhere}
+	if rest := a[i+1:]; len(rest) > 1 || len(rest) == 1 && rest[0].Protocol().Code != ma.P_P2P {
+		return bad, false // circuits through circuits among them
+	}
+	if i == 0 || a[i-1].Protocol().Code != ma.P_P2P {
+		return bad, false
+	}
+	relay, err := peer.IDFromBytes(a[i-1].RawValue())
+	e, ok := parseDirect(a[:i-1])
+	if err != nil || !ok {
+		return bad, false
+	}
+	e.relay = relay
+	return e, true
+}
+
+func parseDirect(a ma.Multiaddr) (endpoint, bool) {
 	codes := make([]int, len(a))
 	for i, c := range a {
 		codes[i] = c.Protocol().Code
@@ -125,8 +148,9 @@ func (r reach) allowed(allowPrivate bool) bool {
 }
 
 // pickAddrs returns at most limit of the addresses that may be dialled, the
-// best first: public before private before loopback, QUIC before TCP, the
-// given order otherwise.
+// best first: direct before circuits, public before private before loopback,
+// QUIC before TCP, the given order otherwise. Circuits have half of the places
+// if they need them: a node that has any is likely to need it.
 func pickAddrs(addrs []ma.Multiaddr, allowPrivate bool, limit int) []ma.Multiaddr {
 	var picked []ma.Multiaddr
 	for _, a := range addrs {
@@ -138,9 +162,23 @@ func pickAddrs(addrs []ma.Multiaddr, allowPrivate bool, limit int) []ma.Multiadd
 	slices.SortStableFunc(picked, func(a, b ma.Multiaddr) int {
 		x, _ := parseEndpoint(a)
 		y, _ := parseEndpoint(b)
-		return cmp.Or(cmp.Compare(x.reach, y.reach), -compareBool(x.quic, y.quic))
+		return cmp.Or(compareBool(x.relay != "", y.relay != ""), cmp.Compare(x.reach, y.reach), -compareBool(x.quic, y.quic))
 	})
+	direct := len(withoutCircuits(picked))
+	if excess := len(picked) - limit; excess > 0 {
+		circuits := min(len(picked)-direct, max(limit/2, limit-direct))
+		picked = slices.Delete(picked, limit-circuits, direct)
+	}
 	return picked[:min(limit, len(picked))]
+}
+
+// withoutCircuits returns the addresses that need no relay, in their order.
+func withoutCircuits(addrs []ma.Multiaddr) []ma.Multiaddr {
+	return slices.DeleteFunc(slices.Clone(addrs), isCircuit)
+}
+
+func isCircuit(a ma.Multiaddr) bool {
+	return slices.ContainsFunc(a, func(c ma.Component) bool { return c.Protocol().Code == ma.P_CIRCUIT })
 }
 
 func compareBool(a, b bool) int {
@@ -194,7 +232,7 @@ func openAddrs(data []byte) (peer.AddrInfo, error) {
 }
 
 // SignedRecord returns this node's signed peer record: at most 6 addresses,
-// public QUIC first, at most MaxSignedRecord bytes. It fails with ErrNoAddress
+// public QUIC first, circuits through its relays last, at most MaxSignedRecord bytes. It fails with ErrNoAddress
 // if the node knows no address at which others could reach it.
 func (d *Discovery) SignedRecord() ([]byte, error) {
 	addrs := d.Addrs()

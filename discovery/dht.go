@@ -33,10 +33,10 @@ func (d *Discovery) newDHT() (*dht.IpfsDHT, error) {
 		dht.ValueGCInterval(0), // the store sweeps by expiry
 		dht.DisableProviders(),
 		dht.AddressFilter(func(addrs []ma.Multiaddr) []ma.Multiaddr {
-			return pickAddrs(addrs, d.allowPrivate, len(addrs))
+			return withoutCircuits(pickAddrs(addrs, d.allowPrivate, len(addrs))) // a server needs no relay
 		}),
 		dht.QueryFilter(func(_ any, info peer.AddrInfo) bool {
-			return len(pickAddrs(info.Addrs, d.allowPrivate, 1)) > 0
+			return len(pickAddrs(withoutCircuits(info.Addrs), d.allowPrivate, 1)) > 0
 		}),
 		dht.BootstrapPeersFunc(d.book.seeds),
 		dht.OnRequestHook(limitPuts(d.puts)),

@@ -17,6 +17,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -39,6 +41,28 @@ type Config struct {
 	// Bootstrap are ways into the DHT; they are not asked directly and are not
 	// kept connected once the DHT has found others.
 	Bootstrap []PeerInfo
+
+	// Relays are nodes of one's own practice, or of friends, through which
+	// others reach this node if it is behind NAT: it stays connected to all of
+	// them, asks each to take calls for it, and names them in its addresses.
+	// Who calls that way is called back directly where that can be done. They
+	// are not asked in look-ups unless they are in Peers, too.
+	Relays []PeerInfo
+
+	// RelayFor are the nodes that this one is a relay for; empty: for none.
+	// Anybody may call them through here, at most 8 MiB each way and 4 hours a
+	// circuit.
+	RelayFor []peer.ID
+
+	// LAN announces this node on the local network, by mDNS, and asks the nodes
+	// found there like Peers, at their private addresses. Whoever is on that
+	// network learns this node's peer ID and addresses, and by posing as a node
+	// what it asks; both are opaque, but a peer ID is the same in every network.
+	LAN bool
+
+	// PortMapping asks the router on the local network, by UPnP, NAT-PMP or
+	// PCP, to forward the listeners' ports, from New on.
+	PortMapping bool
 
 	// Blocked are never dialled nor let in.
 	Blocked []peer.ID
@@ -80,6 +104,9 @@ type Discovery struct {
 	inbound      *counter
 	finds        *limiter
 	puts         *limiter
+	lan          bool
+	service      *relay.Relay // nil: for nobody
+	nat          *autonatv2.AutoNAT
 	events       event.Subscription
 	life         context.Context // handlers': ends with Close
 	end          context.CancelFunc
@@ -87,12 +114,15 @@ type Discovery struct {
 	running  sync.Mutex     // taken by Run, for good
 	handlers sync.WaitGroup // inbound streams of our own protocols
 	done     chan struct{}  // closed when closed is set
+	company  chan struct{}  // ticks when a trusted peer has come; full: a tick is waiting
 	closed   error          // how the first Close ended
 
 	mu       sync.Mutex
 	watchers map[chan struct{}]bool // of AddressesChanged
 	over     bool                   // no further handler may start
 	finder   func(question [32]byte) bool
+	berths   []*berth         // the slice never changes
+	probes   map[string]probe // by address
 }
 
 // New makes a node and binds its listeners; every one of them, or it fails.
@@ -128,19 +158,34 @@ func New(cfg Config) (*Discovery, error) {
 		key:          cfg.Identity,
 		allowPrivate: cfg.AllowPrivate,
 		server:       cfg.Server,
+		lan:          cfg.LAN,
 		announce:     announce,
 		log:          cfg.Log,
 		book:         book,
 		store:        newStore(self, maxRecords),
-		inbound:      newCounter(maxInbound),
 		finds:        newLimiter(time.Second/findsPerSecond, findsPerSecond),
 		puts:         newLimiter(time.Minute/putsPerMinute, putsPerMinute),
-		gater:        &gater{allowPrivate: cfg.AllowPrivate, blocked: make(map[peer.ID]bool), trusted: book.has},
+		berths:       newBerths(cfg.Relays),
+		probes:       make(map[string]probe),
 		done:         make(chan struct{}),
+		company:      make(chan struct{}, 1),
 		watchers:     make(map[chan struct{}]bool),
 	}
-	for _, p := range cfg.Blocked {
-		d.gater.blocked[p] = true
+	guests := setOf(cfg.RelayFor)
+	partners := setOf(slices.Concat(idsOf(cfg.Relays), cfg.RelayFor))
+	d.inbound = newCounter(func(p peer.ID) int {
+		if partners[p] {
+			return maxFromPartner
+		}
+		return maxInbound
+	})
+	d.gater = &gater{
+		self:         self,
+		allowPrivate: cfg.AllowPrivate,
+		blocked:      setOf(cfg.Blocked),
+		relays:       setOf(idsOf(cfg.Relays)),
+		lan:          neighbours{at: make(map[peer.ID][]ma.Multiaddr)},
+		trusted:      func(p peer.ID) bool { return guests[p] || book.has(p) },
 	}
 	d.kept = records.NewValueStore(d.store, validator{}, maxAhead)
 	d.life, d.end = context.WithCancel(context.Background())
@@ -150,14 +195,14 @@ func New(cfg Config) (*Discovery, error) {
 		return nil, err
 	}
 	d.gater.conns = d.host.Network().Conns
-	if err := d.start(listen); err != nil {
+	if err := d.start(cfg, listen); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
 // start is the part of New after which Close has something to undo.
-func (d *Discovery) start(listen []ma.Multiaddr) (err error) {
+func (d *Discovery) start(cfg Config, listen []ma.Multiaddr) (err error) {
 	// The buffer must outlast a burst of connections before Run reads it: the
 	// event bus waits for its slowest reader.
 	d.events, err = d.host.EventBus().Subscribe([]any{
@@ -171,8 +216,16 @@ func (d *Discovery) start(listen []ma.Multiaddr) (err error) {
 		return fmt.Errorf("start DHT: %w", err)
 	}
 	d.Handle(findProtocol, d.answer)
-	for _, id := range d.book.ids() {
+	for _, id := range slices.Concat(d.book.ids(), cfg.RelayFor) {
 		d.host.ConnManager().Protect(id, protectTag)
+	}
+	if len(cfg.RelayFor) > 0 {
+		if d.service, err = d.newRelay(cfg); err != nil {
+			return fmt.Errorf("start relay: %w", err)
+		}
+	}
+	if d.nat, err = d.newAutoNAT(cfg); err != nil {
+		return fmt.Errorf("start AutoNAT: %w", err)
 	}
 	for _, a := range listen { // one by one: given several, libp2p is content with one
 		if err := d.host.Network().Listen(a); err != nil {
@@ -188,7 +241,7 @@ func parseAddrs(what string, list []string, allowed func(reach) error) (addrs []
 	for _, text := range list {
 		a, e := ma.NewMultiaddr(text)
 		endpoint, ok := parseEndpoint(a)
-		if e != nil || !ok {
+		if e != nil || !ok || endpoint.relay != "" {
 			e = errors.New("want a multiaddr such as /ip4/0.0.0.0/udp/4001/quic-v1 or /ip4/0.0.0.0/tcp/4001")
 		} else {
 			e = allowed(endpoint.reach)
@@ -205,14 +258,16 @@ func parseAddrs(what string, list []string, allowed func(reach) error) (addrs []
 func (d *Discovery) ID() peer.ID { return d.host.ID() }
 
 // Addrs are the addresses at which this node can be reached, as far as it
-// knows: at most 6, best first, private ones only if allowed.
+// knows: at most 6, best first, private ones only if allowed. Circuits through
+// those relays that take calls for it now come last, and have half of the
+// places if they need them.
 func (d *Discovery) Addrs() []ma.Multiaddr { // libp2p does not keep their order
-	return pickAddrs(slices.Concat(d.announce, d.host.Addrs()), d.allowPrivate, maxAddrs)
+	return pickAddrs(slices.Concat(d.announce, d.host.Addrs(), d.circuits()), d.allowPrivate, maxAddrs)
 }
 
 // advertise makes what libp2p tells others of this node's addresses.
 func (d *Discovery) advertise(own []ma.Multiaddr) []ma.Multiaddr {
-	return pickAddrs(slices.Concat(d.announce, own), d.allowPrivate, 4*maxAddrs)
+	return pickAddrs(slices.Concat(d.announce, own, d.circuits()), d.allowPrivate, 4*maxAddrs)
 }
 
 // Stats are for an operator: whom the node is in touch with.
@@ -242,13 +297,21 @@ func (d *Discovery) Run(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(d.life, cancel)() // Close ends Run, too
 
-	if d.book.lonely() {
+	if d.book.lonely() && !d.lan {
 		d.log.Debug("no peers configured, contacting nobody")
 	} else if err := d.dht.Bootstrap(ctx); err != nil {
 		return errors.Join(fmt.Errorf("enter DHT: %w", err), d.Close())
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { d.keepConnected(ctx) }) // ends with ctx
+	wg.Go(func() { d.keepConnected(ctx) }) // this and the following end with ctx
+	wg.Go(func() { d.keepPulse(ctx) })
+	wg.Go(func() { d.keepProbing(ctx) })
+	for _, b := range d.berths {
+		wg.Go(func() { d.keepBerth(ctx, b) })
+	}
+	if d.lan {
+		wg.Go(func() { d.keepLAN(ctx) })
+	}
 	d.watch(ctx)
 	wg.Wait()
 	return errors.Join(d.remember(), d.Close())
@@ -281,20 +344,38 @@ func (d *Discovery) watch(ctx context.Context) {
 func (d *Discovery) heed(e any) {
 	switch e := e.(type) {
 	case event.EvtLocalAddressesUpdated:
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		for changed := range d.watchers {
-			select {
-			case changed <- struct{}{}:
-			default: // a tick is waiting already
+		d.tellWatchers()
+	case event.EvtPeerConnectednessChanged:
+		for _, b := range d.berths {
+			if b.ID == e.Peer {
+				tick(b.wake)
 			}
 		}
-	case event.EvtPeerConnectednessChanged:
+		if e.Connectedness == network.Connected && d.gater.trusted(e.Peer) {
+			tick(d.company)
+		}
 		if e.Connectedness == network.NotConnected {
 			d.book.lost(e.Peer)
 		} else {
 			d.book.connected(e.Peer)
 		}
+	}
+}
+
+// tellWatchers tells them that this node's addresses have changed.
+func (d *Discovery) tellWatchers() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for changed := range d.watchers {
+		tick(changed)
+	}
+}
+
+// tick makes c ready to be received from, once.
+func tick(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // a tick is waiting already
 	}
 }
 
@@ -330,6 +411,12 @@ func (d *Discovery) Close() error {
 
 func (d *Discovery) shutDown() error {
 	var errs []error
+	if d.nat != nil {
+		d.nat.Close()
+	}
+	if d.service != nil {
+		errs = append(errs, d.service.Close())
+	}
 	if d.dht != nil {
 		errs = append(errs, d.dht.Close())
 	}

@@ -14,6 +14,11 @@
 //	Search   the DHT, under names that only holders of the secret can compute
 //	Open     a stream to whoever was found, dialled from its signed record
 //
+// A node behind NAT keeps a place at each of its relays, which take calls for
+// it and for nobody else who is not on their lists. The circuits they offer are
+// part of its record. Open takes one where there is no direct connection; the
+// nodes then try to make one behind its back, for the next stream.
+//
 // The DHT stores one kind of record and nothing else: see validator. Whoever
 // reads, crawls or floods it meets the limits in limits.go.
 package discovery

@@ -153,6 +153,8 @@ func TestProtocols(t *testing.T) {
 	golden := map[string]bool{
 		"/anteroom/kad/1.0.0": true, "/anteroom/find/1": true, "/anteroom/signal/1": true,
 		"/ipfs/id/1.0.0": true, "/ipfs/id/push/1.0.0": true, "/ipfs/ping/1.0.0": true,
+		"/libp2p/autonat/2/dial-request": true, // configured peers only
+		"/libp2p/autonat/2/dial-back":    true,
 	}
 	for _, p := range d.host.Mux().Protocols() {
 		if !golden[string(p)] {

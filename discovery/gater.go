@@ -17,8 +17,11 @@ import (
 //
 // It is made before the host; conns is nil until then, when nobody can call.
 type gater struct {
+	self         peer.ID
 	allowPrivate bool
-	blocked      map[peer.ID]bool      // never changes
+	blocked      map[peer.ID]bool // never changes
+	relays       map[peer.ID]bool // that may bring callers; never changes
+	lan          neighbours
 	trusted      func(peer.ID) bool    // is this peer configured?
 	conns        func() []network.Conn // all of the host's
 	dials        atomic.Int64          // outgoing connections asked for
@@ -32,9 +35,14 @@ func (g *gater) InterceptPeerDial(p peer.ID) bool {
 	return !g.blocked[p]
 }
 
-// InterceptAddrDial implements connmgr.ConnectionGater.
-func (g *gater) InterceptAddrDial(_ peer.ID, a ma.Multiaddr) bool {
-	return reachable(a).allowed(g.allowPrivate)
+// InterceptAddrDial implements connmgr.ConnectionGater. A circuit is as good as
+// its relay's address, which passes here again when the relay is dialled.
+func (g *gater) InterceptAddrDial(p peer.ID, a ma.Multiaddr) bool {
+	e, _ := parseEndpoint(a)
+	if e.relay != "" && (e.relay == g.self || e.relay == p || g.blocked[e.relay]) {
+		return false
+	}
+	return e.reach.allowed(g.allowPrivate) || g.lan.has(p, a)
 }
 
 // InterceptAccept implements connmgr.ConnectionGater.
@@ -47,7 +55,16 @@ func (g *gater) InterceptSecured(dir network.Direction, p peer.ID, c network.Con
 	if g.blocked[p] {
 		return false
 	}
-	if dir == network.DirOutbound || g.allowPrivate || g.trusted(p) {
+	if dir == network.DirOutbound {
+		return true
+	}
+	if a := c.RemoteMultiaddr(); isCircuit(a) {
+		// All who come through a relay have its address: how many may is the
+		// relay's business, and only ours are let in.
+		e, _ := parseEndpoint(a)
+		return g.relays[e.relay]
+	}
+	if g.allowPrivate || g.trusted(p) || g.lan.knows(p) {
 		return true
 	}
 	subnet, ok := subnetOf(c.RemoteMultiaddr())
@@ -67,9 +84,9 @@ func (g *gater) InterceptSecured(dir network.Direction, p peer.ID, c network.Con
 // InterceptUpgraded implements connmgr.ConnectionGater.
 func (g *gater) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
 
-// subnetOf is the /24 or /48 that an IP multiaddr belongs to.
+// subnetOf is the /24 or /48 that an IP multiaddr belongs to; a circuit is in none.
 func subnetOf(a ma.Multiaddr) (netip.Prefix, bool) {
-	if len(a) == 0 {
+	if len(a) == 0 || isCircuit(a) {
 		return netip.Prefix{}, false
 	}
 	ip, ok := netip.AddrFromSlice(a[0].RawValue())

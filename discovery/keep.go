@@ -17,6 +17,9 @@ const (
 	minBackoff = time.Second
 	maxBackoff = 2 * time.Minute
 
+	// relayBackoff is maxBackoff for relays, without which nobody gets here.
+	relayBackoff = 5 * time.Second
+
 	// contactTime bounds dialling a contact in the background.
 	contactTime = 10 * time.Second
 
@@ -32,6 +35,9 @@ func (d *Discovery) keepConnected(ctx context.Context) {
 	for {
 		now := time.Now()
 		due, next := d.book.due(now, func(c *contact) bool {
+			if c.relay {
+				return !d.isDirect(c.ID)
+			}
 			return !d.isConnected(c.ID) && !(c.bootstrap && d.dht.RoutingTable().Size() > 0)
 		})
 		for _, c := range due {
@@ -57,15 +63,18 @@ func (d *Discovery) dial(ctx context.Context, c contact) {
 	d.clearBackoff(c.ID) // ours is kinder to a peer that comes back
 	err := d.host.Connect(network.WithAllowLimitedConn(ctx, "keep connected"), peer.AddrInfo{
 		ID:    c.ID,
-		Addrs: pickAddrs(c.addrs(), d.allowPrivate, 2*maxAddrs),
+		Addrs: d.dialable(c.ID, c.addrs()),
 	})
 	if ctx.Err() == context.Canceled {
 		return
 	}
-	if failures := d.book.dialled(c.ID, err == nil, time.Now()); failures == 1 {
-		d.log.Warn("peer not reachable", "node", short(c.ID), "err", err)
-	} else if err == nil {
+	switch failures := d.book.dialled(c.ID, err == nil, time.Now()); {
+	case err == nil:
 		d.log.Info("peer connected", "node", short(c.ID), "dur", time.Since(start))
+	case failures == 1:
+		d.log.Warn("peer not reachable", "node", short(c.ID), "err", err)
+	case failures >= maxLANFailures && d.book.dropNeighbour(c.ID):
+		d.gater.lan.forget(c.ID)
 	}
 }
 
@@ -101,7 +110,11 @@ func (b *book) dialled(id peer.ID, ok bool, now time.Time) int {
 	if ok {
 		c.failures = 0
 	} else {
-		c.next = now.Add(jitter(min(maxBackoff, minBackoff<<min(c.failures, 10))))
+		longest := maxBackoff
+		if c.relay {
+			longest = relayBackoff
+		}
+		c.next = now.Add(jitter(min(longest, minBackoff<<min(c.failures, 10))))
 		c.failures++
 	}
 	b.tickLocked()

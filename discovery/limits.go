@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"golang.org/x/time/rate"
 )
 
@@ -15,6 +17,10 @@ const (
 	// maxInbound is how many streams of our own protocols one peer may have
 	// open here: for a gateway, guests of this node at the same time.
 	maxInbound = 16
+
+	// maxFromPartner is the same for a relay of this node, or a node that it is
+	// a relay for: what they pass on is of many guests.
+	maxFromPartner = 96
 
 	// putsPerMinute is how many records one peer may put here.
 	putsPerMinute = 60
@@ -34,7 +40,11 @@ const (
 // newResourceManager returns fixed limits, the same on every machine: what a
 // stranger can make this process spend must not grow with the computer it
 // runs on. Limits per IP address (8 connections, rate limited) are libp2p's.
-func newResourceManager() (network.ResourceManager, error) {
+//
+// Between a relay and those it serves every circuit is a stream, so these
+// peers, carriers, may have more; and those that this node serves, guests of
+// one provider perhaps, may all call from one address.
+func newResourceManager(carriers, guests []peer.ID) (network.ResourceManager, error) {
 	base := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&base)
 	limits := rcmgr.PartialLimitConfig{
@@ -55,10 +65,36 @@ func newResourceManager() (network.ResourceManager, error) {
 			// be a lower limit on streams, and over TCP only.
 			Memory: 9 << 20, FD: 4,
 		},
+		Service: map[string]rcmgr.ResourceLimits{
+			relay.ServiceName: {
+				Streams: 2 * maxCircuits, StreamsInbound: 2 * maxCircuits, StreamsOutbound: 2 * maxCircuits,
+				Memory: 16 << 20,
+			},
+		},
+		ServicePeer: map[string]rcmgr.ResourceLimits{
+			relay.ServiceName: {
+				Streams: 2 * circuitsPerPeer, StreamsInbound: 2 * circuitsPerPeer, StreamsOutbound: 2 * circuitsPerPeer,
+				Memory: 1 << 20,
+			},
+		},
+		Peer: make(map[peer.ID]rcmgr.ResourceLimits),
 	}
+	for _, p := range slices.Concat(carriers, guests) {
+		const streams = 32 + 2*circuitsPerPeer // as for others, and a hole punch may come with each circuit
+		limits.Peer[p] = rcmgr.ResourceLimits{
+			Conns: 4, ConnsInbound: 4, ConnsOutbound: 4,
+			Streams: streams, StreamsInbound: streams, StreamsOutbound: streams,
+			Memory: 9<<20 + circuitsPerPeer*256<<10, FD: 4,
+		}
+	}
+	perIP := 8 + len(guests)
 	return rcmgr.NewResourceManager(
 		rcmgr.NewFixedLimiter(limits.Build(base.Scale(128<<20, 512))),
 		rcmgr.WithMetricsDisabled(),
+		rcmgr.WithLimitPerSubnet(
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: perIP}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: perIP}, {PrefixLength: 48, ConnCount: 8 * perIP}},
+		),
 	)
 }
 
@@ -108,19 +144,21 @@ func (l *limiter) forgetLocked() {
 
 // A counter bounds how many things each peer has going on at the same time.
 type counter struct {
-	max int
+	max func(peer.ID) int
 
 	mu sync.Mutex
 	n  map[peer.ID]int
 }
 
-func newCounter(limit int) *counter { return &counter{max: limit, n: make(map[peer.ID]int)} }
+func newCounter(limit func(peer.ID) int) *counter {
+	return &counter{max: limit, n: make(map[peer.ID]int)}
+}
 
 // enter reports whether p may have one more; if so, leave must follow.
 func (c *counter) enter(p peer.ID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.n[p] >= c.max {
+	if c.n[p] >= c.max(p) {
 		return false
 	}
 	c.n[p]++

@@ -43,7 +43,7 @@ func TestLimiter(t *testing.T) {
 }
 
 func TestCounter(t *testing.T) {
-	c := newCounter(2)
+	c := newCounter(func(peer.ID) int { return 2 })
 	for i, want := range []bool{true, true, false} {
 		if got := c.enter("a"); got != want {
 			t.Errorf("number %d: got %v, want %v", i, got, want)
@@ -67,7 +67,7 @@ func TestCounter(t *testing.T) {
 func TestConnectionLimits(t *testing.T) {
 	const many = 1000
 	open := func(dir network.Direction, addr func(int) string) (n int) {
-		limits, err := newResourceManager()
+		limits, err := newResourceManager(nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,6 +35,8 @@ type Peer struct {
 	PeerInfo
 	Added     bool // by AddPeer, so that RemovePeer can undo it
 	Bootstrap bool // a way into the DHT only
+	Relay     bool // takes calls for this node
+	LAN       bool // found on the local network, not named by the operator
 	Connected bool
 }
 
@@ -70,6 +72,8 @@ func (d *Discovery) ListPeers() []Peer {
 			PeerInfo:  PeerInfo{ID: c.ID, Addrs: c.addrs(), Name: c.Name},
 			Added:     c.added,
 			Bootstrap: c.bootstrap,
+			Relay:     c.relay,
+			LAN:       c.lan,
 			Connected: d.isConnected(c.ID),
 		})
 	}
@@ -82,6 +86,8 @@ type contact struct {
 	configured bool // by Config.Peers
 	added      bool // by AddPeer
 	bootstrap  bool // by Config.Bootstrap and in no other way
+	relay      bool // by Config.Relays
+	lan        bool // found on the local network and named in no other way
 
 	seen     []ma.Multiaddr // last-known-good addresses
 	dialing  bool
@@ -123,6 +129,14 @@ func openBook(self peer.ID, cfg Config) (*book, error) {
 			return nil, fmt.Errorf("configure bootstrap node: %w", err)
 		}
 	}
+	for _, p := range cfg.Relays {
+		if len(pickAddrs(withoutCircuits(p.Addrs), cfg.AllowPrivate, 1)) == 0 {
+			return nil, errors.New("configure relay: it has no address that can be dialled from here")
+		}
+		if err := b.put(p, func(c *contact) { c.relay = true }); err != nil {
+			return nil, fmt.Errorf("configure relay: %w", err)
+		}
+	}
 	if err := b.load(); err != nil {
 		return nil, err
 	}
@@ -150,10 +164,30 @@ func (b *book) put(p PeerInfo, mark func(*contact)) error {
 		b.contacts[p.ID] = c
 	}
 	c.PeerInfo = PeerInfo{p.ID, slices.Clone(p.Addrs), cmp.Or(p.Name, c.Name)}
-	c.failures, c.next = 0, time.Time{}
+	c.failures, c.next, c.lan = 0, time.Time{}, false
 	mark(c)
 	b.tickLocked()
 	return nil
+}
+
+// putNeighbour enters a node found on the LAN, unless the operator named it.
+func (b *book) putNeighbour(p PeerInfo) error {
+	if b.has(p.ID) {
+		return nil
+	}
+	return b.put(p, func(c *contact) { c.lan = !c.configured && !c.added && !c.bootstrap && !c.relay })
+}
+
+// dropNeighbour forgets a node found on the LAN, and reports whether id was one.
+func (b *book) dropNeighbour(id peer.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.contacts[id]
+	if c == nil || !c.lan {
+		return false
+	}
+	delete(b.contacts, id)
+	return true
 }
 
 func (b *book) add(p PeerInfo) error {
@@ -165,9 +199,9 @@ func (b *book) remove(id peer.ID) error {
 	defer b.mu.Unlock()
 	c, ok := b.contacts[id]
 	switch {
-	case !ok:
+	case !ok, c.lan:
 		return ErrNotFound
-	case !c.added || c.configured:
+	case !c.added || c.configured || c.relay:
 		return ErrConfiguredPeer
 	}
 	delete(b.contacts, id)
@@ -178,7 +212,8 @@ func (b *book) remove(id peer.ID) error {
 func (b *book) has(p peer.ID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.contacts[p] != nil
+	c := b.contacts[p]
+	return c != nil && !c.lan
 }
 
 // lonely reports whether the operator named nobody. Then nobody is dialled.
@@ -201,13 +236,15 @@ func (b *book) all() []contact {
 
 // peers returns those that are asked directly.
 func (b *book) peers() []contact {
-	return slices.DeleteFunc(b.all(), func(c contact) bool { return c.bootstrap })
+	return slices.DeleteFunc(b.all(), func(c contact) bool { return !c.configured && !c.added && !c.lan })
 }
 
 // ids returns those that are kept connected.
 func (b *book) ids() (ids []peer.ID) {
-	for _, c := range b.peers() {
-		ids = append(ids, c.ID)
+	for _, c := range b.all() {
+		if c.configured || c.added || c.relay {
+			ids = append(ids, c.ID)
+		}
 	}
 	return ids
 }

@@ -120,7 +120,7 @@ func (b *book) note(seen []PeerInfo) peersFile {
 		if c.added {
 			f.Added = append(f.Added, c.PeerInfo)
 		}
-		if len(c.seen) > 0 {
+		if len(c.seen) > 0 && !c.lan {
 			f.Seen = append(f.Seen, PeerInfo{ID: id, Addrs: c.seen})
 		}
 	}

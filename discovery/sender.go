@@ -88,6 +88,7 @@ func (s *sender) OnDisconnect(context.Context, peer.ID) {}
 func (s *sender) exchange(ctx context.Context, p peer.ID, f func(network.Stream) error) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
+	ctx = network.WithAllowLimitedConn(ctx, "dht") // or it would wait for a direct one until its time is up
 	stream, err := s.host.NewStream(ctx, p, s.protocols...)
 	if err != nil {
 		return err

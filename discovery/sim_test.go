@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/marcopolo/simnet"
@@ -26,6 +28,8 @@ type simulation struct {
 	t     testing.TB
 	net   *simnet.Simnet
 	count int
+
+	circuit relay.RelayLimit // of relays that are made from now on; zero: the real one
 }
 
 // simRTT is the round trip between any two simulated nodes.
@@ -49,33 +53,47 @@ func simulate(t *testing.T, f func(*testing.T, *simulation)) {
 type simNode struct {
 	*running
 	dead *atomic.Bool // nothing comes in or goes out, and nobody is told
+	addr string
+	wall *firewall
 }
+
+// apart keeps a node from ever hearing of another without a relay.
+func (n *simNode) apart(from *simNode) { n.wall.banned.Store(from.addr, true) }
 
 // node runs a node in a /16 of its own.
 func (s *simulation) node(cfg Config) *simNode {
 	s.t.Helper()
 	s.count++
-	return s.nodeAt(net.IPv4(byte(20+s.count/200), byte(s.count%200), 0, 1), cfg)
+	return s.nodeAt(net.IPv4(byte(20+s.count/200), byte(s.count%200), 0, 1), cfg, nil)
+}
+
+// hidden runs a node behind a firewall: nobody gets in who was not called.
+func (s *simulation) hidden(cfg Config) *simNode {
+	s.t.Helper()
+	s.count++
+	return s.nodeAt(net.IPv4(byte(20+s.count/200), byte(s.count%200), 0, 1), cfg, new(firewall))
 }
 
 // neighbour runs a node in the same /16 as all other neighbours.
 func (s *simulation) neighbour(cfg Config) *simNode {
 	s.t.Helper()
 	s.count++
-	return s.nodeAt(net.IPv4(9, 9, byte(s.count), 1), cfg)
+	return s.nodeAt(net.IPv4(9, 9, byte(s.count), 1), cfg, nil)
 }
 
 // nodeAt runs a simulated node. In-bubble rules: no identify address discovery,
 // no resource manager of libp2p's, an address that is bound explicitly.
-func (s *simulation) nodeAt(ip net.IP, cfg Config) *simNode {
+func (s *simulation) nodeAt(ip net.IP, cfg Config, wall *firewall) *simNode {
 	s.t.Helper()
 	dead := new(atomic.Bool)
 	link := simnet.NodeBiDiLinkSettings{
 		Downlink: simnet.LinkSettings{BitsPerSecond: 100 * simnet.Mibps},
 		Uplink:   simnet.LinkSettings{BitsPerSecond: 100 * simnet.Mibps},
 	}
+	ports := new(atomic.Int32)
+	ports.Store(50000)
 	cfg.Listen = []string{fmt.Sprintf("/ip4/%s/udp/4001/quic-v1", ip)}
-	cfg.environment = &environment{limits: &network.NullResourceManager{}, options: []libp2p.Option{
+	cfg.environment = &environment{limits: &network.NullResourceManager{}, circuit: s.circuit, options: []libp2p.Option{
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.QUICReuse(
@@ -88,11 +106,14 @@ func (s *simulation) nodeAt(ip net.IP, cfg Config) *simNode {
 			},
 			quicreuse.OverrideSourceIPSelector(func() (quicreuse.SourceIPSelector, error) { return sourceIP(ip), nil }),
 			quicreuse.OverrideListenUDP(func(_ string, a *net.UDPAddr) (net.PacketConn, error) {
-				return &cable{s.net.NewEndpoint(a, link), dead}, nil
+				if a.Port == 0 { // of a node that listens nowhere
+					a = &net.UDPAddr{IP: ip, Port: int(ports.Add(1))}
+				}
+				return &cable{s.net.NewEndpoint(a, link), dead, wall}, nil
 			}),
 		),
 	}}
-	return &simNode{run(s.t, cfg), dead}
+	return &simNode{run(s.t, cfg), dead, fmt.Sprintf("%s:4001", ip), wall}
 }
 
 type sourceIP net.IP
@@ -105,9 +126,27 @@ func (ip sourceIP) PreferredSourceIPForDestination(*net.UDPAddr) (net.IP, error)
 type cable struct {
 	*simnet.SimConn
 	dead *atomic.Bool
+	wall *firewall // nil: none
+}
+
+// A firewall lets in who was called a minute ago at most.
+type firewall struct {
+	called sync.Map // when, by address
+	banned sync.Map // addresses that never get in
+}
+
+func (f *firewall) passes(from net.Addr) bool {
+	if _, banned := f.banned.Load(from.String()); banned {
+		return false
+	}
+	when, ok := f.called.Load(from.String())
+	return ok && time.Since(when.(time.Time)) < time.Minute
 }
 
 func (c *cable) WriteTo(b []byte, to net.Addr) (int, error) {
+	if c.wall != nil {
+		c.wall.called.Store(to.String(), time.Now())
+	}
 	if c.dead.Load() {
 		return len(b), nil
 	}
@@ -117,7 +156,7 @@ func (c *cable) WriteTo(b []byte, to net.Addr) (int, error) {
 func (c *cable) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := c.SimConn.ReadFrom(b)
-		if err != nil || !c.dead.Load() {
+		if err != nil || !c.dead.Load() && (c.wall == nil || c.wall.passes(from)) {
 			return n, from, err
 		}
 	}

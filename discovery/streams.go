@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // Handle serves inbound streams of a protocol, each on a goroutine of its own
 // that ends with serve. serve owns the stream and closes or resets it; its ctx
 // ends when the node closes. One peer may have 16 streams of all handled
-// protocols open at once; further ones are reset.
+// protocols open at once, a relay of this node or one that it is a relay for 96;
+// further ones are reset.
 func (d *Discovery) Handle(proto protocol.ID, serve func(context.Context, network.Stream)) {
 	d.host.SetStreamHandler(proto, func(s network.Stream) {
 		p := s.Conn().RemotePeer()
@@ -45,8 +48,12 @@ func (d *Discovery) enter() bool {
 }
 
 // Open opens a stream to a node, dialling it if need be at to.Addrs or where
-// it was last seen. It works over a relayed connection, too. ctx bounds the
-// opening, not the stream.
+// it was last seen. ctx bounds the opening, not the stream.
+//
+// If there is a direct connection it is used; if there is none, a circuit is
+// as good, and nothing waits for a better one. A circuit is disposable: it
+// ends with its relay, after 4 hours, or after 8 MiB, and the stream with it.
+// Then Open finds another way.
 func (d *Discovery) Open(ctx context.Context, to peer.AddrInfo, proto protocol.ID) (network.Stream, error) {
 	if to.ID == d.ID() {
 		return nil, errors.New("open stream: that is this node")
@@ -54,7 +61,7 @@ func (d *Discovery) Open(ctx context.Context, to peer.AddrInfo, proto protocol.I
 	ctx = network.WithAllowLimitedConn(ctx, string(proto))
 	if !d.isConnected(to.ID) {
 		d.clearBackoff(to.ID) // a person who tries again has a reason
-		d.host.Peerstore().AddAddrs(to.ID, pickAddrs(to.Addrs, d.allowPrivate, 2*maxAddrs), peerstore.TempAddrTTL)
+		d.host.Peerstore().AddAddrs(to.ID, d.dialable(to.ID, to.Addrs), peerstore.TempAddrTTL)
 	}
 	s, err := d.host.NewStream(ctx, to.ID, proto)
 	if err != nil {
@@ -78,6 +85,17 @@ func converse(ctx context.Context, s network.Stream, f func() error) error {
 	}
 	_ = s.Close() // f has what it wanted
 	return nil
+}
+
+// dialable returns those of a peer's addresses that may be dialled.
+func (d *Discovery) dialable(p peer.ID, addrs []ma.Multiaddr) []ma.Multiaddr {
+	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a ma.Multiaddr) bool { return !d.gater.InterceptAddrDial(p, a) })
+	return pickAddrs(addrs, true, 2*maxAddrs)
+}
+
+// isDirect reports whether p is connected other than through a relay.
+func (d *Discovery) isDirect(p peer.ID) bool {
+	return d.host.Network().Connectedness(p) == network.Connected
 }
 
 func (d *Discovery) isConnected(p peer.ID) bool {

@@ -1,0 +1,119 @@
+package discovery
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const (
+	// lanService is what nodes on a LAN announce, under a random name, with
+	// their peer ID and addresses: that there is a node, and not whose.
+	lanService = "_anteroom._udp"
+
+	// maxLAN is how many nodes found on the LAN are remembered.
+	maxLAN = 16
+
+	// maxLANFailures is how often in a row one of them may be out of reach
+	// before it is forgotten, until it announces itself again.
+	maxLANFailures = 4
+)
+
+// neighbours are the nodes found on the LAN and where they were found: the
+// only private addresses that may be dialled if others may not. Whoever is on
+// the LAN can announce itself, so neighbours are asked and nothing more: they
+// learn a question, and who claims to be the answer without being it fails the
+// handshake inside the stream.
+type neighbours struct {
+	mu sync.Mutex
+	at map[peer.ID][]ma.Multiaddr
+}
+
+// has reports whether a is an address of p on the LAN.
+func (n *neighbours) has(p peer.ID, a ma.Multiaddr) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.ContainsFunc(n.at[p], a.Equal)
+}
+
+func (n *neighbours) knows(p peer.ID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.at[p] != nil
+}
+
+// add notes where p was found; it reports false if there are too many.
+func (n *neighbours) add(p peer.ID, addrs []ma.Multiaddr) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, known := n.at[p]; !known && len(n.at) >= maxLAN {
+		return false
+	}
+	n.at[p] = addrs
+	return true
+}
+
+func (n *neighbours) forget(p peer.ID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.at, p)
+}
+
+// keepLAN announces this node on the LAN and takes up those that announce
+// themselves, until ctx ends. The announcement follows the listeners'
+// addresses, which on a laptop change with the network.
+func (d *Discovery) keepLAN(ctx context.Context) {
+	var announced []ma.Multiaddr
+	stop := func() {}
+	defer func() { stop() }()
+	tick := time.NewTicker(lookAround)
+	defer tick.Stop()
+	for {
+		own, err := d.host.Network().InterfaceListenAddresses()
+		if err == nil && !slices.EqualFunc(own, announced, ma.Multiaddr.Equal) {
+			stop()
+			stop, announced = func() {}, own
+			service := mdns.NewMdnsService(d.host, lanService, found(d.found))
+			if err = service.Start(); err == nil {
+				stop = func() { _ = service.Close() }
+			}
+		}
+		if err != nil {
+			d.log.Warn("node not announced on the local network", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+type found func(peer.AddrInfo)
+
+// HandlePeerFound implements mdns.Notifee.
+func (f found) HandlePeerFound(info peer.AddrInfo) { f(info) }
+
+// found takes up a node that announced itself on the LAN.
+func (d *Discovery) found(info peer.AddrInfo) {
+	if info.ID == d.ID() || d.gater.blocked[info.ID] {
+		return
+	}
+	var addrs []ma.Multiaddr
+	for _, a := range pickAddrs(withoutCircuits(info.Addrs), true, maxAddrs) {
+		if reachable(a) == private {
+			addrs = append(addrs, a)
+		}
+	}
+	if len(addrs) == 0 || !d.gater.lan.add(info.ID, addrs) {
+		return
+	}
+	if err := d.book.putNeighbour(PeerInfo{ID: info.ID, Addrs: addrs}); err != nil {
+		d.log.Debug("node on the local network not taken up", "node", short(info.ID), "err", err)
+	}
+}

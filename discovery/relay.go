@@ -1,0 +1,380 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/pb"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
+	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const (
+	// circuitsPerPeer is how many circuits one peer may have through a relay of
+	// ours: for a hidden node, gateways that bring it guests at one time.
+	circuitsPerPeer = 64
+
+	// circuitsPerCaller is how many of them one caller may have, and
+	// callsPerMinute how often it may ask for one. A gateway needs one for each
+	// node that it has guests for.
+	circuitsPerCaller = 16
+	callsPerMinute    = 60
+
+	// maxCircuits is how many circuits a relay carries in all.
+	maxCircuits = 256
+
+	// maxGuests bounds Config.RelayFor.
+	maxGuests = 256
+
+	// relayTime bounds what is asked of a relay, dialling included.
+	relayTime = 2500 * time.Millisecond
+
+	// circuitTime bounds the wait for the node behind a relay.
+	circuitTime = 2 * relayTime
+
+	// circuitDelay is the head start of direct addresses on circuits.
+	circuitDelay = 200 * time.Millisecond
+
+	// A berth is renewed every renewEvery, although it lasts an hour: a relay
+	// that has forgotten it does not say so.
+	renewEvery = 10 * time.Minute
+
+	// refusedFor is how long a relay that refused is left alone: its operator
+	// has to change something first.
+	refusedFor = time.Minute
+
+	// addrsPerRelay is in how many ways one relay is named to others.
+	addrsPerRelay = 2
+
+	// Relays in use are pinged every pulseEvery; nodes behind them, by who
+	// called, every farPulse, which takes a third of a megabyte of a circuit's
+	// eight in four hours. Without a pulse it takes 30 s to notice that one is
+	// gone.
+	pulseEvery = 3 * time.Second
+	farPulse   = 4 * pulseEvery
+	pulseTime  = 4 * time.Second
+)
+
+// circuitLimit is what one circuit may carry: signalling for a day of
+// consultations, and no call. libp2p's limits, 128 KiB and 2 minutes, would
+// cut off whoever waits in a waiting room.
+var circuitLimit = relay.RelayLimit{Duration: 4 * time.Hour, Data: 8 << 20}
+
+// newRelay starts the relay service, for cfg.RelayFor alone. Limits by address
+// or network, which keep strangers from taking all places, would only hurt:
+// one provider's customers can share an address.
+func (d *Discovery) newRelay(cfg Config) (*relay.Relay, error) {
+	if len(cfg.RelayFor) > maxGuests {
+		return nil, fmt.Errorf("for more than %d nodes", maxGuests)
+	}
+	for _, p := range cfg.RelayFor {
+		if p.Validate() != nil || p == d.ID() {
+			return nil, errors.New("for a node without ID, or for itself")
+		}
+	}
+	limit := circuitLimit
+	if env := cfg.environment; env != nil && env.circuit.Data != 0 {
+		limit = env.circuit
+	}
+	guests := len(cfg.RelayFor)
+	return relay.New(d.host,
+		relay.WithACL(&accessList{
+			guests:  setOf(cfg.RelayFor),
+			network: d.host.Network(),
+			calls:   newLimiter(time.Minute/callsPerMinute, circuitsPerCaller),
+		}),
+		relay.WithResources(relay.Resources{
+			Limit:                 &limit,
+			ReservationTTL:        time.Hour,
+			MaxReservations:       guests,
+			MaxReservationsPerIP:  guests,
+			MaxReservationsPerASN: guests,
+			MaxCircuits:           circuitsPerPeer,
+			BufferSize:            4 << 10, // twice for each circuit
+		}),
+		relay.WithReservationAddressFilter(func(a ma.Multiaddr) bool {
+			return !isCircuit(a) && reachable(a).allowed(cfg.AllowPrivate)
+		}),
+	)
+}
+
+// An accessList holds those that a relay serves. Whoever knows where they are
+// may call them: that is what they are there for.
+type accessList struct {
+	guests  map[peer.ID]bool // never changes
+	network network.Network
+	calls   *limiter
+}
+
+var _ relay.ACLFilter = (*accessList)(nil)
+
+// AllowReserve implements relay.ACLFilter. A guest that comes from another
+// address than before has moved, and callers must not be sent to where it was:
+// that connection would swallow them until it is known to be dead.
+func (l *accessList) AllowReserve(p peer.ID, from ma.Multiaddr) bool {
+	if !l.guests[p] {
+		return false
+	}
+	for _, c := range l.network.ConnsToPeer(p) {
+		a := c.RemoteMultiaddr()
+		if c.Stat().Direction == network.DirInbound && !isCircuit(a) && !a.Equal(from) {
+			_ = c.Close()
+		}
+	}
+	return true
+}
+
+// AllowConnect implements relay.ACLFilter. libp2p has one bound for callers and
+// called; theirs must be lower, lest one caller take all places of a guest.
+func (l *accessList) AllowConnect(from peer.ID, _ ma.Multiaddr, to peer.ID) bool {
+	if !l.guests[to] || !l.calls.allow(from) {
+		return false
+	}
+	circuits := 0
+	for _, c := range l.network.ConnsToPeer(from) {
+		for _, s := range c.GetStreams() {
+			if s.Protocol() == proto.ProtoIDv2Hop { // each is one, this call included
+				circuits++
+			}
+		}
+	}
+	return circuits <= circuitsPerCaller
+}
+
+// A berth is this node's place at one of its relays.
+type berth struct {
+	PeerInfo               // as configured
+	wake     chan struct{} // ticks when the connection came or went; full: a tick is waiting
+
+	// guarded by Discovery.mu
+	addrs   []ma.Multiaddr // at which the relay takes calls for us; none: it does not
+	expires time.Time
+	refused bool
+}
+
+func newBerths(relays []PeerInfo) (berths []*berth) {
+	for _, r := range relays {
+		berths = append(berths, &berth{PeerInfo: r, wake: make(chan struct{}, 1)})
+	}
+	return berths
+}
+
+// circuits are the addresses of this node at its relays: of every relay the
+// best, then of every relay the next.
+func (d *Discovery) circuits() (circuits []ma.Multiaddr) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range addrsPerRelay {
+		for _, b := range d.berths {
+			if i < len(b.addrs) {
+				circuits = append(circuits, b.addrs[i])
+			}
+		}
+	}
+	return circuits
+}
+
+// keepBerth keeps a place at one relay until ctx ends; keepConnected keeps the
+// connection. libp2p's AutoRelay would do it for a crowd of strangers: it dials
+// as soon as it is made, asks relays in turn, and a relay that died takes it
+// the time of a connection to notice.
+func (d *Discovery) keepBerth(ctx context.Context, b *berth) {
+	defer d.setBerth(b, nil, time.Time{}, false)
+	var renew time.Time // the berth is good until then
+	var ropes []string  // if one of these connections lasts
+	for {
+		wait := pulseEvery // the end of one connection and the start of the next can pass unseen
+		now := time.Now()
+		conns := d.directConns(b.ID)
+		switch {
+		case len(conns) == 0:
+			d.setBerth(b, nil, time.Time{}, false)
+		case now.Before(renew) && slices.ContainsFunc(conns, func(id string) bool { return slices.Contains(ropes, id) }):
+		default:
+			var err error
+			ropes = conns
+			if renew, err = d.reserve(ctx, b); refused(err) {
+				wait = refusedFor
+			}
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-b.wake:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// directConns returns the IDs of this node's connections to p that are not
+// circuits.
+func (d *Discovery) directConns(p peer.ID) (ids []string) {
+	for _, c := range d.host.Network().ConnsToPeer(p) {
+		if !c.Stat().Limited {
+			ids = append(ids, c.ID())
+		}
+	}
+	return ids
+}
+
+// reserve asks a relay to take calls for this node and returns when to ask
+// again.
+func (d *Discovery) reserve(ctx context.Context, b *berth) (renew time.Time, err error) {
+	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "reserve"), relayTime)
+	defer cancel()
+	r, err := client.Reserve(ctx, d.host, peer.AddrInfo{ID: b.ID})
+	if err != nil {
+		if d.setBerth(b, nil, time.Time{}, refused(err)) {
+			d.log.Warn("relay takes no calls for this node", "node", short(b.ID), "err", err)
+		}
+		return time.Time{}, err
+	}
+	circuit, err := ma.NewMultiaddr("/p2p/" + b.ID.String() + "/p2p-circuit")
+	if err != nil {
+		return time.Time{}, fmt.Errorf("name relay: %w", err)
+	}
+	var addrs []ma.Multiaddr
+	for _, a := range slices.Concat(r.Addrs, b.Addrs) {
+		if direct, _ := peer.SplitAddr(a); direct != nil && !isCircuit(direct) {
+			addrs = append(addrs, direct.Encapsulate(circuit))
+		}
+	}
+	addrs = pickAddrs(addrs, d.allowPrivate, addrsPerRelay)
+	if d.setBerth(b, addrs, r.Expiration, false) {
+		d.log.Info("relay takes calls for this node", "node", short(b.ID))
+	}
+	now := time.Now()
+	return now.Add(min(renewEvery, max(relayBackoff, r.Expiration.Sub(now)/2))), nil
+}
+
+// refused reports whether a relay answered, and said no.
+func refused(err error) bool {
+	var reason client.ReservationError
+	return errors.As(err, &reason) &&
+		(reason.Status == pb.Status_PERMISSION_DENIED || reason.Status == pb.Status_RESERVATION_REFUSED)
+}
+
+// setBerth notes how things stand at a relay, tells those who watch addresses
+// if they changed, and reports whether there is news.
+func (d *Discovery) setBerth(b *berth, addrs []ma.Multiaddr, expires time.Time, refused bool) (news bool) {
+	d.mu.Lock()
+	moved := !slices.EqualFunc(b.addrs, addrs, ma.Multiaddr.Equal)
+	news = moved || b.refused != refused
+	b.addrs, b.expires, b.refused = addrs, expires, refused
+	d.mu.Unlock()
+	if moved {
+		d.tellWatchers()
+	}
+	return news
+}
+
+// keepPulse closes connections to relays in use, and through relays, whose
+// other end has gone, until ctx ends.
+func (d *Discovery) keepPulse(ctx context.Context) {
+	ticker := time.NewTicker(pulseEvery)
+	defer ticker.Stop()
+	var pings sync.WaitGroup
+	defer pings.Wait()
+	busy := make(map[peer.ID]bool)
+	ended := make(chan peer.ID) // nobody is left to receive once ctx has ended
+	for n := time.Duration(0); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case p := <-ended:
+			delete(busy, p)
+		case <-ticker.C:
+			n += pulseEvery
+			for p := range d.lifelines(n%farPulse == 0) {
+				if busy[p] {
+					continue
+				}
+				busy[p] = true
+				pings.Go(func() { // ends by pulseTime
+					d.feelPulse(ctx, p)
+					select {
+					case ended <- p:
+					case <-ctx.Done():
+					}
+				})
+			}
+		}
+	}
+}
+
+// lifelines are the peers on whom circuits hang: relays, and those at the far
+// end of one if wanted.
+func (d *Discovery) lifelines(far bool) map[peer.ID]bool {
+	lines := make(map[peer.ID]bool)
+	for _, b := range d.berths {
+		if d.isDirect(b.ID) {
+			lines[b.ID] = true
+		}
+	}
+	for _, c := range d.host.Network().Conns() {
+		e, _ := parseEndpoint(c.RemoteMultiaddr())
+		if e.relay == "" {
+			continue
+		}
+		lines[e.relay] = true
+		if p := c.RemotePeer(); far && c.Stat().Direction == network.DirOutbound && !d.isDirect(p) {
+			lines[p] = true
+		}
+	}
+	return lines
+}
+
+// feelPulse closes the connections to p if it does not answer. Whoever refuses
+// is alive.
+func (d *Discovery) feelPulse(ctx context.Context, p peer.ID) {
+	pinging, cancel := context.WithTimeout(network.WithNoDial(ctx, "pulse"), pulseTime)
+	defer cancel()
+	<-ping.Ping(pinging, d.host, p)
+	if ctx.Err() == nil && errors.Is(pinging.Err(), context.DeadlineExceeded) {
+		d.log.Debug("connection without life closed", "node", short(p))
+		d.forgetCircuits(p)
+		_ = d.host.Network().ClosePeer(p)
+	}
+}
+
+// forgetCircuits forgets that peers with circuits through a relay can be had
+// there, so that the next call does not begin with the relay that is gone.
+func (d *Discovery) forgetCircuits(relay peer.ID) {
+	for _, c := range d.host.Network().Conns() {
+		if e, _ := parseEndpoint(c.RemoteMultiaddr()); e.relay != relay {
+			continue
+		}
+		stale := slices.DeleteFunc(d.host.Peerstore().Addrs(c.RemotePeer()), func(a ma.Multiaddr) bool {
+			e, _ := parseEndpoint(a)
+			return e.relay != relay
+		})
+		d.host.Peerstore().SetAddrs(c.RemotePeer(), stale, 0)
+	}
+}
+
+func idsOf(peers []PeerInfo) (ids []peer.ID) {
+	for _, p := range peers {
+		ids = append(ids, p.ID)
+	}
+	return ids
+}
+
+func setOf(ids []peer.ID) map[peer.ID]bool {
+	set := make(map[peer.ID]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
+}
