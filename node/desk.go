@@ -62,6 +62,17 @@ func (n *Node) Seats(appointment string) map[wire.MemberID]wire.SeatState {
 	return seats
 }
 
+// Create makes an appointment. One that hides addresses needs a relay, or it
+// is a *practice.InvalidError.
+func (n *Node) Create(ctx context.Context, practitioner string, a practice.New) (practice.Appointment, error) {
+	if a.RelayOnly && !n.HasRelay() {
+		return practice.Appointment{}, &practice.InvalidError{
+			Field: "hide_addresses", Message: "Addresses can only be hidden behind a relay, and this node has none: set relay.listen, or relay.borrow_from.",
+		}
+	}
+	return n.Practice.Create(ctx, practitioner, a)
+}
+
 // Cancel ends an appointment: its links say so from now on, and who is in the
 // room is sent away.
 func (n *Node) Cancel(ctx context.Context, appointment string) error {

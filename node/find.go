@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -26,6 +27,10 @@ const (
 	replicaHeadStart = 300 * time.Millisecond
 )
 
+// errNotOurGuest keeps this node from serving its page to guests of practices
+// that have not agreed to that.
+var errNotOurGuest = errors.New("the guest's practice is not among those that this page may be served for")
+
 // isMine reports whether an invite of this node has rid.
 func (n *Node) isMine(rid [32]byte) bool {
 	_, err := n.Practice.Lookup(n.lifetime, rid)
@@ -33,12 +38,15 @@ func (n *Node) isMine(rid [32]byte) bool {
 }
 
 // dialHome finds the node that key's invite was made on and opens a stream to it.
-func (n *Node) dialHome(ctx context.Context, key invite.RendezvousKey) (wire.Conn, error) {
+func (n *Node) dialHome(ctx context.Context, key invite.RendezvousKey, public bool) (wire.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
 	home, err := n.find(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("find home node: %w", err)
+	}
+	if public && !slices.Contains(n.GuestsOf, home.ID) {
+		return nil, errNotOurGuest
 	}
 	s, err := n.Discovery.Open(ctx, home, signalProtocol)
 	if err != nil {

@@ -22,7 +22,10 @@ import (
 //
 // The guest's first frame tells where to look; everything behind it is sealed
 // between the guest and the home node. PROTOCOL.md, "The handshake".
-func (n *Node) Join(ctx context.Context, conn wire.Conn) error {
+//
+// A guest who came in through the public page gets the page from this node, so
+// they are carried to nodes of GuestsOf alone.
+func (n *Node) Join(ctx context.Context, conn wire.Conn, public bool) error {
 	key, err := rendezvous.RecvKey(conn)
 	if err != nil {
 		conn.Close(wire.ErrBadMessage)
@@ -31,7 +34,7 @@ func (n *Node) Join(ctx context.Context, conn wire.Conn) error {
 	if n.isMine(key.RID()) {
 		return n.Accept(ctx, conn)
 	}
-	remote, err := n.dialHome(ctx, key)
+	remote, err := n.dialHome(ctx, key, public)
 	if err != nil {
 		conn.Close(wire.ErrNotFound)
 		return fmt.Errorf("dial home node: %w", err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
 	"anteroom/discovery"
@@ -31,7 +32,7 @@ const signalProtocol = "/anteroom/signal/1"
 // cleared away.
 const sweepEvery = time.Minute
 
-// Config is what a Node is made of. All fields but Echo are required.
+// Config is what a Node is made of. Practice, Discovery and Log are required.
 type Config struct {
 	Practice  *practice.Practice
 	Discovery *discovery.Discovery
@@ -42,6 +43,18 @@ type Config struct {
 	// or ctx ends. Nil: there are no test calls.
 	Echo func(ctx context.Context, gateway, link string) error
 
+	// Relay grants a seat of a call a place on this node's relay until a time.
+	// What it knows the call by tells nobody anything. Nil: there is no relay.
+	Relay func(call string, until time.Time) []wire.ICEServer
+
+	// LendTo are the nodes whose calls may use the relay here, Lenders those
+	// whose relays calls from here may use.
+	LendTo, Lenders []peer.ID
+
+	// GuestsOf are the nodes whose guests may come in through this node's
+	// public page: who serves a page could change it.
+	GuestsOf []peer.ID
+
 	// DHTOnly leaves the direct question to peers out of look-ups.
 	DHTOnly bool
 }
@@ -50,6 +63,8 @@ type Config struct {
 type Node struct {
 	Config
 	publisher *publisher
+	lenders   lenders
+	secret    []byte // what callName is made with
 
 	mu       sync.Mutex
 	rooms    map[string]*openRoom
@@ -69,10 +84,11 @@ type openRoom struct {
 
 // New returns a node that answers its peers' questions and guests at once.
 func New(cfg Config) *Node {
-	n := &Node{Config: cfg, rooms: make(map[string]*openRoom), changed: make(map[chan struct{}]bool)}
+	n := &Node{Config: cfg, rooms: make(map[string]*openRoom), changed: make(map[chan struct{}]bool), secret: random32()}
 	n.lifetime, n.stop = context.WithCancelCause(context.Background())
 	n.publisher = newPublisher(cfg.Discovery, cfg.Log)
 	cfg.Discovery.SetFinder(n.isMine)
+	cfg.Discovery.Handle(lendProtocol, n.lend)
 	cfg.Discovery.Handle(signalProtocol, func(ctx context.Context, s network.Stream) {
 		if err := n.Accept(ctx, rendezvous.Stream(s)); err != nil {
 			n.Log.Debug("guest from another node left", "err", err)
@@ -88,6 +104,7 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.Discovery.Run(ctx) })
 	g.Go(func() error { n.publish(ctx); return nil })
 	g.Go(func() error { n.relayChanges(ctx); return nil })
+	g.Go(func() error { n.tryLenders(ctx); return nil })
 	g.Go(func() error { n.sweep(ctx); return nil })
 	err := g.Wait()
 	n.stop(wire.ErrGoingAway)

@@ -20,6 +20,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	record "github.com/libp2p/go-libp2p-record"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/goleak"
 
 	"anteroom/discovery"
@@ -68,6 +69,25 @@ func TestGuestThroughAnotherNode(t *testing.T) {
 	host.Say(&wire.End{})
 	if bye := nodetest.Expect[*wire.Bye](guest, nil); bye.Code != wire.CodeEnded {
 		t.Errorf("bye %s", bye.Code)
+	}
+}
+
+// Who serves a page could change it, so a public page is for guests of
+// practices on a list; whoever uses their own node's page may go anywhere.
+func TestPublicPageIsForGuestsOfTheList(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	a := home.Appointment("Patient")
+	through := nodetest.Options{Peers: []discovery.PeerInfo{home.Info()}, Public: true}
+	if _, err := nodetest.Start(t, "B", through).Guest(*a.Invites[0].Link); err == nil {
+		t.Error("a guest of another practice came in through a public page")
+	}
+	through.GuestsOf = []peer.ID{home.Info().ID}
+	if _, err := nodetest.Start(t, "C", through).Guest(*a.Invites[0].Link); err != nil {
+		t.Errorf("a guest of a practice on the list did not: %v", err)
+	}
+	own := nodetest.Start(t, "D", nodetest.Options{Public: true})
+	if _, err := own.Guest(*own.Appointment("Patient").Invites[0].Link); err != nil {
+		t.Errorf("a guest of this practice did not: %v", err)
 	}
 }
 
@@ -291,7 +311,7 @@ func TestJoinNeedsAKeyFrame(t *testing.T) {
 	for _, frame := range [][]byte{nil, {1}, make([]byte, 33), append([]byte{2}, make([]byte, 32)...), make([]byte, 1000)} {
 		here, there := wire.Pipe()
 		done := make(chan error, 1)
-		go func() { done <- home.Join(context.Background(), there) }()
+		go func() { done <- home.Join(context.Background(), there, false) }()
 		here.Send(frame)
 		if _, err := here.Recv(); !errors.Is(err, wire.ErrBadMessage) && !errors.Is(err, io.EOF) && !errors.Is(err, wire.ErrNotFound) {
 			t.Errorf("frame of %d bytes: %v", len(frame), err)

@@ -45,7 +45,8 @@ func (n *Node) greeting(ctx context.Context, a practice.Appointment) (*wire.Welc
 		SID:          random32(),
 		Confirm:      random32(),
 		Resume:       random32(),
-		ICEServers:   []wire.ICEServer{},
+		ICEServers:   n.iceServers(ctx, a),
+		RelayOnly:    a.RelayOnly,
 		Demo:         a.Test,
 	}, nil
 }

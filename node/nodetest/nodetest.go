@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"anteroom/discovery"
 	"anteroom/node"
 	"anteroom/node/practice"
@@ -31,6 +33,13 @@ type Options struct {
 	Log       *slog.Logger
 	Clock     func() time.Time
 	Dir       string // where it was before; empty: a new one
+
+	Public   bool // guests come in through the public page
+	GuestsOf []peer.ID
+
+	Relay   func(call string, until time.Time) []wire.ICEServer
+	LendTo  []peer.ID
+	Lenders []peer.ID
 }
 
 // A Node runs until its test ends, or Stop.
@@ -40,6 +49,7 @@ type Node struct {
 	Dir          string
 
 	t    testing.TB
+	o    Options
 	stop context.CancelFunc
 	done chan struct{}
 	once sync.Once
@@ -73,8 +83,11 @@ func Start(t testing.TB, name string, o Options) *Node {
 	check(t, err)
 
 	n := &Node{
-		Node:         node.New(node.Config{Practice: p, Discovery: d, Log: o.Log, DHTOnly: o.DHTOnly}),
-		Practitioner: who[0], Dir: o.Dir, t: t, done: make(chan struct{}),
+		Node: node.New(node.Config{
+			Practice: p, Discovery: d, Log: o.Log, DHTOnly: o.DHTOnly,
+			Relay: o.Relay, LendTo: o.LendTo, Lenders: o.Lenders, GuestsOf: o.GuestsOf,
+		}),
+		Practitioner: who[0], Dir: o.Dir, t: t, o: o, done: make(chan struct{}),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
@@ -133,7 +146,7 @@ type Member struct {
 func (n *Node) Guest(link invite.Link) (*Member, error) {
 	here, there := wire.Pipe()
 	m := &Member{t: n.t, Done: make(chan error, 1)}
-	go func() { m.Done <- n.Join(n.t.Context(), there) }() // ends with the guest
+	go func() { m.Done <- n.Join(n.t.Context(), there, n.o.Public) }() // ends with the guest
 	if err := rendezvous.SendKey(here, link.Keys().Rendezvous); err != nil {
 		return nil, err
 	}

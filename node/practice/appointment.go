@@ -31,6 +31,7 @@ type Appointment struct {
 	Starts       time.Time
 	Minutes      int
 	Test         bool // a try-out, not a consultation
+	RelayOnly    bool // nobody in the call learns another's address
 	Cancelled    bool
 	Invites      []Invite // by position; one that was replaced is not among them
 }
@@ -91,6 +92,9 @@ type New struct {
 	Label   string    // up to wire.MaxLabel code points, may be empty
 	Guests  []string  // 1 to 3 labels, likewise
 	Test    bool
+	// RelayOnly sends everything through a relay, so that nobody in the call
+	// learns another's address.
+	RelayOnly bool
 }
 
 // check returns n in its final form, or an *InvalidError.
@@ -172,6 +176,7 @@ const (
 	planVersion   = 1
 	planTest      = 1 << 0
 	planCancelled = 1 << 1
+	planRelayOnly = 1 << 2
 )
 
 // encodePlan returns version | be64 start, Unix seconds | be16 minutes | flags.
@@ -182,6 +187,9 @@ func (a Appointment) encodePlan() []byte {
 	}
 	if a.Cancelled {
 		flags |= planCancelled
+	}
+	if a.RelayOnly {
+		flags |= planRelayOnly
 	}
 	out := binary.BigEndian.AppendUint64([]byte{planVersion}, uint64(a.Starts.Unix()))
 	return append(binary.BigEndian.AppendUint16(out, uint16(a.Minutes)), flags)
@@ -195,5 +203,6 @@ func (a *Appointment) decodePlan(b []byte) error {
 	a.Minutes = int(binary.BigEndian.Uint16(b[9:]))
 	a.Test = b[11]&planTest != 0
 	a.Cancelled = b[11]&planCancelled != 0
+	a.RelayOnly = b[11]&planRelayOnly != 0
 	return nil
 }

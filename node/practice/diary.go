@@ -20,7 +20,7 @@ func (p *Practice) Create(ctx context.Context, practitioner string, n New) (Appo
 	if err != nil {
 		return Appointment{}, err
 	}
-	a := Appointment{ID: newID(16), Practitioner: practitioner, Label: n.Label, Starts: n.Starts, Minutes: n.Minutes, Test: n.Test}
+	a := Appointment{ID: newID(16), Practitioner: practitioner, Label: n.Label, Starts: n.Starts, Minutes: n.Minutes, Test: n.Test, RelayOnly: n.RelayOnly}
 	var rows []inviteRow
 	for i, label := range n.Guests {
 		inv, row, err := p.newInvite(a.ID, i, label)

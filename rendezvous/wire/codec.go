@@ -141,10 +141,13 @@ func (b *Welcome) valid() bool {
 		integers(b.Now, b.Opens, b.Starts, b.Ends) && text(b.Practice, MaxLabel) && text(b.Practitioner, MaxLabel) &&
 		len(b.SID) == 32 && len(b.Confirm) == 32 && len(b.Resume) == 32 &&
 		b.ICEServers != nil && len(b.ICEServers) <= MaxICEServers &&
-		all(b.ICEServers, func(s ICEServer) bool {
-			return s.URLs != nil && len(s.URLs) <= MaxICEServers && text(s.Username, 256) && text(s.Credential, 256) &&
-				all(s.URLs, func(u string) bool { return text(u, 256) })
-		})
+		all(b.ICEServers, ICEServer.Valid)
+}
+
+// Valid reports whether s may be part of a Welcome.
+func (s ICEServer) Valid() bool {
+	return s.URLs != nil && len(s.URLs) <= MaxICEServers && text(s.Username, 256) && text(s.Credential, 256) &&
+		all(s.URLs, func(u string) bool { return text(u, 256) })
 }
 
 func (b *Join) valid() bool {

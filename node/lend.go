@@ -1,0 +1,214 @@
+package node
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"anteroom/node/practice"
+	"anteroom/rendezvous/wire"
+)
+
+// lendProtocol asks a node for a place on its relay. PROTOCOL.md, "Relays".
+const lendProtocol = "/anteroom/relay/1"
+
+const (
+	// callSize is the length of what a relay knows a call by, bytes.
+	callSize = 16
+
+	// lendTime is how long a welcome waits for a lender. One that did not lend
+	// when it was last tried, every tryEvery, is not waited for.
+	lendTime = time.Second
+	tryEvery = 5 * time.Second
+
+	// longestLoan bounds how far ahead a lender gives credentials: a day is
+	// longer than any appointment with its window.
+	longestLoan = 24 * time.Hour
+
+	// maxLoan is more than a list of wire.MaxICEServers relays takes.
+	maxLoan = 8 << 10
+)
+
+// iceServers returns the relays for one seat of a, with credentials of its own
+// that end with the window: this node's and those that it may borrow.
+func (n *Node) iceServers(ctx context.Context, a practice.Appointment) []wire.ICEServer {
+	call := n.callName(a.ID)
+	servers := []wire.ICEServer{}
+	if n.Relay != nil {
+		servers = append(servers, n.Relay(hex.EncodeToString(call[:]), a.Closes())...)
+	}
+	servers = append(servers, n.borrow(ctx, n.lenders.willing(n.Lenders), call, a.Closes())...)
+	return servers[:min(len(servers), wire.MaxICEServers)]
+}
+
+// HasRelay reports whether calls of this node have a relay now: its own, or
+// one that was lent when last asked for.
+func (n *Node) HasRelay() bool {
+	return n.Relay != nil || n.lenders.any()
+}
+
+// tryLenders finds out, before somebody needs it, which lenders lend.
+func (n *Node) tryLenders(ctx context.Context) {
+	if len(n.Lenders) == 0 {
+		return
+	}
+	tick := time.NewTicker(tryEvery)
+	defer tick.Stop()
+	for {
+		n.borrow(ctx, n.Lenders, n.callName("nobody's"), n.Practice.Now().Add(time.Minute))
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// callName is what relays know the call of an appointment by: the same for all
+// its seats, and nothing to anybody outside this process.
+func (n *Node) callName(appointment string) (name [callSize]byte) {
+	mac := hmac.New(sha256.New, n.secret)
+	mac.Write([]byte(appointment))
+	copy(name[:], mac.Sum(nil))
+	return name
+}
+
+// lend answers a node that asks for a place on the relay here.
+func (n *Node) lend(_ context.Context, s network.Stream) {
+	defer s.Close()
+	from := s.Conn().RemotePeer()
+	if n.Relay == nil || !slices.Contains(n.LendTo, from) {
+		s.Reset()
+		return
+	}
+	s.SetDeadline(time.Now().Add(10 * time.Second))
+	var request [callSize + 8]byte
+	if _, err := io.ReadFull(s, request[:]); err != nil {
+		s.Reset()
+		return
+	}
+	until := time.Unix(int64(binary.BigEndian.Uint64(request[callSize:])), 0)
+	if latest := time.Now().Add(longestLoan); until.After(latest) {
+		until = latest
+	}
+	// Two borrowers must not meet in one call, whatever they call it.
+	call := sha256.Sum256(append([]byte(from), request[:callSize]...))
+	if err := json.NewEncoder(s).Encode(n.Relay(hex.EncodeToString(call[:callSize]), until)); err != nil {
+		s.Reset()
+	}
+}
+
+// lenders remembers how each answered last.
+type lenders struct {
+	mu   sync.Mutex
+	lent map[peer.ID]bool
+}
+
+// borrow asks lenders at once and returns what those gave that answered in time.
+func (n *Node) borrow(ctx context.Context, lenders []peer.ID, call [callSize]byte, until time.Time) (servers []wire.ICEServer) {
+	ctx, cancel := context.WithTimeout(ctx, lendTime)
+	defer cancel()
+	loans := make(chan []wire.ICEServer, len(lenders)) // all fit: nobody waits for a reader
+	for _, id := range lenders {
+		go func() { // ends with ctx
+			loan, err := n.askLender(ctx, id, call, until)
+			if n.lenders.answered(id, err == nil) && n.lifetime.Err() == nil {
+				if err == nil {
+					n.Log.Info("relay lent", "node", shortID(id))
+				} else {
+					n.Log.Warn("relay not lent", "node", shortID(id), "err", err)
+				}
+				n.tick()
+			}
+			loans <- loan
+		}()
+	}
+	for range lenders {
+		servers = append(servers, <-loans...)
+	}
+	return servers
+}
+
+func (n *Node) askLender(ctx context.Context, id peer.ID, call [callSize]byte, until time.Time) ([]wire.ICEServer, error) {
+	s, err := n.Discovery.Open(ctx, peer.AddrInfo{ID: id}, lendProtocol)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	defer context.AfterFunc(ctx, func() { s.Reset() })()
+	if _, err := s.Write(binary.BigEndian.AppendUint64(call[:], uint64(until.Unix()))); err != nil {
+		return nil, fmt.Errorf("ask for a place: %w", err)
+	}
+	if err := s.CloseWrite(); err != nil {
+		return nil, fmt.Errorf("ask for a place: %w", err)
+	}
+	var loan []wire.ICEServer
+	if err := json.NewDecoder(io.LimitReader(s, maxLoan)).Decode(&loan); err != nil {
+		return nil, fmt.Errorf("read credentials: %w", err)
+	}
+	for _, server := range loan {
+		if !server.Valid() || slices.ContainsFunc(server.URLs, notRelayURL) {
+			return nil, fmt.Errorf("read credentials: %w", wire.ErrBadMessage)
+		}
+	}
+	return loan, nil
+}
+
+// notRelayURL reports whether url is none of RFC 7064 and RFC 7065.
+func notRelayURL(url string) bool {
+	scheme, _, _ := strings.Cut(url, ":")
+	return scheme != "turn" && scheme != "turns" && scheme != "stun"
+}
+
+// willing returns those of all that lent when last asked.
+func (l *lenders) willing(all []peer.ID) (ids []peer.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, id := range all {
+		if l.lent[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// answered notes whether id lent, and reports whether that is news.
+func (l *lenders) answered(id peer.ID, lent bool) (news bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lent == nil {
+		l.lent = make(map[peer.ID]bool)
+	}
+	before, asked := l.lent[id]
+	l.lent[id] = lent
+	return !asked || before != lent
+}
+
+func (l *lenders) any() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, lent := range l.lent {
+		if lent {
+			return true
+		}
+	}
+	return false
+}
+
+// shortID is what logs call a node.
+func shortID(id peer.ID) string {
+	text := id.String()
+	return text[len(text)-6:]
+}

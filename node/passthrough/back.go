@@ -1,0 +1,121 @@
+package passthrough
+
+import (
+	"context"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// A Back is a listener whose connections come from public nodes, as they were
+// made there. The caller terminates TLS.
+type Back struct {
+	fronts  []peer.ID
+	address bool
+	conns   chan net.Conn
+	done    chan struct{}
+	once    sync.Once
+}
+
+var _ net.Listener = (*Back)(nil)
+
+// NewBack returns a listener for what fronts pass on. With address, each
+// connection's RemoteAddr is the client's, as the front says; otherwise it is
+// nobody's and all clients look alike.
+func NewBack(fronts []peer.ID, address bool) *Back {
+	return &Back{fronts: fronts, address: address, conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+// Serve handles a stream of Protocol; it returns when the connection is over.
+func (b *Back) Serve(ctx context.Context, s network.Stream) {
+	front := s.Conn().RemotePeer()
+	if !slices.Contains(b.fronts, front) {
+		s.Reset()
+		return
+	}
+	conn := &passed{Stream: s, client: noAddress, closed: make(chan struct{})}
+	if err := b.greet(conn); err != nil {
+		s.Reset()
+		return
+	}
+	defer context.AfterFunc(ctx, func() { s.Reset() })()
+	select {
+	case b.conns <- conn:
+	case <-b.done:
+		s.Reset()
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-conn.closed:
+	case <-ctx.Done():
+	}
+}
+
+func (b *Back) greet(conn *passed) error {
+	conn.SetDeadline(time.Now().Add(openTime))
+	defer conn.SetDeadline(time.Time{})
+	if !b.address {
+		_, err := conn.Write([]byte{wantsNothing})
+		return err
+	}
+	if _, err := conn.Write([]byte{wantsAddress}); err != nil {
+		return err
+	}
+	var said [addressSize]byte
+	if _, err := io.ReadFull(conn, said[:]); err != nil {
+		return err
+	}
+	if client := decodeAddress(said); client.IP.IsGlobalUnicast() {
+		conn.client = client // of this computer it would be somebody else's
+	}
+	return nil
+}
+
+// Accept implements net.Listener.
+func (b *Back) Accept() (net.Conn, error) {
+	select {
+	case conn := <-b.conns:
+		return conn, nil
+	case <-b.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener. Connections that were accepted go on.
+func (b *Back) Close() error {
+	b.once.Do(func() { close(b.done) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (b *Back) Addr() net.Addr { return noAddress }
+
+// noAddress is a client's whose address the public node keeps.
+var noAddress net.Addr = &net.TCPAddr{IP: net.IPv6unspecified}
+
+// A passed connection is a stream that looks like the TCP connection which it
+// carries.
+type passed struct {
+	network.Stream
+	client net.Addr
+	closed chan struct{}
+	once   sync.Once
+}
+
+var _ net.Conn = (*passed)(nil)
+
+func (c *passed) LocalAddr() net.Addr  { return noAddress }
+func (c *passed) RemoteAddr() net.Addr { return c.client }
+
+// Close implements net.Conn: what was written still arrives.
+func (c *passed) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Stream.Close()
+}

@@ -1,0 +1,273 @@
+package passthrough
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/time/rate"
+)
+
+const (
+	// helloTime is how long a client may take to say whom it wants.
+	helloTime = 5 * time.Second
+
+	// openTime is how long the hidden node may take to answer.
+	openTime = 10 * time.Second
+
+	// idleTime ends a connection that carries nothing: a page's WebSocket is
+	// pinged every 15 s.
+	idleTime = 2 * time.Minute
+
+	// maxHellos bounds the connections of which it is not known yet whom they want.
+	maxHellos = 256
+
+	// What one practice may have: connections at once, and new ones a second.
+	maxConns     = 80 // fewer than a hidden node takes from one of its relays
+	connsPerSec  = 20
+	connsAtStart = 60
+)
+
+// A Front passes connections on by name. Its zero value is not usable.
+type Front struct {
+	opener Opener
+	log    *slog.Logger
+	routes map[string]*route // by server name, in lower case
+
+	conns sync.WaitGroup
+}
+
+// A route is one name and the node that has its certificate.
+type route struct {
+	to   peer.ID
+	open atomic.Int64
+	rate *rate.Limiter
+}
+
+// NewFront returns a Front that passes the connections for each name in routes
+// on to its node, and nothing else to anybody.
+func NewFront(opener Opener, routes map[string]peer.ID, log *slog.Logger) *Front {
+	f := &Front{opener: opener, log: log, routes: make(map[string]*route)}
+	for name, to := range routes {
+		f.routes[strings.ToLower(name)] = &route{to: to, rate: rate.NewLimiter(connsPerSec, connsAtStart)}
+	}
+	return f
+}
+
+// Listen takes connections from l until l is closed, and returns a listener
+// for those that no route is for: the node's own. Closing it closes l and
+// waits for the connections that are being passed on, which it ends.
+func (f *Front) Listen(l net.Listener) net.Listener {
+	ctx, cancel := context.WithCancel(context.Background())
+	own := &ownListener{Listener: l, conns: make(chan net.Conn), done: ctx.Done(), end: cancel, wait: f.conns.Wait}
+	f.conns.Go(func() { // ends when l is closed
+		defer cancel()
+		hellos := make(chan struct{}, maxHellos)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				own.fail(err)
+				return
+			}
+			select {
+			case hellos <- struct{}{}:
+			default:
+				conn.Close() // too many that say nothing
+				continue
+			}
+			f.conns.Go(func() { // ends with conn, or with ctx
+				f.route(ctx, conn, own, func() { <-hellos })
+			})
+		}
+	})
+	return own
+}
+
+// route passes conn on, or gives it to own. It calls heard once it is known
+// which.
+func (f *Front) route(ctx context.Context, conn net.Conn, own *ownListener, heard func()) {
+	conn.SetDeadline(time.Now().Add(helloTime))
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	name, whole, err := peek(conn)
+	heard()
+	if err != nil {
+		stop()
+		conn.Close()
+		return
+	}
+	conn.SetDeadline(time.Time{})
+	to, ok := f.routes[strings.ToLower(name)]
+	if !ok {
+		if !stop() || !own.give(whole) {
+			conn.Close()
+		}
+		return
+	}
+	defer stop()
+	defer conn.Close()
+	if err := f.pass(ctx, whole.(*rewound), to); err != nil && ctx.Err() == nil {
+		f.log.Debug("connection not passed on", "err", err)
+	}
+}
+
+var errBusy = errors.New("too many connections for this practice")
+
+// pass carries conn to the node of r and back until both directions are done.
+func (f *Front) pass(ctx context.Context, conn *rewound, r *route) error {
+	defer r.open.Add(-1)
+	if r.open.Add(1) > maxConns || !r.rate.Allow() {
+		return errBusy
+	}
+	opening, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	s, err := f.opener.Open(opening, peer.AddrInfo{ID: r.to}, Protocol)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { s.Reset() })()
+	if err := greet(s, conn.RemoteAddr()); err != nil {
+		s.Reset()
+		return err
+	}
+	return splice(conn, s)
+}
+
+// greet does what the hidden node asks for before the first byte of TLS.
+func greet(s network.Stream, client net.Addr) error {
+	s.SetDeadline(time.Now().Add(openTime))
+	defer s.SetDeadline(time.Time{})
+	var wish [1]byte
+	if _, err := io.ReadFull(s, wish[:]); err != nil {
+		return fmt.Errorf("hear from the hidden node: %w", err)
+	}
+	if wish[0] != wantsAddress {
+		return nil
+	}
+	_, err := s.Write(encodeAddress(client))
+	return err
+}
+
+func encodeAddress(a net.Addr) []byte {
+	at, _ := netip.ParseAddrPort(a.String()) // what is no address is all zeros
+	ip := at.Addr().As16()
+	return append(ip[:], byte(at.Port()>>8), byte(at.Port()))
+}
+
+func decodeAddress(b [addressSize]byte) *net.TCPAddr {
+	ip := netip.AddrFrom16([16]byte(b[:16])).Unmap()
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(b[16])<<8|uint16(b[17])))
+}
+
+// splice carries bytes both ways until both are done, one fails, or nothing
+// has moved for idleTime.
+func splice(conn *rewound, s network.Stream) error {
+	alive := func() {
+		deadline := time.Now().Add(idleTime)
+		conn.SetDeadline(deadline)
+		s.SetDeadline(deadline)
+	}
+	up := make(chan error, 1)
+	go func() { // ends with s or conn
+		err := pump(s, conn, alive)
+		if err == nil {
+			err = s.CloseWrite()
+		}
+		if err != nil {
+			s.Reset()
+			conn.Close()
+		}
+		up <- err
+	}()
+	err := pump(conn, s, alive)
+	if err == nil {
+		err = conn.CloseWrite()
+	}
+	if err != nil {
+		s.Reset()
+		conn.Close()
+	}
+	err = errors.Join(err, <-up)
+	s.Close()
+	return err
+}
+
+// pump copies from src to dst until src ends, and calls alive before each read.
+func pump(dst io.Writer, src io.Reader, alive func()) error {
+	buf := make([]byte, 16<<10)
+	for {
+		alive()
+		n, err := src.Read(buf)
+		if n > 0 {
+			if _, err := dst.Write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// An ownListener accepts what is for the node itself.
+type ownListener struct {
+	net.Listener
+	conns chan net.Conn
+	done  <-chan struct{}
+	end   context.CancelFunc
+	wait  func()
+
+	mu  sync.Mutex
+	err error
+}
+
+// give hands conn to whoever accepts, and reports whether anybody did.
+func (l *ownListener) give(conn net.Conn) bool {
+	select {
+	case l.conns <- conn:
+		return true
+	case <-l.done:
+		return false
+	}
+}
+
+func (l *ownListener) fail(err error) {
+	l.mu.Lock()
+	l.err = err
+	l.mu.Unlock()
+}
+
+// Accept implements net.Listener.
+func (l *ownListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.done:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.err != nil {
+			return nil, l.err
+		}
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *ownListener) Close() error {
+	err := l.Listener.Close()
+	l.end()
+	l.wait()
+	return err
+}

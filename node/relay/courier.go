@@ -1,0 +1,146 @@
+package relay
+
+import (
+	"net"
+
+	"golang.org/x/net/ipv4"
+)
+
+// batch is how many packets a courier reads, or sends, at once.
+const batch = 64
+
+// A courier takes packets from clients to clients. Each goroutine that reads
+// has one: handle, up to batch times with buffers of their own, then flush.
+type courier struct {
+	front  *front
+	socket batchConn // to send to clients of the same front; nil: any
+
+	out []ipv4.Message
+	via []*front // of each in out
+	now int64
+
+	packets, bytes uint64 // not counted yet
+}
+
+func newCourier(f *front, socket batchConn) *courier {
+	return &courier{front: f, socket: socket, out: make([]ipv4.Message, 0, batch), via: make([]*front, 0, batch), now: now()}
+}
+
+// handleLocked deals with the packet of n bytes in b. What it sends waits in b
+// until flush. The table is locked for reading.
+func (c *courier) handleLocked(b *buffer, n int, src net.Addr) {
+	r := c.front.relay
+	p := b[headroom : headroom+n]
+	client := addrPort(src)
+	from := c.front.clients[client] // nil: has no allocation
+	switch {
+	case isChannelData(p):
+		channel, lo, hi, ok := parseChannelData(p)
+		if !ok {
+			r.count.malformed.Add(1)
+			return
+		}
+		if from == nil {
+			r.count.unbound.Add(1)
+			return
+		}
+		peer, ok := from.peers[channel]
+		if !ok {
+			r.count.unbound.Add(1)
+			return
+		}
+		c.relayLocked(b, headroom+lo, headroom+hi, from, r.table.atLocked(peer))
+
+	case !wholeSTUN(p):
+		r.count.malformed.Add(1)
+
+	case isSend(p):
+		peer, lo, hi, ok := parseSend(p)
+		if !ok {
+			r.count.malformed.Add(1)
+			return
+		}
+		if from == nil {
+			r.count.unbound.Add(1)
+			return
+		}
+		to := r.table.atLocked(peer)
+		if _, permitted := from.permitted[peer.Addr()]; !permitted && to != nil {
+			r.count.unbound.Add(1)
+			return
+		}
+		c.relayLocked(b, headroom+lo, headroom+hi, from, to)
+
+	case isRequest(p):
+		if from == nil && !isSigned(p) && r.replies.spent(client.Addr()) {
+			r.count.unanswered.Add(1)
+			return
+		}
+		c.front.ask(p, src, from != nil)
+	}
+}
+
+// relayLocked takes a payload from one allocation to another; to may be nil.
+func (c *courier) relayLocked(b *buffer, lo, hi int, from, to *allocation) {
+	r := c.front.relay
+	if !from.packets.take(c.now, 1) || !from.bytes.take(c.now, hi-lo) || r.total != nil && !r.total.take(c.now, hi-lo) {
+		r.count.rate.Add(1)
+		return
+	}
+	if to == nil {
+		r.count.elsewhere.Add(1)
+		return
+	}
+	if channel, ok := to.channels[from.addr]; ok {
+		c.send(to, putChannelData(b, lo, hi, channel, to.stream != nil))
+	} else if _, ok := to.permitted[from.addr.Addr()]; ok {
+		c.send(to, putData(b, lo, hi, from.addr))
+	} else {
+		r.count.unbound.Add(1)
+		return
+	}
+	c.packets++
+	c.bytes += uint64(hi - lo)
+}
+
+func (c *courier) send(to *allocation, p []byte) {
+	if to.stream != nil {
+		to.stream.send(p)
+		return
+	}
+	n := len(c.out)
+	c.out, c.via = c.out[:n+1], append(c.via, to.front)
+	m := &c.out[n]
+	if m.Buffers == nil {
+		m.Buffers = make([][]byte, 1)
+	}
+	m.Buffers[0], m.Addr = p, to.to
+}
+
+// flush sends what waits.
+func (c *courier) flush() {
+	for lo := 0; lo < len(c.out); {
+		hi := lo + 1
+		for hi < len(c.out) && c.via[hi] == c.via[lo] {
+			hi++
+		}
+		socket := c.socket
+		if c.via[lo] != c.front || socket == nil {
+			socket = c.via[lo].sockets[0]
+		}
+		for lo < hi {
+			n, err := socket.WriteBatch(c.out[lo:hi], 0)
+			lo += max(n, 0)
+			if err != nil && lo < hi {
+				c.front.relay.count.unsent.Add(1)
+				lo++ // the one that failed
+			}
+		}
+	}
+	c.out, c.via = c.out[:0], c.via[:0]
+	if c.packets > 0 {
+		c.front.relay.count.packets.Add(c.packets)
+		c.front.relay.count.bytes.Add(c.bytes)
+		c.packets, c.bytes = 0, 0
+	}
+}

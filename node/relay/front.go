@@ -1,0 +1,235 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/net/ipv4"
+)
+
+// A front is an address that clients send to. To the library it is a socket
+// that receives nothing but requests.
+type front struct {
+	noDeadlines
+	relay *Relay
+	addr  net.Addr
+
+	// Either UDP sockets of one address
+	conns   []net.PacketConn
+	sockets []batchConn // the same
+	// or a listener.
+	listener net.Listener
+
+	clients map[netip.AddrPort]*allocation // guarded by the table's mu
+	streams map[netip.AddrPort]*stream     // guarded by the table's mu
+
+	requests chan *request // full: the request is dropped; clients ask again
+	once     sync.Once
+	closed   chan struct{}
+}
+
+// A request waits for the library.
+type request struct {
+	n    int
+	from net.Addr
+	b    [maxPacket]byte
+}
+
+var requests = sync.Pool{New: func() any { return new(request) }}
+
+func newFront(r *Relay, addr net.Addr) *front {
+	return &front{
+		relay:    r,
+		addr:     addr,
+		clients:  make(map[netip.AddrPort]*allocation),
+		streams:  make(map[netip.AddrPort]*stream),
+		requests: make(chan *request, 256),
+		closed:   make(chan struct{}),
+	}
+}
+
+// ask gives a request to the library. Clients with an allocation keep half of
+// the queue to themselves.
+func (f *front) ask(p []byte, from net.Addr, known bool) {
+	if !known && len(f.requests) >= cap(f.requests)/2 {
+		f.relay.count.overflow.Add(1)
+		return
+	}
+	q := requests.Get().(*request)
+	q.n, q.from = copy(q.b[:], p), from
+	select {
+	case f.requests <- q:
+	default:
+		requests.Put(q)
+		f.relay.count.overflow.Add(1)
+	}
+}
+
+// ReadFrom implements net.PacketConn for the library.
+func (f *front) ReadFrom(p []byte) (int, net.Addr, error) {
+	select {
+	case <-f.closed:
+		return 0, nil, net.ErrClosed
+	case q := <-f.requests:
+		n, from := copy(p, q.b[:q.n]), q.from
+		requests.Put(q)
+		return n, from, nil
+	}
+}
+
+// WriteTo implements net.PacketConn for the library, whose answers to those
+// who have not proved anything are limited.
+func (f *front) WriteTo(p []byte, to net.Addr) (int, error) {
+	addr := addrPort(to)
+	if !wholeSTUN(p) || !isResponse(p) || !isSigned(p) && !f.relay.replies.take(addr.Addr()) {
+		f.relay.count.unanswered.Add(1)
+		return len(p), nil
+	}
+	if f.listener == nil {
+		return f.conns[0].WriteTo(p, to)
+	}
+	f.relay.table.mu.RLock()
+	s := f.streams[addr]
+	f.relay.table.mu.RUnlock()
+	if s != nil {
+		s.send(p)
+	}
+	return len(p), nil
+}
+
+// Close implements net.PacketConn. The library does not call it.
+func (f *front) Close() error {
+	f.close()
+	return nil
+}
+
+func (f *front) close() {
+	f.once.Do(func() { close(f.closed) })
+	for _, c := range f.conns {
+		c.Close()
+	}
+	if f.listener != nil {
+		f.listener.Close()
+	}
+	f.relay.table.mu.RLock()
+	defer f.relay.table.mu.RUnlock()
+	for _, s := range f.streams {
+		s.hangUp()
+	}
+}
+
+func (f *front) isClosed() bool {
+	select {
+	case <-f.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// LocalAddr implements net.PacketConn.
+func (f *front) LocalAddr() net.Addr { return f.addr }
+
+// readPackets carries what comes in on one socket until it is closed.
+func (f *front) readPackets(socket batchConn) error {
+	bufs := make([]buffer, batch)
+	in := make([]ipv4.Message, batch)
+	for i := range in {
+		in[i].Buffers = [][]byte{bufs[i][headroom : headroom+maxPacket+1]}
+	}
+	c := newCourier(f, socket)
+	for last := int64(0); ; {
+		n, err := socket.ReadBatch(in, 0)
+		switch {
+		case f.isClosed():
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("read packets for the relay: %w", err)
+		case err != nil: // some systems report here that a packet was too long, or did not arrive
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		c.now = now()
+		f.relay.table.mu.RLock()
+		for i := range in[:n] {
+			if in[i].N > maxPacket || in[i].Addr == nil {
+				f.relay.count.malformed.Add(1)
+				continue
+			}
+			c.handleLocked(&bufs[i], in[i].N, in[i].Addr)
+		}
+		f.relay.table.mu.RUnlock()
+		c.flush()
+
+		// Waking up costs more than a packet: under load, let a few gather.
+		if n < batch/4 && c.now-last < int64(busy) {
+			time.Sleep(gather)
+		}
+		last = now()
+	}
+}
+
+// A reader that wakes up again within busy lets packets wait for gather: at
+// most that much is added to the delay of a busy relay, and nothing to that of
+// one that carries a call or two.
+const busy, gather = 400 * time.Microsecond, 500 * time.Microsecond
+
+// A batchConn moves several packets in one system call: an *ipv4.PacketConn,
+// for sockets of either family.
+type batchConn interface {
+	ReadBatch(ms []ipv4.Message, flags int) (int, error)
+	WriteBatch(ms []ipv4.Message, flags int) (int, error)
+}
+
+func batched(c net.PacketConn) batchConn {
+	switch c := c.(type) {
+	case batchConn:
+		return c
+	case *net.UDPConn:
+		if runtime.GOOS == "linux" {
+			return ipv4.NewPacketConn(c)
+		}
+	}
+	return oneByOne{c}
+}
+
+// oneByOne is a batchConn where there is nothing better.
+type oneByOne struct{ net.PacketConn }
+
+// ReadBatch implements batchConn.
+func (c oneByOne) ReadBatch(ms []ipv4.Message, _ int) (int, error) {
+	n, from, err := c.ReadFrom(ms[0].Buffers[0])
+	if err != nil {
+		return 0, err
+	}
+	ms[0].N, ms[0].Addr = n, from
+	return 1, nil
+}
+
+// WriteBatch implements batchConn.
+func (c oneByOne) WriteBatch(ms []ipv4.Message, _ int) (int, error) {
+	for i := range ms {
+		if _, err := c.WriteTo(ms[i].Buffers[0], ms[i].Addr); err != nil {
+			return i, err
+		}
+	}
+	return len(ms), nil
+}
+
+// noDeadlines is part of a net.PacketConn for the library, which sets none.
+type noDeadlines struct{}
+
+// SetDeadline implements net.PacketConn.
+func (noDeadlines) SetDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// SetReadDeadline implements net.PacketConn.
+func (noDeadlines) SetReadDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// SetWriteDeadline implements net.PacketConn.
+func (noDeadlines) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }

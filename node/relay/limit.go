@@ -1,0 +1,116 @@
+package relay
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A limit lets so many units a second pass, one second's worth at once. It is
+// the moment until which what has passed is paid for, in nanoseconds of now.
+type limit struct {
+	cost int64 // nanoseconds each
+	paid atomic.Int64
+}
+
+func newLimit(perSecond int) *limit { return &limit{cost: costOf(perSecond)} }
+
+func costOf(perSecond int) int64 { return max(1, int64(time.Second)/int64(max(1, perSecond))) }
+
+// take reports whether n more units may pass.
+func (l *limit) take(now int64, n int) bool { return take(&l.paid, now, l.cost*int64(n)) }
+
+func take(paid *atomic.Int64, now, price int64) bool {
+	for {
+		was := paid.Load()
+		is := max(was, now) + price
+		if is-now > int64(time.Second) {
+			return false
+		}
+		if paid.CompareAndSwap(was, is) {
+			return true
+		}
+	}
+}
+
+var started = time.Now()
+
+// now is the time that limits go by.
+func now() int64 { return int64(time.Since(started)) + int64(time.Second) }
+
+// prefix is what one customer of a provider usually has.
+func prefix(a netip.Addr) netip.Prefix {
+	bits := 56
+	if a = a.Unmap().WithZone(""); a.Is4() {
+		bits = 24
+	}
+	p, _ := a.Prefix(bits) // fails for too many bits only
+	return p
+}
+
+// A prefixLimit is a limit for every prefix there is, in constant memory: in
+// rare cases two of them share one.
+type prefixLimit struct {
+	cost int64
+	seed maphash.Seed
+	paid [1 << 14]atomic.Int64
+}
+
+func newPrefixLimit(perSecond int) *prefixLimit {
+	return &prefixLimit{cost: costOf(perSecond), seed: maphash.MakeSeed()}
+}
+
+func (l *prefixLimit) of(a netip.Addr) *atomic.Int64 {
+	return &l.paid[maphash.Comparable(l.seed, prefix(a))%uint64(len(l.paid))]
+}
+
+func (l *prefixLimit) take(a netip.Addr) bool { return take(l.of(a), now(), l.cost) }
+
+// spent reports whether take would fail.
+func (l *prefixLimit) spent(a netip.Addr) bool {
+	now := now()
+	return max(l.of(a).Load(), now)+l.cost-now > int64(time.Second)
+}
+
+// A crowd counts who is there, in all and of each prefix.
+type crowd struct {
+	max, maxOf int
+
+	mu  sync.Mutex
+	all int
+	of  map[netip.Prefix]int
+}
+
+// enter reports whether one more may come. If so, leave must follow.
+func (c *crowd) enter(a netip.Addr) bool {
+	p := prefix(a)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all >= c.max || c.of[p] >= c.maxOf {
+		return false
+	}
+	if c.of == nil {
+		c.of = make(map[netip.Prefix]int)
+	}
+	c.all++
+	c.of[p]++
+	return true
+}
+
+func (c *crowd) leave(a netip.Addr) {
+	p := prefix(a)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all--
+	if c.of[p]--; c.of[p] == 0 {
+		delete(c.of, p)
+	}
+}
+
+func (c *crowd) size() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all
+}

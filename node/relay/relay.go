@@ -1,0 +1,202 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/pion/turn/v5"
+	"golang.org/x/sync/errgroup"
+)
+
+// lifetime is how long an allocation lasts without a refresh, unless its
+// client asks for less or, at most an hour, for more.
+const lifetime = 10 * time.Minute
+
+// A Config is what a Relay is made of. It closes the sockets when it ends.
+type Config struct {
+	UDP []net.PacketConn // those of one address share its clients: see ListenUDP
+	TCP []net.Listener   // of connections that speak TURN, in TLS or not
+
+	Realm  string // "anteroom" if empty
+	Secret []byte // what credentials are made from; random if empty
+	Limits Limits // zero fields mean those of DefaultLimits
+	Log    *slog.Logger
+
+	patience time.Duration // of streams, for tests; patience if zero
+}
+
+// Limits bound what clients can make a Relay do.
+type Limits struct {
+	Allocations   int // at once; at most 254, each has an address of its own
+	PerCredential int // allocations of one seat
+	PerCall       int // allocations of one call
+
+	// Of each allocation, counted where packets come in. One second's worth
+	// may come at once.
+	Bits    int // a second
+	Packets int // a second
+
+	TotalBits int // a second, of all together; 0: no limit
+
+	// Replies is how many answers a second the clients of one /24, or /56, get
+	// that have not proved that they hold credentials.
+	Replies int
+
+	Streams          int // TCP connections at once
+	StreamsPerPrefix int // of them, from one /24 or /56
+}
+
+// DefaultLimits are those of a small practice.
+var DefaultLimits = Limits{
+	Allocations:      64,
+	PerCredential:    2,
+	PerCall:          16,
+	Bits:             4_000_000,
+	Packets:          1500,
+	Replies:          20,
+	Streams:          256,
+	StreamsPerPrefix: 64,
+}
+
+func (l Limits) withDefaults() Limits {
+	for field, byDefault := range map[*int]int{
+		&l.Allocations:      DefaultLimits.Allocations,
+		&l.PerCredential:    DefaultLimits.PerCredential,
+		&l.PerCall:          DefaultLimits.PerCall,
+		&l.Bits:             DefaultLimits.Bits,
+		&l.Packets:          DefaultLimits.Packets,
+		&l.Replies:          DefaultLimits.Replies,
+		&l.Streams:          DefaultLimits.Streams,
+		&l.StreamsPerPrefix: DefaultLimits.StreamsPerPrefix,
+	} {
+		if *field == 0 {
+			*field = byDefault
+		}
+	}
+	return l
+}
+
+// A Relay carries packets between the clients that it has given credentials.
+type Relay struct {
+	realm  string
+	secret []byte
+	limits Limits
+	log    *slog.Logger
+
+	patience time.Duration
+
+	fronts  []*front
+	table   table
+	streams crowd
+	replies *prefixLimit
+	total   *limit // nil: none
+	count   counters
+}
+
+// New returns a Relay on the given sockets. They are read from once it runs.
+func New(cfg Config) (*Relay, error) {
+	r := &Relay{
+		realm:  cfg.Realm,
+		secret: cfg.Secret,
+		limits: cfg.Limits.withDefaults(),
+		log:    cfg.Log,
+
+		patience: cmp.Or(cfg.patience, patience),
+	}
+	switch {
+	case len(cfg.UDP)+len(cfg.TCP) == 0:
+		return nil, errors.New("relay has no socket to listen on")
+	case r.limits.Allocations < 1 || r.limits.Allocations > maxAllocations:
+		return nil, fmt.Errorf("relay can have 1 to %d allocations, not %d", maxAllocations, r.limits.Allocations)
+	}
+	if r.realm == "" {
+		r.realm = "anteroom"
+	}
+	if len(r.secret) == 0 {
+		r.secret = make([]byte, 32)
+		rand.Read(r.secret)
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.limits.TotalBits > 0 {
+		r.total = newLimit(r.limits.TotalBits / 8)
+	}
+	r.replies = newPrefixLimit(r.limits.Replies)
+	r.streams.max, r.streams.maxOf = r.limits.Streams, r.limits.StreamsPerPrefix
+	r.table.init(r.limits)
+
+	of := make(map[string]*front)
+	for _, conn := range cfg.UDP {
+		name := conn.LocalAddr().String()
+		if of[name] == nil {
+			of[name] = newFront(r, conn.LocalAddr())
+			r.fronts = append(r.fronts, of[name])
+		}
+		of[name].sockets = append(of[name].sockets, batched(conn))
+		of[name].conns = append(of[name].conns, conn)
+	}
+	for _, l := range cfg.TCP {
+		f := newFront(r, l.Addr())
+		f.listener = l
+		r.fronts = append(r.fronts, f)
+	}
+	return r, nil
+}
+
+// Run serves clients until ctx ends, and then returns nil, or until a socket
+// fails. Allocations end with it.
+func (r *Relay) Run(ctx context.Context) error {
+	g, running := errgroup.WithContext(ctx)
+	g.Go(func() error { // ends with ctx, or when a socket fails
+		<-running.Done()
+		for _, f := range r.fronts {
+			f.close()
+		}
+		return nil
+	})
+
+	library := turn.ServerConfig{
+		Realm:               r.realm,
+		LoggerFactory:       silence{},
+		AuthHandler:         r.authenticate,
+		QuotaHandler:        r.mayAllocate,
+		EventHandler:        r.events(),
+		AllocationLifetime:  lifetime,
+		StrictAddressFamily: true, // IPv4 unless asked: so clients over IPv6 and IPv4 meet
+		InboundMTU:          maxPacket + 1,
+	}
+	for _, f := range r.fronts {
+		library.PacketConnConfigs = append(library.PacketConnConfigs, turn.PacketConnConfig{
+			PacketConn:            f,
+			RelayAddressGenerator: generator{f},
+			PermissionHandler:     f.mayReach,
+		})
+	}
+	if _, err := turn.NewServer(library); err != nil { // it ends with the fronts
+		g.Go(func() error { return fmt.Errorf("start relay: %w", err) })
+	}
+	for _, f := range r.fronts {
+		for _, s := range f.sockets {
+			g.Go(func() error { return f.readPackets(s) })
+		}
+		if f.listener != nil {
+			g.Go(f.accept)
+		}
+	}
+	r.log.Info("relay started", "n", len(r.fronts))
+
+	err := g.Wait()
+	r.table.closeAll()
+	r.log.Info("relay stopped", "n", r.count.packets.Load())
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,161 @@
+package relay
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// sortTime is how long a client may take to say what it wants, and how
+	// long it may wait for somebody who accepts it.
+	sortTime = 10 * time.Second
+
+	// maxSorting is how many clients may take that long at once, and of one
+	// /24 or /56; more are hung up on.
+	maxSorting, maxSortingOf = 512, 64
+)
+
+// Split divides the connections of l, a listener made with tls.NewListener,
+// between a web server and a Relay: by ALPN, or else by the first bytes that a
+// client sends. A web server gets the *tls.Conn itself for HTTP/2, and
+// otherwise a net.Conn with its ConnectionState method, from which net/http
+// sets Request.TLS. To Close one is to Close both, and l.
+//
+// The ALPN protocols that l's tls.Config offers need not include any of TURN:
+// browsers send none for it.
+func Split(l net.Listener) (web, turn net.Listener) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	s := &splitter{Listener: l, ctx: ctx, cancel: cancel, sorting: crowd{max: maxSorting, maxOf: maxSortingOf}}
+	s.web, s.turn = &branch{s, make(chan net.Conn)}, &branch{s, make(chan net.Conn)}
+	s.running.Go(s.run) // ends with l
+	return s.web, s.turn
+}
+
+type splitter struct {
+	net.Listener
+	web, turn *branch
+	sorting   crowd
+
+	ctx     context.Context // ends with what Accept returns
+	cancel  context.CancelCauseFunc
+	running sync.WaitGroup
+}
+
+type branch struct {
+	*splitter
+	conns chan net.Conn
+}
+
+// Accept implements net.Listener.
+func (b *branch) Accept() (net.Conn, error) {
+	select {
+	case c := <-b.conns:
+		return c, nil
+	case <-b.ctx.Done():
+		return nil, context.Cause(b.ctx)
+	}
+}
+
+// Close implements net.Listener. It hangs up on those who wait.
+func (b *branch) Close() error {
+	b.cancel(&net.OpError{Op: "accept", Net: "tcp", Addr: b.Addr(), Err: net.ErrClosed})
+	err := b.Listener.Close()
+	b.running.Wait()
+	return err
+}
+
+func (s *splitter) run() {
+	for {
+		conn, err := s.Listener.Accept()
+		switch {
+		case err == nil:
+		case temporary(err):
+			time.Sleep(pause)
+			continue
+		default:
+			s.cancel(err)
+			return
+		}
+		c, ok := conn.(*tls.Conn)
+		who := addrPort(conn.RemoteAddr()).Addr()
+		if !ok || !s.sorting.enter(who) {
+			conn.Close()
+			continue
+		}
+		s.running.Go(func() { // ends within twice sortTime
+			defer s.sorting.leave(who)
+			s.pass(c)
+		})
+	}
+}
+
+// pass gives one connection to whom it is for.
+func (s *splitter) pass(c *tls.Conn) {
+	hangUp := func() { c.NetConn().Close() } // without a goodbye that might block
+	unhook := context.AfterFunc(s.ctx, hangUp)
+	defer unhook()
+	c.SetDeadline(time.Now().Add(sortTime))
+	to, conn, err := s.sort(c)
+	if err != nil {
+		hangUp()
+		return
+	}
+	c.SetDeadline(time.Time{})
+	patience := time.NewTimer(sortTime)
+	defer patience.Stop()
+	select {
+	case to.conns <- conn:
+	case <-patience.C:
+		hangUp()
+	case <-s.ctx.Done():
+		hangUp()
+	}
+}
+
+// sort finds out whom c is for, and what to give them.
+func (s *splitter) sort(c *tls.Conn) (*branch, net.Conn, error) {
+	if err := c.HandshakeContext(s.ctx); err != nil {
+		return nil, nil, err
+	}
+	switch c.ConnectionState().NegotiatedProtocol {
+	case "h2":
+		return s.web, c, nil
+	case "stun.turn":
+		return s.turn, c, nil
+	}
+	head := make([]byte, 8)
+	n, err := io.ReadAtLeast(c, head, 1)
+	if err == nil && head[0] < 0x40 { // no letter, with which requests of HTTP begin
+		var more int
+		more, err = io.ReadFull(c, head[n:])
+		n += more
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	conn := &peeked{Conn: c, head: head[:n]}
+	if isSTUN(conn.head) {
+		return s.turn, conn, nil
+	}
+	return s.web, conn, nil
+}
+
+// peeked is a connection of which the first bytes have been read already.
+type peeked struct {
+	*tls.Conn
+	head []byte
+}
+
+// Read implements net.Conn.
+func (c *peeked) Read(p []byte) (int, error) {
+	if len(c.head) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.head)
+	c.head = c.head[n:]
+	return n, nil
+}

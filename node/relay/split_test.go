@@ -1,0 +1,189 @@
+package relay
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/pion/stun/v3"
+)
+
+// splitRig is a web server and a relay on one port.
+func splitRig(t *testing.T) (*rig, net.Listener) {
+	l, err := ListenTCP(t.Context(), loopback["4"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, turn := Split(tls.NewListener(l, serverTLS()))
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Proto, " ", r.TLS != nil && r.TLS.HandshakeComplete)
+	})}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(web) }()
+	g := start(t, Config{TCP: []net.Listener{turn}}, nil)
+	t.Cleanup(func() {
+		g.stop()
+		srv.Close()
+		<-served
+	})
+	g.addr["tls4"] = l.Addr().String()
+	return g, web
+}
+
+func TestSplit(t *testing.T) {
+	g, _ := splitRig(t)
+	get := func(want string, alpn []string, h2 bool) {
+		t.Helper()
+		tr := &http.Transport{TLSClientConfig: insecure(alpn...), ForceAttemptHTTP2: h2}
+		defer tr.CloseIdleConnections()
+		for range 2 { // on the same connection
+			resp, err := (&http.Client{Transport: tr}).Get("https://" + g.addr["tls4"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if string(body) != want || err != nil {
+				t.Errorf("%q, %v, want %q", body, err, want)
+			}
+		}
+	}
+	get("HTTP/2.0 true", nil, true)
+	get("HTTP/1.1 true", []string{"http/1.1"}, false)
+	get("HTTP/1.1 true", nil, false)
+
+	a, b := g.pair(t, "tls4", "udp4")
+	hears(t, a, b)
+	hears(t, b, a)
+
+	t.Run("slowly", func(t *testing.T) { // both kinds, one byte at a time
+		s := &seat{t: t}
+		for _, c := range []struct{ say, hear string }{
+			{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK"},
+			{string(s.message(stun.MethodBinding).Raw), "\x01\x01"},
+		} {
+			conn := g.dial(t, "tls4")
+			for i := range len(c.say) {
+				conn.Write([]byte{c.say[i]})
+			}
+			got := make([]byte, len(c.hear))
+			conn.SetReadDeadline(time.Now().Add(2 * time.Second))
+			if _, err := io.ReadFull(conn, got); string(got) != c.hear {
+				t.Errorf("%q, %v", got, err)
+			}
+		}
+	})
+	t.Run("garbage", func(t *testing.T) {
+		for _, say := range []string{"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x00\x05hello", "\x00\x01\x00\x00\x21\x12\xa4\x42"} {
+			conn, err := net.Dial("tcp", g.addr["tls4"]) // not TLS
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Write([]byte(say))
+			if _, err := io.Copy(io.Discard, conn); errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			conn.Close()
+		}
+		conn := g.dial(t, "tls4") // in TLS: the web server says what it thinks
+		conn.Write([]byte("\x00\x01\x00\x00GARBAGE\r\n\r\n"))
+		conn.SetReadDeadline(time.Now().Add(2 * time.Second))
+		if line, _ := bufio.NewReader(conn).ReadString('\n'); line != "HTTP/1.1 400 Bad Request\r\n" {
+			t.Errorf("%q", line)
+		}
+	})
+	t.Run("ALPN of TURN", func(t *testing.T) {
+		cfg := serverTLS().Clone()
+		cfg.NextProtos = append(cfg.NextProtos, "stun.turn")
+		l, err := ListenTCP(t.Context(), loopback["4"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, turn := Split(tls.NewListener(l, cfg))
+		defer turn.Close()
+		go func() {
+			if c, err := tls.Dial("tcp", l.Addr().String(), insecure("stun.turn")); err == nil {
+				c.Close()
+			}
+		}()
+		c, err := turn.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	})
+}
+
+// TestSplitEnds: with clients in all states.
+func TestSplitEnds(t *testing.T) {
+	l, err := ListenTCP(t.Context(), loopback["4"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, turn := Split(tls.NewListener(l, serverTLS()))
+	var conns []net.Conn
+	for range maxSortingOf {
+		c, err := net.Dial("tcp", l.Addr().String()) // says nothing
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns = append(conns, c)
+	}
+	eventually(t, "all are waited for", func() bool { return web.(*branch).sorting.size() == maxSortingOf })
+	one, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	if err := hungUp(one); err != nil {
+		t.Errorf("one more than may wait: %v", err)
+	}
+	conns[0].Close()
+	eventually(t, "one less", func() bool { return web.(*branch).sorting.size() < maxSortingOf })
+	ready, err := tls.Dial("tcp", l.Addr().String(), insecure("h2")) // nobody accepts it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ready.Close()
+
+	if err := turn.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, l := range []net.Listener{web, turn} {
+		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Accept: %v", err)
+		}
+	}
+	web.Close()
+	if err := hungUp(conns[1]); err != nil {
+		t.Errorf("a silent client: %v", err)
+	}
+	must(t, "waiting", web.(*branch).sorting.size(), 0)
+}
+
+// failing is a listener that fails.
+type failing struct{ net.Listener }
+
+func (failing) Accept() (net.Conn, error) { return nil, io.ErrUnexpectedEOF }
+
+func TestSplitFails(t *testing.T) {
+	l, err := ListenTCP(t.Context(), loopback["4"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, turn := Split(failing{l})
+	for _, l := range []net.Listener{web, turn} {
+		if _, err := l.Accept(); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("Accept: %v", err)
+		}
+	}
+	web.Close()
+}

@@ -1,0 +1,201 @@
+package relay
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	// patience is how often a stream without an allocation is ended.
+	patience = 20 * time.Second
+
+	// sendTime is how long a client may take to accept what is sent to it.
+	sendTime = 10 * time.Second
+
+	// queueLen is how many packets a stream may be behind: about a second of
+	// a call.
+	queueLen = 512
+)
+
+// A stream is one client's connection.
+type stream struct {
+	front *front
+	conn  net.Conn
+	addr  netip.AddrPort
+	out   chan *parcel // full: the packet is dropped, as a network would
+	done  chan struct{}
+}
+
+// A parcel is a packet on its way into a stream.
+type parcel struct {
+	n int
+	b buffer
+}
+
+var parcels = sync.Pool{New: func() any { return new(parcel) }}
+
+// accept serves the clients of a listener until it is closed.
+func (f *front) accept() error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer f.close()
+	for {
+		conn, err := f.listener.Accept()
+		switch {
+		case err == nil:
+			wg.Go(func() { f.serve(conn) }) // ends with the front, or its client
+		case f.isClosed():
+			return nil
+		case !temporary(err):
+			return fmt.Errorf("accept connections for the relay: %w", err)
+		default:
+			time.Sleep(pause)
+		}
+	}
+}
+
+// pause is how long to wait after a temporary error.
+const pause = 20 * time.Millisecond
+
+// temporary reports whether Accept may work again, such as after too many
+// open files.
+func temporary(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && t.Temporary()
+}
+
+// serve carries the packets of one connection until it ends, and its
+// allocation with it.
+func (f *front) serve(conn net.Conn) {
+	defer conn.Close()
+	s := &stream{
+		front: f,
+		conn:  conn,
+		addr:  addrPort(conn.RemoteAddr()),
+		out:   make(chan *parcel, queueLen),
+		done:  make(chan struct{}),
+	}
+	if !f.relay.streams.enter(s.addr.Addr()) {
+		f.relay.count.stream.Add(1)
+		return
+	}
+	defer f.relay.streams.leave(s.addr.Addr())
+	if !f.addStream(s) {
+		f.relay.count.stream.Add(1)
+		return
+	}
+	defer f.removeStream(s)
+
+	var wg sync.WaitGroup
+	wg.Go(s.write) // ends with done
+	s.read()
+	close(s.done)
+	conn.Close() // ends a Write under way
+	wg.Wait()
+}
+
+func (f *front) addStream(s *stream) bool {
+	f.relay.table.mu.Lock()
+	defer f.relay.table.mu.Unlock()
+	if !s.addr.IsValid() || f.streams[s.addr] != nil || f.isClosed() {
+		return false
+	}
+	f.streams[s.addr] = s
+	return true
+}
+
+func (f *front) removeStream(s *stream) {
+	f.relay.table.mu.Lock()
+	delete(f.streams, s.addr) // from now on, it gets no allocation
+	f.relay.table.mu.Unlock()
+	if a := f.clientOf(s); a != nil {
+		a.Close()
+	}
+}
+
+// clientOf returns the allocation of the stream's client, or nil.
+func (f *front) clientOf(s *stream) *allocation {
+	f.relay.table.mu.RLock()
+	defer f.relay.table.mu.RUnlock()
+	return f.clients[s.addr]
+}
+
+// hangUp ends the stream soon.
+func (s *stream) hangUp() { s.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+// read carries what the client sends, until something cannot be understood.
+func (s *stream) read() {
+	var b buffer
+	r := bufio.NewReaderSize(s.conn, 8<<10)
+	c := newCourier(s.front, nil)
+	from := s.conn.RemoteAddr()
+	for {
+		head, err := r.Peek(4)
+		if err != nil {
+			return
+		}
+		n, ok := frameSize(head)
+		if !ok {
+			s.front.relay.count.malformed.Add(1)
+			return
+		}
+		if _, err := io.ReadFull(r, b[headroom:headroom+n]); err != nil {
+			return
+		}
+		c.now = now()
+		s.front.relay.table.mu.RLock()
+		c.handleLocked(&b, n, from)
+		s.front.relay.table.mu.RUnlock()
+		c.flush()
+	}
+}
+
+// send queues a copy of p.
+func (s *stream) send(p []byte) {
+	q := parcels.Get().(*parcel)
+	q.n = copy(q.b[:], p)
+	select {
+	case s.out <- q:
+	default:
+		parcels.Put(q)
+		s.front.relay.count.overflow.Add(1)
+	}
+}
+
+// write sends what is queued, several packets at once if it falls behind, and
+// looks from time to time whether the client has any business here.
+func (s *stream) write() {
+	w := bufio.NewWriterSize(s.conn, 16<<10)
+	check := time.NewTicker(s.front.relay.patience)
+	defer check.Stop()
+	for {
+		select {
+		case <-s.done:
+			return
+		case <-check.C:
+			if s.front.clientOf(s) == nil {
+				s.hangUp()
+			}
+		case q := <-s.out:
+			s.conn.SetWriteDeadline(time.Now().Add(sendTime))
+			_, err := w.Write(q.b[:q.n])
+			parcels.Put(q)
+			if err == nil && len(s.out) == 0 {
+				err = w.Flush()
+			}
+			if err != nil {
+				s.hangUp()
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,295 @@
+package relay
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/pion/turn/v5"
+)
+
+// Relayed addresses are of ranges for documentation: no route leads to them,
+// and browsers take them for public ones, about which they ask nobody. An
+// allocation's number is the last byte of its address.
+var (
+	range4 = netip.MustParseAddr("203.0.113.0")
+	range6 = netip.MustParseAddr("2001:db8:a27e::")
+)
+
+const (
+	maxAllocations = 254
+	minPort        = 49152 // of relayed addresses, as RFC 8656 recommends
+)
+
+// A table is what a Relay knows of its allocations. Couriers hold mu for
+// reading while they work through a batch; nobody holds it across I/O or a
+// call into the library.
+type table struct {
+	limits Limits
+
+	mu      sync.RWMutex
+	slots   [maxAllocations + 1]*allocation // by number, from 1
+	last    int                             // number that was given out last
+	live    int
+	owners  map[string]int // allocations of each username
+	calls   map[string]int // and of each call
+	revoked map[string]time.Time
+}
+
+func (t *table) init(l Limits) {
+	t.limits = l
+	t.owners = make(map[string]int)
+	t.calls = make(map[string]int)
+	t.revoked = make(map[string]time.Time)
+}
+
+var (
+	errFull    = errors.New("too many allocations")
+	errRevoked = errors.New("credentials have been revoked")
+)
+
+// fullLocked returns why this user cannot have another allocation.
+func (t *table) fullLocked(user, call string) error {
+	if t.live >= t.limits.Allocations || t.owners[user] >= t.limits.PerCredential || t.calls[call] >= t.limits.PerCall {
+		return errFull
+	}
+	return nil
+}
+
+// add gives a a number and an address.
+func (t *table) add(a *allocation, base netip.Addr) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.fullLocked(a.user, a.call); err != nil {
+		return err
+	}
+	if _, revoked := t.revoked[a.user]; revoked {
+		return errRevoked
+	}
+	// Round and round, so that an address rests before another client has it.
+	for t.last = t.last%maxAllocations + 1; t.slots[t.last] != nil; {
+		t.last = t.last%maxAllocations + 1
+	}
+	b := base.AsSlice()
+	b[len(b)-1] = byte(t.last)
+	ip, _ := netip.AddrFromSlice(b)
+	a.addr = netip.AddrPortFrom(ip, minPort+uint16(rand.N(1<<16-minPort)))
+	t.slots[t.last] = a
+	t.live++
+	t.owners[a.user]++
+	t.calls[a.call]++
+	return nil
+}
+
+// number is the place in slots of an allocation that had this address.
+func number(ip netip.Addr) int {
+	b := ip.AsSlice()
+	if len(b) == 0 {
+		return 0 // which nobody has
+	}
+	return int(b[len(b)-1]) % (maxAllocations + 1)
+}
+
+// atLocked returns the allocation that has the relayed address, or nil.
+func (t *table) atLocked(addr netip.AddrPort) *allocation {
+	if a := t.slots[number(addr.Addr())]; a != nil && a.addr == addr {
+		return a
+	}
+	return nil
+}
+
+// hasLocked reports whether an allocation has this IP address.
+func (t *table) hasLocked(ip netip.Addr) bool {
+	a := t.slots[number(ip)]
+	return a != nil && a.addr.Addr() == ip
+}
+
+// remove forgets a. It may be called again.
+func (t *table) remove(a *allocation) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := number(a.addr.Addr())
+	if t.slots[n] != a {
+		return
+	}
+	t.slots[n] = nil
+	t.live--
+	decrease(t.owners, a.user)
+	decrease(t.calls, a.call)
+	if a.front.clients[a.client] == a {
+		delete(a.front.clients, a.client)
+	}
+}
+
+func decrease(of map[string]int, key string) {
+	if of[key]--; of[key] == 0 {
+		delete(of, key)
+	}
+}
+
+// revoke ends the user's allocations and remembers the name until it expires.
+func (t *table) revoke(user string, until time.Time) {
+	t.mu.Lock()
+	for name, until := range t.revoked {
+		if time.Now().After(until) {
+			delete(t.revoked, name)
+		}
+	}
+	t.revoked[user] = until
+	t.mu.Unlock()
+	t.closeIf(func(a *allocation) bool { return a.user == user })
+}
+
+func (t *table) isRevoked(user string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	_, ok := t.revoked[user]
+	return ok
+}
+
+func (t *table) closeAll() { t.closeIf(func(*allocation) bool { return true }) }
+
+func (t *table) closeIf(match func(*allocation) bool) {
+	t.mu.RLock()
+	var found []*allocation
+	for _, a := range t.slots {
+		if a != nil && match(a) {
+			found = append(found, a)
+		}
+	}
+	t.mu.RUnlock()
+	for _, a := range found {
+		a.Close()
+	}
+}
+
+// mayAllocate is asked by the library before each allocation, so that clients
+// are told; add counts again.
+func (r *Relay) mayAllocate(user, _ string, _ net.Addr) bool {
+	_, call, _ := parseUsername(user)
+	r.table.mu.RLock()
+	defer r.table.mu.RUnlock()
+	if r.table.fullLocked(user, call) != nil {
+		r.count.quota.Add(1)
+		return false
+	}
+	return true
+}
+
+// maxChannels is how many an allocation can have. Browsers bind one for each
+// address of each counterpart.
+const maxChannels = 64
+
+// mayReach is asked by the library before each permission and channel.
+func (f *front) mayReach(client net.Addr, peer net.IP) bool {
+	t := &f.relay.table
+	ip, _ := netip.AddrFromSlice(peer)
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	a := f.clients[addrPort(client)]
+	if a != nil && len(a.peers) < maxChannels && t.hasLocked(ip) {
+		return true
+	}
+	f.relay.count.peer.Add(1)
+	return false
+}
+
+// events are how the library tells of its allocations. It calls them under
+// locks of its own.
+func (r *Relay) events() turn.EventHandler {
+	change := func(relayed net.Addr, f func(*allocation)) *allocation {
+		r.table.mu.Lock()
+		defer r.table.mu.Unlock()
+		a := r.table.atLocked(addrPort(relayed))
+		if a != nil {
+			f(a)
+		}
+		return a
+	}
+	return turn.EventHandler{
+		OnAuth: func(_, _ net.Addr, _, _, _, _ string, ok bool) {
+			if !ok {
+				r.count.credentials.Add(1)
+			}
+		},
+		OnAllocationCreated: func(client, _ net.Addr, _, _, _ string, relayed net.Addr, _ int) {
+			known := true
+			a := change(relayed, func(a *allocation) {
+				f := a.front
+				a.client, a.to, a.stream = addrPort(client), client, f.streams[addrPort(client)]
+				if known = f.listener == nil || a.stream != nil; known {
+					f.clients[a.client] = a
+				}
+			})
+			if !known { // its stream ended while the request waited
+				a.Close()
+			}
+		},
+		OnPermissionCreated: func(_, _ net.Addr, _, _, _ string, relayed net.Addr, peer net.IP) {
+			ip, _ := netip.AddrFromSlice(peer)
+			change(relayed, func(a *allocation) { a.permitted[ip] = struct{}{} })
+		},
+		OnPermissionDeleted: func(_, _ net.Addr, _, _, _ string, relayed net.Addr, peer net.IP) {
+			ip, _ := netip.AddrFromSlice(peer)
+			change(relayed, func(a *allocation) { delete(a.permitted, ip) })
+		},
+		OnChannelCreated: func(_, _ net.Addr, _, _, _ string, relayed, peer net.Addr, channel uint16) {
+			if channel < minChannel || channel > maxChannel {
+				return // the library does not look
+			}
+			change(relayed, func(a *allocation) {
+				a.peers[channel] = addrPort(peer)
+				a.channels[addrPort(peer)] = channel
+			})
+		},
+		OnChannelDeleted: func(_, _ net.Addr, _, _, _ string, relayed, peer net.Addr, channel uint16) {
+			change(relayed, func(a *allocation) {
+				delete(a.peers, channel)
+				delete(a.channels, addrPort(peer))
+			})
+		},
+	}
+}
+
+// addrPort is the address of a UDP or TCP socket, written in one way only.
+func addrPort(a net.Addr) netip.AddrPort {
+	var p netip.AddrPort
+	switch a := a.(type) {
+	case *net.UDPAddr:
+		p = a.AddrPort()
+	case *net.TCPAddr:
+		p = a.AddrPort()
+	}
+	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+}
+
+// A generator gives the library what it takes for sockets.
+type generator struct{ front *front }
+
+// Validate implements turn.RelayAddressGenerator.
+func (generator) Validate() error { return nil }
+
+// AllocatePacketConn implements turn.RelayAddressGenerator.
+func (g generator) AllocatePacketConn(req turn.AllocateListenerConfig) (net.PacketConn, net.Addr, error) {
+	if req.UserID == "" || req.RequestedPort != 0 {
+		return nil, nil, errOnlyUDP // it is looking for an even port
+	}
+	a, err := g.front.relay.newAllocation(g.front, req.UserID, req.Network == "udp6")
+	if err != nil {
+		return nil, nil, err
+	}
+	return a, a.LocalAddr(), nil
+}
+
+var errOnlyUDP = errors.New("the relay offers plain UDP allocations only")
+
+// AllocateListener implements turn.RelayAddressGenerator.
+func (generator) AllocateListener(turn.AllocateListenerConfig) (net.Listener, net.Addr, error) {
+	return nil, nil, errOnlyUDP
+}
+
+// AllocateConn implements turn.RelayAddressGenerator.
+func (generator) AllocateConn(turn.AllocateConnConfig) (net.Conn, error) { return nil, errOnlyUDP }
