@@ -58,10 +58,11 @@ type Backend interface {
 	// takes are one tick. stop ends the watch; the channel is never closed.
 	Watch() (changed <-chan struct{}, stop func())
 
-	// Join carries a guest until either side has had enough. The first frame is
+	// Join carries a guest, who came in through the public page or that on this
+	// computer, until either side has had enough. The first frame is
 	// the key frame (PROTOCOL.md, "The handshake"). It closes conn and returns
 	// why; io.EOF means that the guest left.
-	Join(ctx context.Context, conn wire.Conn) error
+	Join(ctx context.Context, conn wire.Conn, public bool) error
 
 	// Attend carries a practitioner whose page asked for the appointment that a
 	// names. The server has checked the session and a.Token, and has consumed
@@ -92,6 +93,9 @@ type NewAppointment struct {
 	Minutes int        `json:"minutes"`
 	Label   string     `json:"label"`
 	Guests  []NewGuest `json:"guests"`
+	// HideAddresses sends the call through a relay, so that nobody in it
+	// learns another's address.
+	HideAddresses bool `json:"hide_addresses,omitempty"`
 }
 
 // NewGuest is one guest of a NewAppointment.
@@ -107,6 +111,7 @@ type Desk struct {
 	Practitioner string        `json:"practitioner"`
 	Appointments []Appointment `json:"appointments"` // by time; never null
 	Reach        Reach         `json:"reach"`
+	Relay        bool          `json:"relay"` // there is one, so addresses can be hidden
 }
 
 // Reach says who can open this node's links.
@@ -125,6 +130,7 @@ type Appointment struct {
 	Closes int64   `json:"closes"` // until when
 	State  string  `json:"state"`  // "early", "open", "ended" or "cancelled"
 	Test   bool    `json:"test"`
+	Hidden bool    `json:"hidden"` // nobody in the call learns another's address
 	Guests []Guest `json:"guests"` // never null
 }
 

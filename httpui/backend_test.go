@@ -200,7 +200,7 @@ func (f *fakeBackend) Rotate(ctx context.Context, practitioner string, m wire.Me
 	return Link{"fedcba9876543210", "CANARY-guest", "https://care.example/j#CANARY-new"}, f.known(ctx, practitioner, string(m), aMember)
 }
 
-func (f *fakeBackend) Join(ctx context.Context, conn wire.Conn) error {
+func (f *fakeBackend) Join(ctx context.Context, conn wire.Conn, _ bool) error {
 	err := f.join(ctx, conn)
 	conn.Close(err)
 	return err

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"mime"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -27,7 +28,7 @@ type listenerKey struct{}
 // guests are served does not tell what else exists.
 var guard = []func(*Server, *request) error{
 	(*Server).knownHost,
-	(*Server).notForwarded,
+	(*Server).forwarded,
 	(*Server).fewHeaders,
 	(*Server).knownMethod,
 	(*Server).sameSite,
@@ -55,16 +56,28 @@ func (s *Server) check(r *request) error {
 // other host. It also finds the route, which later checks look at.
 func (s *Server) knownHost(r *request) error {
 	l := r.Context().Value(listenerKey{}).(*listener)
-	if r.site = l.sites[r.Host]; r.site == nil || l.tls && r.TLS == nil {
+	if r.site = l.sites[r.Host]; r.site == nil {
 		return &refusal{http.StatusMisdirectedRequest, wire.CodeBadMessage, "This address is not served here.", nil}
 	}
 	r.route = s.find(r)
 	return nil
 }
 
-// notForwarded stops a proxy that nobody has told us of: limits and logs would
-// take its address for everybody's.
-func (s *Server) notForwarded(r *request) error {
+// forwarded finds out whom limits and logs are about. A proxy that we know must
+// say for whom it asks; one that nobody has told us of is stopped, since its
+// address would be taken for everybody's.
+func (s *Server) forwarded(r *request) error {
+	if proxies := r.Context().Value(listenerKey{}).(*listener).proxies; proxies != nil {
+		client, ok := proxies.client(r.Header)
+		if !ok {
+			return &refusal{
+				http.StatusBadRequest, wire.CodeBadMessage,
+				"The proxy must set X-Forwarded-For to the address that asks, and X-Forwarded-Proto to https.", nil,
+			}
+		}
+		r.RemoteAddr = netip.AddrPortFrom(client, 0).String()
+		return nil
+	}
 	for name := range r.Header {
 		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
 			return &refusal{http.StatusBadRequest, wire.CodeBadMessage, "Anteroom does not work behind a proxy that adds X-Forwarded headers.", nil}
@@ -163,8 +176,10 @@ func (s *Server) realSocket(r *request) error {
 	keys := r.Header.Values("Sec-Websocket-Key")
 	switch {
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1 || !hasToken(r.Header, "Connection", "upgrade") || !hasToken(r.Header, "Upgrade", "websocket"):
-		return &refusal{http.StatusUpgradeRequired, wire.CodeBadMessage, "Only a WebSocket is served here.",
-			http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}}}
+		return &refusal{
+			http.StatusUpgradeRequired, wire.CodeBadMessage, "Only a WebSocket is served here.",
+			http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
+		}
 	case r.Header.Get("Sec-Websocket-Version") != "13" || len(keys) != 1 || !nonce(keys[0]):
 		return &refusal{http.StatusBadRequest, wire.CodeBadMessage, "The WebSocket's request is damaged.", nil}
 	case !slices.Contains(tokens(r.Header, "Sec-Websocket-Protocol"), subprotocol):

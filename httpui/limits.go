@@ -67,8 +67,11 @@ func newCounter(c, otherwise Cap) *counter {
 // add counts one more from p, unless that is too many.
 func (c *counter) add(p netip.Prefix) bool {
 	limit := c.cap.PerPrefix
-	if p == loopback {
+	switch p {
+	case loopback:
 		limit = c.cap.Loopback
+	case trusted:
+		limit = c.cap.Total
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,6 +116,9 @@ func (c *connections) watch(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		p := limitPrefix(addrOf(conn.RemoteAddr().String()))
+		if _, ok := conn.(proxyConn); ok {
+			p = trusted
+		}
 		if !c.add(p) {
 			conn.Close()
 			return
@@ -171,10 +177,16 @@ func logPrefix(a netip.Addr) netip.Prefix { return prefix(a, 24, 48) }
 // loopback stands for every address of this computer.
 var loopback = netip.MustParsePrefix("127.0.0.0/8")
 
+// trusted stands for proxies that we know, and for nodes that pass connections
+// on without telling whose: these are everybody's.
+var trusted = netip.MustParsePrefix("0.0.0.0/0")
+
 func prefix(a netip.Addr, bits4, bits6 int) netip.Prefix {
 	switch {
 	case a.IsLoopback():
 		return loopback
+	case a.IsUnspecified():
+		return trusted
 	case a.Is4():
 		bits6 = bits4
 	}

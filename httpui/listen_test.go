@@ -219,13 +219,39 @@ func TestPublicListener(t *testing.T) {
 	c.wait()
 }
 
-// What came to a public listener without TLS is not answered.
-func TestPublicListenerWithoutTLS(t *testing.T) {
-	open := newMemListener("203.0.113.1:443")
-	ts := newTest(t, func(c *Config) { c.Public = []net.Listener{open} })
-	ts.listener = open
-	if resp := ts.ask("GET /j\nHost: " + public); resp.StatusCode != 421 {
-		t.Errorf("status %d", resp.StatusCode)
+// hiding is a listener whose connections do not show that they are TLS, as of
+// one that tells HTTPS from something else on the same port.
+type hiding struct{ net.Listener }
+
+func (l hiding) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return struct{ net.Conn }{conn}, err
+}
+
+func TestPublicListenerThatHidesTLS(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, roots := selfSigned(t, public)
+	serveReal(t, Config{
+		Public:    []net.Listener{hiding{tls.NewListener(inner, &tls.Config{Certificates: []tls.Certificate{cert}})}},
+		PublicURL: "https://" + public,
+	})
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			d := tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: public}}
+			return d.DialContext(ctx, "tcp", inner.Addr().String())
+		},
+	}}
+	resp, err := client.Get("https://" + public + "/j")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 200 || resp.Header.Get("Strict-Transport-Security") == "" {
+		t.Errorf("%s, %v", resp.Status, resp.Header)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -28,8 +29,22 @@ type Config struct {
 	// Listeners are for plain HTTP, each bound to a loopback address: see
 	// Listen. They serve everything.
 	Listeners []net.Listener
-	// Public are TLS listeners (tls.NewListener); they serve PublicURL alone.
+	// Public are TLS listeners (tls.NewListener); they serve PublicURL alone. It
+	// is for the caller to see that nothing comes out of them unencrypted: what
+	// tells HTTPS from something else on one port may hide that it is TLS. HTTP/2
+	// is spoken on connections that are a *tls.Conn.
 	Public []net.Listener
+	// Proxied are for plain HTTP from TLS proxies at TrustedProxies, on loopback
+	// or private addresses; they serve PublicURL alone. Whoever else connects is
+	// hung up on. The proxies must set X-Forwarded-For and X-Forwarded-Proto.
+	Proxied        []net.Listener
+	TrustedProxies []netip.Prefix
+	// Redirect are for plain HTTP, on port 80: they send guests to PublicURL.
+	Redirect []net.Listener
+	// Challenge returns what the path of an ACME challenge is answered with on
+	// Redirect; nil: there are none.
+	Challenge func(path string) (answer string, ok bool)
+
 	// PublicURL is an https origin that guests come to; empty if there is none.
 	// Its host is answered on Listeners too, for a TLS proxy on this computer,
 	// which must pass no X-Forwarded headers and no other Host. Only guest routes
@@ -60,6 +75,7 @@ type Server struct {
 	listeners []*listener
 	url       string
 	http      *http.Server
+	redirect  *redirect
 
 	routes   []*route
 	assets   *assets
@@ -72,8 +88,8 @@ type Server struct {
 // listener is a listener and whom it answers for.
 type listener struct {
 	net.Listener
-	sites sites
-	tls   bool
+	sites   sites
+	proxies proxies // whom X-Forwarded headers are believed; nil: nobody
 }
 
 // New returns a Server that owns the listeners of cfg. Nothing is accepted
@@ -115,6 +131,9 @@ func newServer(cfg Config, backend Backend, static fs.FS) (*Server, error) {
 	s.launches = newLaunches(s.now)
 	s.lockout = newLockout(s.now)
 	s.routes = s.newRoutes()
+	if s.redirect, err = newRedirect(cfg, s.routes); err != nil {
+		return nil, err
+	}
 
 	conns := newConnections(cfg.Connections)
 	s.http = &http.Server{
@@ -140,7 +159,7 @@ func newServer(cfg Config, backend Backend, static fs.FS) (*Server, error) {
 
 // listen checks cfg's listeners and works out whom each of them answers for.
 func (s *Server) listen(cfg Config) error {
-	if len(cfg.Listeners)+len(cfg.Public) == 0 {
+	if len(cfg.Listeners)+len(cfg.Public)+len(cfg.Proxied) == 0 {
 		return errors.New("serve pages: no listener")
 	}
 	var ports []uint16
@@ -159,17 +178,28 @@ func (s *Server) listen(cfg Config) error {
 		}
 		local[site.host], public[site.host] = site, site
 		s.url = site.origin
-	} else if len(cfg.Public) > 0 {
+	} else if len(cfg.Public)+len(cfg.Proxied)+len(cfg.Redirect) > 0 {
 		return errors.New("serve pages: public listeners need a public URL")
 	}
 	if len(ports) > 0 {
 		s.url = fmt.Sprintf("http://localhost:%d", ports[0])
 	}
 	for _, l := range cfg.Listeners {
-		s.listeners = append(s.listeners, &listener{l, local, false})
+		s.listeners = append(s.listeners, &listener{l, local, nil})
 	}
 	for _, l := range cfg.Public {
-		s.listeners = append(s.listeners, &listener{l, public, true})
+		s.listeners = append(s.listeners, &listener{l, public, nil})
+	}
+	for _, l := range cfg.Proxied {
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok || !addr.IP.IsLoopback() && !addr.IP.IsPrivate() {
+			return fmt.Errorf("serve pages: %v is neither a loopback nor a private address, and what a proxy sends here is not encrypted; use 127.0.0.1", l.Addr())
+		}
+		if len(cfg.TrustedProxies) == 0 {
+			return errors.New("serve pages: a listener for proxies needs to know their addresses")
+		}
+		l = &proxyListener{Listener: l, proxies: cfg.TrustedProxies, log: s.log}
+		s.listeners = append(s.listeners, &listener{l, public, cfg.TrustedProxies})
 	}
 	return nil
 }
@@ -196,6 +226,9 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, l := range s.listeners {
 		wg.Go(func() { stop(s.http.Serve(l)) }) // ends with Shutdown
 	}
+	for _, l := range s.redirect.listeners {
+		wg.Go(func() { stop(s.redirect.http.Serve(l)) }) // ends with Close
+	}
 	wg.Go(func() { s.sessions.watch(serving, s.log) })
 	s.log.Info("pages served", "version", s.version, "n", len(s.listeners))
 
@@ -215,6 +248,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
+	s.redirect.http.Close() // nothing there takes time
 	s.sockets.closeAll()
 	if s.http.Shutdown(ctx) != nil {
 		s.http.Close() // who still asks after five seconds is cut off

@@ -22,6 +22,7 @@ func (p *program) appointmentCommand() *cobra.Command {
 func (p *program) appointmentCreate() *cobra.Command {
 	var starts, label string
 	var minutes int
+	var hide bool
 	var guests []string
 	var output outputFlag
 	cmd := &cobra.Command{
@@ -39,7 +40,7 @@ func (p *program) appointmentCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n := httpui.NewAppointment{Starts: at.Unix(), Minutes: minutes, Label: label}
+			n := httpui.NewAppointment{Starts: at.Unix(), Minutes: minutes, Label: label, HideAddresses: hide}
 			for _, g := range guests {
 				n.Guests = append(n.Guests, httpui.NewGuest{Label: g})
 			}
@@ -53,6 +54,7 @@ func (p *program) appointmentCreate() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&starts, "starts", "now", "`time`: now, 14:45, \"2026-03-04 14:45\" or RFC 3339")
 	flags.IntVar(&minutes, "minutes", 30, "how long it takes")
+	flags.BoolVar(&hide, "hide-addresses", false, "send the call through a relay, so that nobody in it learns another's address")
 	flags.StringVar(&label, "label", "", "what it is called in the diary")
 	flags.StringArrayVar(&guests, "guest", []string{"Patient"}, "`label` of a guest; once for each, up to three")
 	output.add(cmd)

@@ -35,7 +35,7 @@ func (c Config) Validate() error {
 	p.dataDir(c)
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "auto", "text", "json")
-	p.pages(c.HTTP)
+	p.pages(c.HTTP, c.Front.PassFrom)
 	p.discovery(c.Discovery)
 	private := c.Discovery.AllowPrivateAddresses
 	p.cards("practice.nodes", c.Practice.Nodes, private)
@@ -46,6 +46,8 @@ func (c Config) Validate() error {
 	if c.Practice.FrontURL != "" && c.HTTP.PublicURL != "" {
 		p.add("practice.front_url", "has no effect beside http.public_url: remove one of them")
 	}
+	p.relay(c)
+	p.front(c)
 	p.path("store.key_file", c.Store.KeyFile)
 	return errors.Join(p...)
 }
@@ -93,7 +95,7 @@ func (p *problems) path(key, value string) {
 	}
 }
 
-func (p *problems) pages(c HTTP) {
+func (p *problems) pages(c HTTP, passFrom []string) {
 	if len(c.Listen) == 0 {
 		p.add("http.listen", "is empty, so there would be no page: write [%q]", Default().HTTP.Listen[0])
 	}
@@ -102,6 +104,7 @@ func (p *problems) pages(c HTTP) {
 		p.loopback(fmt.Sprintf("http.listen[%d]", i), listen)
 	}
 	p.origin("http.public_url", c.PublicURL, false)
+	p.https(c, passFrom)
 }
 
 // loopback checks a host and port of the page. The page is served without TLS,
@@ -120,9 +123,9 @@ func (p *problems) loopback(key, listen string) {
 	switch {
 	case host == "localhost" || err == nil && ip.IsLoopback() && ip.Zone() == "" && !ip.Is4In6():
 	case host == "" || err == nil && ip.IsUnspecified():
-		p.add(key, "would serve every network of this computer without encryption: write localhost:%s; patients come in through http.public_url or practice.front_url", port)
+		p.add(key, "would serve every network of this computer without encryption: write localhost:%s; patients come in through http.public_url with http.tls.mode, or practice.front_url", port)
 	case err == nil:
-		p.add(key, "would serve a network without encryption: write localhost:%s; patients come in through http.public_url or practice.front_url", port)
+		p.add(key, "would serve a network without encryption: write localhost:%s; patients come in through http.public_url with http.tls.mode, or practice.front_url", port)
 	default:
 		p.add(key, "must be localhost or a loopback address, as other names can come to mean another computer: write localhost:%s", port)
 	}
@@ -197,6 +200,17 @@ func (p *problems) discovery(c Discovery) {
 	}
 	p.cards("discovery.peers", c.Peers, c.AllowPrivateAddresses)
 	p.cards("discovery.bootstrap", c.Bootstrap, c.AllowPrivateAddresses)
+	p.cards("discovery.relays", c.Relays, c.AllowPrivateAddresses)
+	p.ids("discovery.relay_for", c.RelayFor)
+	switch {
+	case c.Server && len(c.Relays) > 0:
+		p.add("discovery.relays", "a server is reached directly: remove this, or write discovery.server: false")
+	case !c.Server && len(c.RelayFor) > 0:
+		p.add("discovery.relay_for", "others can reach nobody through a node that is no server: write discovery.server: true, or remove this")
+	}
+	if c.PortMapping && len(c.Listen) == 0 {
+		p.add("discovery.port_mapping", "there is no port to forward: fill discovery.listen, or write false")
+	}
 }
 
 // endpoint checks a multiaddr of this node.

@@ -94,6 +94,76 @@ func TestUnsafeConfigurations(t *testing.T) {
 		{`practice: {front_url: "https://front.example"}`, `practice.front_url: the node there cannot find this one: put its peer card into practice.nodes, and this node's into its own`},
 		{`{practice: {nodes: ["` + card + `"], front_url: "https://a.example"}, http: {public_url: "https://b.example"}}`, `practice.front_url: has no effect beside http.public_url: remove one of them`},
 
+		// The relay, and fronts.
+		{`relay: {listen: ["3478"]}`, `relay.listen[0]: must be host:port`},
+		{`relay: {listen: ["turn.example:3478"]}`, `relay.listen[0]: must be an address of this computer`},
+		{`relay: {host: "turn.example:3478"}`, `relay.host: must be a name or an address alone`},
+		{`relay: {max_mbit: -1}`, `relay.max_mbit: must be 0, for no limit, to 100000`},
+		{`relay: {max_mbit: "5"}`, `relay.max_mbit: must be a whole number, without quotes`},
+		{`relay: {max_mbit: 1.5}`, `relay.max_mbit: must be a whole number, without quotes`},
+		{`relay: {lend_to: ["x"], host: r.example}`, `relay.lend_to[0]: is no peer id: "anteroom status" shows the one of a node`},
+		{`relay: {lend_to: ["` + id.String() + `"]}`, `relay.lend_to: there is no relay to lend: set relay.host, or http.public_url with http.tls.mode`},
+		{`relay: {borrow_from: ["x"]}`, `relay.borrow_from[0]: `},
+		{`discovery: {relays: ["` + card + `"], listen: ["/ip4/0.0.0.0/tcp/1"], server: true}`, `discovery.relays: a server is reached directly: remove this, or write discovery.server: false`},
+		{`discovery: {relay_for: ["` + id.String() + `"]}`, `discovery.relay_for: others can reach nobody through a node that is no server: write discovery.server: true, or remove this`},
+		{`discovery: {port_mapping: true}`, `discovery.port_mapping: there is no port to forward: fill discovery.listen, or write false`},
+		{`front: {pass_to: ["a.example"]}`, `front.pass_to[0]: must be a name in lower case, a space, and the peer id of the node that has its certificate`},
+		{`front: {pass_to: ["A.example ` + id.String() + `"]}`, `front.pass_to[0]: must be a name in lower case`},
+		{`front: {pass_to: ["a.example ` + id.String() + `"]}`, `front.pass_to: no TLS comes in here to be passed on: set http.tls.mode to files or acme`},
+		{`{front: {pass_to: ["a.example ` + id.String() + `"]}, http: {public_url: "https://a.example", tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}}`, `front.pass_to[0]: this is the name of this node's own page, in http.public_url: pass another one on`},
+		{`{front: {pass_to: ["b.example ` + id.String() + `"]}, http: {public_url: "https://a.example", tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}}`, `front.pass_to: the other node must be able to connect to this one: write discovery.server: true`},
+		{`front: {pass_from: ["` + card + `"]}`, `front.pass_from: what is passed on ends at a certificate of this node: set http.tls.mode to files or acme`},
+		{`front: {addresses: true}`, `front.addresses: has no effect without front.pass_from: write false`},
+		{`front: {guests_of: ["` + id.String() + `"]}`, `front.agreement: is empty: whoever serves a page to the guests of another practice answers for it`},
+		{`front: {agreement: "of 3 May"}`, `front.agreement: covers nobody: fill front.guests_of, or remove this`},
+
+		// How patients come in.
+		{`http: {tls: {mode: "on"}}`, `http.tls.mode: must be one of off, files, acme, behind_proxy`},
+		{`http: {tls: {mode: fles}}`, `http.tls.mode: must be one of off, files, acme, behind_proxy, did you mean files?`},
+		{`http: {public_listen: ["0.0.0.0:80"]}`, `http.public_listen: nothing is served there without encryption: set http.tls.mode to files, acme or behind_proxy, or remove this`},
+		{`http: {public_listen: [":8443"], public_url: "https://a.example"}`, `http.public_listen: nothing is served there without encryption: set http.tls.mode`},
+		{`http: {redirect_listen: ":8080"}`, `http.redirect_listen: has no effect unless http.tls.mode is files or acme: set that, or remove this`},
+		{`http: {trusted_proxies: ["127.0.0.1"]}`, `http.trusted_proxies: has no effect unless http.tls.mode is behind_proxy: set that, or remove this`},
+		{`http: {tls: {cert_file: /a.pem}}`, `http.tls.cert_file: has no effect unless http.tls.mode is files`},
+		{`http: {tls: {key_file: /a.pem}}`, `http.tls.key_file: has no effect unless http.tls.mode is files`},
+		{`http: {tls: {email: a@b.example}}`, `http.tls.email: has no effect unless http.tls.mode is acme`},
+		{`http: {tls: {agree_terms: true}}`, `http.tls.agree_terms: has no effect unless http.tls.mode is acme`},
+		{`http: {tls: {directory: "https://ca.example"}}`, `http.tls.directory: has no effect unless http.tls.mode is acme`},
+		{`http: {tls: {ca_file: /a.pem}}`, `http.tls.ca_file: has no effect unless http.tls.mode is acme`},
+
+		{`http: {tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}`, `http.public_url: is empty, and http.tls.mode: files is for guests who come there: write the https origin that they use, or turn the mode off`},
+		{`http: {public_url: "https://a.example", tls: {mode: files, key_file: /k.pem}}`, `http.tls.cert_file: is empty: write the path of the PEM file of the certificate`},
+		{`http: {public_url: "https://a.example", tls: {mode: files, cert_file: /c.pem}}`, `http.tls.key_file: is empty: write the path of the PEM file of its key`},
+		{`http: {public_url: "https://a.example", tls: {mode: files, cert_file: c.pem, key_file: /k.pem}}`, `http.tls.cert_file: must be an absolute path: write /…/c.pem`},
+		{`http: {public_url: "https://a.example", tls: {mode: files, cert_file: /c.pem, key_file: /k.pem, agree_terms: true}}`, `http.tls.agree_terms: has no effect unless`},
+		{`http: {public_url: "https://a.example", public_listen: [], tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}`, `http.public_listen: is empty, so nobody could come in: write [":443"]`},
+		{`http: {public_url: "https://a.example", public_listen: ["443"], tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}`, `http.public_listen[0]: must be host:port, such as ":443" or "203.0.113.9:443"`},
+		{`http: {public_url: "https://a.example", public_listen: [":https"], tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}`, `http.public_listen[0]: the port must be a number`},
+		{`http: {public_url: "https://a.example", public_listen: ["a.example:443"], tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}`, `http.public_listen[0]: must be an address of this computer, as names can come to mean another one: write :443 for all of them`},
+		{`http: {public_url: "https://a.example", redirect_listen: "80", tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}`, `http.redirect_listen: must be host:port`},
+
+		{`http: {public_url: "https://a.example", tls: {mode: acme}}`, `http.tls.agree_terms: an authority issues certificates to those who agree to its terms only: read them (Let's Encrypt's are at https://letsencrypt.org/repository/) and write true`},
+		{`http: {tls: {mode: acme, agree_terms: true}}`, `http.public_url: is empty, and http.tls.mode: acme is for guests`},
+		{`http: {public_url: "https://192.168.1.7", tls: {mode: acme, agree_terms: true}}`, `http.public_url: Let's Encrypt issues no certificate for a private address: use one that the internet can reach, or http.tls.mode: files`},
+		{`http: {public_url: "https://[fd00::1]", tls: {mode: acme, agree_terms: true}}`, `http.public_url: Let's Encrypt issues no certificate for a private address`},
+		{`http: {public_url: "https://server.local", tls: {mode: acme, agree_terms: true}}`, `http.public_url: Let's Encrypt issues no certificate for a name that is known inside a building only`},
+		{`http: {public_url: "https://server", tls: {mode: acme, agree_terms: true}}`, `http.public_url: Let's Encrypt issues no certificate for a name that is known inside a building only`},
+		{`http: {public_url: "https://a.example", tls: {mode: acme, agree_terms: true, email: "a, b"}}`, `http.tls.email: must be one address, such as it@clinic.example, or empty`},
+		{`http: {public_url: "https://a.example", tls: {mode: acme, agree_terms: true, directory: "http://ca.example"}}`, `http.tls.directory: must be the https URL of an ACME directory, such as https://acme-v02.api.letsencrypt.org/directory`},
+		{`http: {public_url: "https://a.example", tls: {mode: acme, agree_terms: true, directory: ""}}`, `http.tls.directory: must be the https URL`},
+		{`http: {public_url: "https://a.example", tls: {mode: acme, agree_terms: true, ca_file: ca.pem}}`, `http.tls.ca_file: must be an absolute path`},
+
+		{`http: {public_url: "https://a.example", tls: {mode: behind_proxy}, trusted_proxies: ["127.0.0.1"]}`, `http.public_listen[0]: what a proxy sends here is not encrypted, so it must stay on this computer or inside a private network: write 127.0.0.1:7680`},
+		{`http: {public_url: "https://a.example", public_listen: ["203.0.113.9:8080"], tls: {mode: behind_proxy}, trusted_proxies: ["127.0.0.1"]}`, `http.public_listen[0]: what a proxy sends here is not encrypted, so it must stay on this computer or inside a private network: write 127.0.0.1:8080`},
+		{`http: {public_url: "https://a.example", public_listen: ["0.0.0.0:8080"], tls: {mode: behind_proxy}, trusted_proxies: ["127.0.0.1"]}`, `http.public_listen[0]: what a proxy sends here is not encrypted`},
+		{`http: {public_url: "https://a.example", public_listen: ["127.0.0.1:7680"], tls: {mode: behind_proxy}}`, `http.trusted_proxies: is empty, so nobody could come in: write the proxy's address, such as ["127.0.0.1"]`},
+		{`http: {public_url: "https://a.example", public_listen: ["127.0.0.1:7680"], tls: {mode: behind_proxy}, trusted_proxies: ["0.0.0.0/0"]}`, `http.trusted_proxies[0]: is not within a private network`},
+		{`http: {public_url: "https://a.example", public_listen: ["127.0.0.1:7680"], tls: {mode: behind_proxy}, trusted_proxies: ["203.0.113.9"]}`, `http.trusted_proxies[0]: is not within a private network`},
+		{`http: {public_url: "https://a.example", public_listen: ["127.0.0.1:7680"], tls: {mode: behind_proxy}, trusted_proxies: ["proxy.example"]}`, `http.trusted_proxies[0]: must be an address or a network, such as 127.0.0.1 or 10.0.3.0/24`},
+		{`http: {public_url: "https://a.example", public_listen: ["127.0.0.1:7680"], tls: {mode: behind_proxy}, trusted_proxies: ["10.0.3.7/24"]}`, `http.trusted_proxies[0]: has bits beyond its length: write 10.0.3.0/24`},
+		{`http: {public_listen: ["127.0.0.1:7680"], tls: {mode: behind_proxy}, trusted_proxies: ["127.0.0.1"]}`, `http.public_url: is empty, and http.tls.mode: behind_proxy is for guests`},
+		{`http: {public_url: "http://a.example", public_listen: ["127.0.0.1:7680"], tls: {mode: behind_proxy}, trusted_proxies: ["127.0.0.1"]}`, `http.public_url: must begin with https://`},
+
 		// Other nodes.
 		{`discovery: {listen: ["0.0.0.0:7601"]}`, `discovery.listen[0]: is no multiaddr: write it like /ip4/0.0.0.0/udp/7601/quic-v1 or /ip4/0.0.0.0/tcp/7601`},
 		{`discovery: {listen: ["/ip4/0.0.0.0/udp/7601"]}`, `discovery.listen[0]: must be QUIC or TCP: write it like`},
@@ -159,6 +229,11 @@ func TestGoodConfigurations(t *testing.T) {
 		``,
 		`http: {listen: ["localhost:0", "127.0.0.2:7600", "[::1]:7600"], public_url: "https://call.clinic.example:8443"}`,
 		`http: {public_url: "https://203.0.113.9"}`,
+		`http: {public_url: "https://call.clinic.example", tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}`,
+		`http: {public_url: "https://call.clinic.example", public_listen: ["203.0.113.9:443", "[2001:db8::9]:443"], redirect_listen: "", tls: {mode: acme, agree_terms: true, email: it@clinic.example}}`,
+		`http: {public_url: "https://203.0.113.9", tls: {mode: acme, agree_terms: true}}`,
+		`http: {public_url: "https://server.local", tls: {mode: acme, agree_terms: true, directory: "https://ca.local/acme/directory", ca_file: /ca.pem}}`,
+		`http: {public_url: "https://call.clinic.example", public_listen: ["127.0.0.1:7680", "10.0.0.1:7680"], trusted_proxies: ["127.0.0.1", "::1", "10.0.3.0/24", "fd00::/64"], tls: {mode: behind_proxy}}`,
 		`discovery: {listen: ["/ip4/0.0.0.0/udp/7601/quic-v1", "/ip6/::/tcp/7601"], announce: ["/dns4/clinic.example/tcp/7601"], server: true}`,
 		`discovery: {peers: ["` + card + `", "` + quiet + `"], bootstrap: ["` + card + `"]}`,
 		`discovery: {peers: ["` + indoors + `"], allow_private_addresses: true}`,
@@ -193,7 +268,7 @@ store: {key_file: k}
 func TestProblemsQuoteNoSecrets(t *testing.T) {
 	_, err := Load(testFlags(t, "--config", writeConfig(t, `
 discovery: {peers: ["CANARY"], listen: ["CANARY"]}
-http: {listen: ["CANARY"], public_url: "https://a.example/j#CANARY"}
+http: {listen: ["CANARY"], public_url: "https://a.example/j#CANARY", public_listen: ["CANARY"], trusted_proxies: ["CANARY"], tls: {mode: acme, email: "CANARY", directory: "CANARY", key_file: "CANARY"}}
 practice: {front_url: "CANARY"}
 log: {level: "CANARY"}
 `)), nil)

@@ -5,6 +5,8 @@ import (
 	"reflect"
 
 	"github.com/adrg/xdg"
+
+	"anteroom/httpui/certs"
 )
 
 // Config is everything that can be set. config.example.yaml shows every key
@@ -20,6 +22,8 @@ type Config struct {
 	HTTP      HTTP      `yaml:"http"`
 	Discovery Discovery `yaml:"discovery"`
 	Practice  Practice  `yaml:"practice"`
+	Relay     Relay     `yaml:"relay"`
+	Front     Front     `yaml:"front"`
 	Store     Store     `yaml:"store"`
 }
 
@@ -33,7 +37,32 @@ type Log struct {
 type HTTP struct {
 	Listen    []string `yaml:"listen"`     // host:port, loopback only
 	PublicURL string   `yaml:"public_url"` // https origin under which patients reach this node, or empty
+	// PublicListen and RedirectListen are where patients come in, if TLS.Mode
+	// is not off. Sockets that the service manager passes take their place.
+	PublicListen   []string `yaml:"public_listen"`   // host:port; an empty host is every address
+	RedirectListen string   `yaml:"redirect_listen"` // host:port for plain HTTP, or empty
+	TrustedProxies []string `yaml:"trusted_proxies"` // addresses and networks, for mode behind_proxy
+	TLS            TLS      `yaml:"tls"`
 }
+
+// TLS says who encrypts what patients see, and with which certificate.
+type TLS struct {
+	Mode       string `yaml:"mode"`        // off, files, acme or behind_proxy
+	CertFile   string `yaml:"cert_file"`   // files
+	KeyFile    string `yaml:"key_file"`    // files
+	AgreeTerms bool   `yaml:"agree_terms"` // acme: to those of the authority
+	Email      string `yaml:"email"`       // acme: for the authority, or empty
+	Directory  string `yaml:"directory"`   // acme
+	CAFile     string `yaml:"ca_file"`     // acme: roots of a private directory, or empty
+}
+
+// The values of TLS.Mode.
+const (
+	tlsOff         = "off"
+	tlsFiles       = certs.Files
+	tlsACME        = certs.ACME
+	tlsBehindProxy = "behind_proxy"
+)
 
 // Discovery says whom this node knows and how it is reached. All empty: it
 // contacts nobody, and nobody can contact it.
@@ -44,6 +73,13 @@ type Discovery struct {
 	// Bootstrap are peer cards through which the DHT is entered.
 	Bootstrap []string `yaml:"bootstrap"`
 	Server    bool     `yaml:"server"` // keeps records for others; for nodes that can be reached
+	// Relays are peer cards of nodes through which others reach this one;
+	// RelayFor the peer IDs of nodes that this one does that for. The other
+	// nodes of the practice need not be in either.
+	Relays      []string `yaml:"relays"`
+	RelayFor    []string `yaml:"relay_for"`
+	PortMapping bool     `yaml:"port_mapping"` // asks the router to forward ports
+	LAN         bool     `yaml:"lan"`          // finds nodes on the local network
 	// AllowPrivateAddresses lets addresses of a building or this computer be
 	// dialled and published.
 	AllowPrivateAddresses bool `yaml:"allow_private_addresses"`
@@ -55,6 +91,25 @@ type Practice struct {
 	FrontURL string   `yaml:"front_url"` // origin of the node that serves this one's links, or empty
 }
 
+// Relay says whether and where browsers that cannot reach each other meet.
+type Relay struct {
+	Listen     []string `yaml:"listen"`      // host:port, for UDP and TCP
+	TLS        bool     `yaml:"tls"`         // on http.public_listen, too
+	Host       string   `yaml:"host"`        // name or address that browsers use; empty: that of http.public_url
+	MaxMbit    int      `yaml:"max_mbit"`    // Mbit/s in all; 0: no limit
+	LendTo     []string `yaml:"lend_to"`     // peer IDs of nodes of other practices
+	BorrowFrom []string `yaml:"borrow_from"` // peer cards
+}
+
+// Front says for whom this node stands in the internet, and who does for it.
+type Front struct {
+	PassTo    []string `yaml:"pass_to"`   // "name peer-id": TLS for name goes there unopened
+	PassFrom  []string `yaml:"pass_from"` // peer cards of nodes that pass TLS to this one
+	Addresses bool     `yaml:"addresses"` // those nodes tell clients' addresses
+	GuestsOf  []string `yaml:"guests_of"` // peer IDs of nodes of other practices whose guests get the page here
+	Agreement string   `yaml:"agreement"` // which agreement with those practices covers that
+}
+
 // Store says where the practice's records are opened with.
 type Store struct {
 	KeyFile string `yaml:"key_file"` // empty: store.key in the data directory
@@ -64,8 +119,14 @@ type Store struct {
 // on this computer only.
 func Default() Config {
 	return Config{
-		Log:  Log{Level: "info", Format: "auto"},
-		HTTP: HTTP{Listen: []string{"localhost:7600"}},
+		Log: Log{Level: "info", Format: "auto"},
+		HTTP: HTTP{
+			Listen:         []string{"localhost:7600"},
+			PublicListen:   []string{":443"},
+			RedirectListen: ":80",
+			TLS:            TLS{Mode: tlsOff, Directory: certs.LetsEncrypt},
+		},
+		Relay: Relay{Listen: []string{":3478"}, TLS: true},
 	}
 }
 

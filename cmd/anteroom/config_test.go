@@ -220,5 +220,5 @@ func ExampleConfig_Validate() {
 	fmt.Println(cfg.Validate())
 	// Output:
 	// log.level: must be one of debug, info, warn, error, did you mean info?
-	// http.listen[0]: would serve every network of this computer without encryption: write localhost:80; patients come in through http.public_url or practice.front_url
+	// http.listen[0]: would serve every network of this computer without encryption: write localhost:80; patients come in through http.public_url with http.tls.mode, or practice.front_url
 }

@@ -16,6 +16,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/httpui"
+	"anteroom/httpui/certs"
 	"anteroom/node"
 	"anteroom/rendezvous/wire"
 )
@@ -98,6 +99,8 @@ type (
 		Practice string      `json:"practice"` // empty before it is set up
 		Links    string      `json:"links"`    // what links begin with
 		Node     node.Status `json:"node"`
+
+		Certificate *certs.Status `json:"certificate,omitempty"` // nil if this node has none
 	}
 
 	launchReply struct {

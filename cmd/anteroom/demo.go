@@ -123,7 +123,7 @@ func newDemo(ctx context.Context, dir string, log *slog.Logger, echo echoFunc) (
 			Server:                true,
 			AllowPrivateAddresses: true,
 		}
-		d, err := newDaemon(ctx, cfg, log, echo)
+		d, err := newDaemon(ctx, cfg, nil, log, echo)
 		if err != nil {
 			return nil, errors.Join(err, closeAll(daemons))
 		}

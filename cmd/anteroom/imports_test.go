@@ -14,15 +14,18 @@ import (
 // table of DESIGN section 3. Folders form a line; a package that is not here
 // must be put here, and one that is gone taken out.
 var mayImport = map[string][]string{
-	"cmd/anteroom": {"discovery", "httpui", "node", "node/media", "node/practice", "rendezvous/wire"},
+	"cmd/anteroom": {"discovery", "httpui", "httpui/certs", "node", "node/media", "node/passthrough", "node/practice", "node/relay", "rendezvous/wire"},
 
-	"httpui": {"rendezvous/wire"},
+	"httpui":       {"rendezvous/wire"},
+	"httpui/certs": {},
 
-	"node":          {"discovery", "node/practice", "node/room", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
-	"node/media":    {"rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
-	"node/practice": {"node/store", "rendezvous/invite", "rendezvous/wire"},
-	"node/room":     {"rendezvous/wire"},
-	"node/store":    {},
+	"node":             {"discovery", "node/practice", "node/room", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
+	"node/media":       {"rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
+	"node/passthrough": {},
+	"node/relay":       {},
+	"node/practice":    {"node/store", "rendezvous/invite", "rendezvous/wire"},
+	"node/room":        {"rendezvous/wire"},
+	"node/store":       {},
 
 	"rendezvous":        {"rendezvous/invite", "rendezvous/wire"},
 	"rendezvous/seal":   {"rendezvous/invite", "rendezvous/wire"},
@@ -35,17 +38,21 @@ var mayImport = map[string][]string{
 // onlyHere are packages of others and who may import them. A name that ends in
 // a slash stands for everything below it.
 var onlyHere = map[string][]string{
-	"github.com/pion/":                    {"node/media"}, // two advisories without a fix: in a child process only
+	"github.com/pion/":                    {"node/media", "node/relay"},
+	"github.com/pion/webrtc/":             {"node/media"}, // two advisories without a fix: in a child process only
 	"github.com/spf13/":                   {"cmd/anteroom"},
 	"github.com/libp2p/go-libp2p":         {"discovery"}, // its types, below core, travel further
 	"github.com/libp2p/go-libp2p/p2p/":    {"discovery"},
 	"github.com/libp2p/go-libp2p-kad-dht": {"discovery"},
 	"github.com/coder/websocket":          {"httpui", "node/media"},
+	"github.com/mholt/acmez/v3":           {"httpui/certs"},
+	"github.com/mholt/acmez/v3/":          {"httpui/certs"},
+	"github.com/coreos/go-systemd/v22/":   {"cmd/anteroom"},
 	"github.com/flynn/noise":              {"rendezvous/seal"},
 	"golang.org/x/crypto/argon2":          {"node/practice"},
 	"modernc.org/sqlite":                  {"node/store"},
 	"database/sql":                        {"node/practice", "node/store"},
-	"net/http":                            {"cmd/anteroom", "httpui", "node/media"},
+	"net/http":                            {"cmd/anteroom", "httpui", "httpui/certs", "node/media"},
 	"os/exec":                             {"cmd/anteroom", "node/media"},
 	"os/signal":                           {"cmd/anteroom"},
 	"net/http/pprof":                      {},

@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -147,6 +148,8 @@ func environment(environ []string) (map[string]string, error) {
 		case value == "":
 		case kind == reflect.Bool && value != "true" && value != "false":
 			problems = append(problems, fmt.Errorf("environment variable %s: must be true or false", name))
+		case kind == reflect.Int && !isWhole(value):
+			problems = append(problems, fmt.Errorf("environment variable %s: must be a whole number", name))
 		default:
 			env[name] = value
 		}
@@ -154,11 +157,19 @@ func environment(environ []string) (map[string]string, error) {
 	return env, errors.Join(problems...)
 }
 
+func isWhole(text string) bool {
+	_, err := strconv.Atoi(text)
+	return err == nil
+}
+
 // parseEnv returns text, which environment has checked, as a value of type t.
 func parseEnv(text string, t reflect.Type) any {
 	switch t.Kind() {
 	case reflect.Bool:
 		return text == "true"
+	case reflect.Int:
+		n, _ := strconv.Atoi(text)
+		return n
 	case reflect.Slice:
 		parts := strings.Split(text, ",")
 		for i := range parts {

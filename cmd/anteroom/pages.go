@@ -9,6 +9,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/httpui"
+	"anteroom/httpui/certs"
 	"anteroom/node"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
@@ -21,8 +22,9 @@ type pages struct {
 	node      *node.Node
 	practice  *practice.Practice
 	discovery *discovery.Discovery
-	here      string // origin of the page on this computer
-	links     string // what links begin with; see linkBase
+	here      string         // origin of the page on this computer
+	links     string         // what links begin with; see linkBase
+	certs     *certs.Manager // of the public page; nil if it is not encrypted here
 }
 
 var _ httpui.Backend = (*pages)(nil)
@@ -98,6 +100,7 @@ func (p *pages) Desk(ctx context.Context, practitioner string) (httpui.Desk, err
 		Practitioner: info.Name,
 		Appointments: list,
 		Reach:        p.reach(),
+		Relay:        p.node.HasRelay(),
 	}, nil
 }
 
@@ -124,6 +127,13 @@ func (p *pages) reach() httpui.Reach {
 	if p.local() {
 		return httpui.Reach{Kind: "local", Text: "Links work on this computer only."}
 	}
+	if p.certs != nil {
+		if s := p.certs.Status(); s.Alert && !s.NotAfter.After(time.Now()) {
+			return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Patients cannot open your links: %s has no valid certificate. \"anteroom status\" says why.", p.links)}
+		} else if s.Alert {
+			return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s, whose certificate ends soon and is not renewed. \"anteroom status\" says why.", p.links)}
+		}
+	}
 	return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s.", p.links)}
 }
 
@@ -140,6 +150,7 @@ func (p *pages) shown(a practice.Appointment, now time.Time) httpui.Appointment 
 		Closes: a.Closes().Unix(),
 		State:  string(state),
 		Test:   a.Test,
+		Hidden: a.RelayOnly,
 		Guests: make([]httpui.Guest, len(a.Invites)),
 	}
 	for i, inv := range a.Invites {
@@ -177,8 +188,8 @@ func (p *pages) CreateAppointment(ctx context.Context, practitioner string, n ht
 	for i, g := range n.Guests {
 		guests[i] = g.Label
 	}
-	a, err := p.practice.Create(ctx, practitioner, practice.New{
-		Starts: time.Unix(n.Starts, 0), Minutes: n.Minutes, Label: n.Label, Guests: guests,
+	a, err := p.node.Create(ctx, practitioner, practice.New{
+		Starts: time.Unix(n.Starts, 0), Minutes: n.Minutes, Label: n.Label, Guests: guests, RelayOnly: n.HideAddresses,
 	})
 	if err != nil {
 		return httpui.Appointment{}, readable(err)
@@ -269,7 +280,9 @@ func (p *pages) Rotate(ctx context.Context, practitioner string, m wire.MemberID
 
 func (p *pages) Watch() (<-chan struct{}, func()) { return p.node.Watch() }
 
-func (p *pages) Join(ctx context.Context, conn wire.Conn) error { return p.node.Join(ctx, conn) }
+func (p *pages) Join(ctx context.Context, conn wire.Conn, public bool) error {
+	return p.node.Join(ctx, conn, public)
+}
 
 func (p *pages) Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error {
 	return p.node.Attend(ctx, conn, practitioner, a)

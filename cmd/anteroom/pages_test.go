@@ -21,7 +21,7 @@ func idleDaemon(t *testing.T, change func(*Config)) *daemon {
 	if change != nil {
 		change(&cfg)
 	}
-	d, err := newDaemon(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
+	d, err := newDaemon(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,12 +203,12 @@ func TestDaemonThatFailsLetsGoOfEverything(t *testing.T) {
 	cfg := Default()
 	cfg.DataDir = dir
 	cfg.HTTP.Listen = []string{first.listeners[0].Addr().String()}
-	if _, err := newDaemon(t.Context(), cfg, slog.New(slog.DiscardHandler), nil); err == nil {
+	if _, err := newDaemon(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil); err == nil {
 		t.Fatal("two daemons on one port")
 	}
 	cfg.HTTP.Listen = []string{"localhost:0"}
 	cfg.Discovery.Listen = []string{"/ip4/192.0.2.1/tcp/1"} // not this computer's
-	if _, err := newDaemon(t.Context(), cfg, slog.New(slog.DiscardHandler), nil); err == nil {
+	if _, err := newDaemon(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil); err == nil {
 		t.Fatal("listens on another computer's address")
 	}
 	idleDaemon(t, func(c *Config) { c.DataDir = dir })

@@ -7,10 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
 	"anteroom/discovery"
@@ -27,16 +31,19 @@ type daemon struct {
 	node      *node.Node
 	pages     *pages
 	listeners []net.Listener // of ui, which closes them once it runs
+	entrance  entrance       // its listeners are ui's, too
+	relay     *relayPart     // nil: none
 	ui        *httpui.Server
 	control   *control
 }
 
 // newDaemon opens and binds everything that cfg names, and starts nothing. The
-// caller ends it with run or close.
-func newDaemon(ctx context.Context, cfg Config, log *slog.Logger, echo echoFunc) (_ *daemon, err error) {
+// caller ends it with run or close. It owns the sockets that were passed.
+func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger, echo echoFunc) (_ *daemon, err error) {
 	d := &daemon{log: log}
 	defer func() {
 		if err != nil {
+			passed.close()
 			err = errors.Join(err, d.close())
 		}
 	}()
@@ -48,18 +55,31 @@ func newDaemon(ctx context.Context, cfg Config, log *slog.Logger, echo echoFunc)
 	if d.discovery, err = newDiscovery(cfg, log); err != nil {
 		return nil, inUse(err, "choose another with discovery.listen")
 	}
-	d.node = node.New(node.Config{Practice: d.practice, Discovery: d.discovery, Log: log, Echo: echo})
 	if d.listeners, err = httpui.Listen(ctx, cfg.HTTP.Listen); err != nil {
 		return nil, inUse(err, "start with --listen localhost:0 to take a free one, or set http.listen")
 	}
-	d.pages = &pages{node: d.node, practice: d.practice, discovery: d.discovery}
+	if d.entrance, err = newEntrance(ctx, cfg, passed, d.discovery, log); err != nil {
+		return nil, err
+	}
+	if d.relay, err = newRelay(ctx, cfg, d.entrance.turn, log); err != nil {
+		return nil, err
+	}
+	if d.node, err = newNode(cfg, d, echo); err != nil {
+		return nil, err
+	}
+	d.pages = &pages{node: d.node, practice: d.practice, discovery: d.discovery, certs: d.entrance.certs}
 	d.ui, err = httpui.New(httpui.Config{
-		Listeners: d.listeners,
-		PublicURL: cfg.HTTP.PublicURL,
-		InstallID: installID(d.discovery),
-		Sessions:  d.practice.Sessions(),
-		Version:   version,
-		Log:       log,
+		Listeners:      d.listeners,
+		Public:         d.entrance.tls,
+		Proxied:        d.entrance.proxied,
+		TrustedProxies: d.entrance.proxies,
+		Redirect:       d.entrance.redirect,
+		Challenge:      d.entrance.challenge,
+		PublicURL:      cfg.HTTP.PublicURL,
+		InstallID:      installID(d.discovery),
+		Sessions:       d.practice.Sessions(),
+		Version:        version,
+		Log:            log,
 	}, d.pages)
 	if err != nil {
 		return nil, err
@@ -79,11 +99,15 @@ func newDiscovery(cfg Config, log *slog.Logger) (*discovery.Discovery, error) {
 	if err != nil {
 		return nil, err
 	}
-	peers, err := parsePeers(cfg.Practice.Nodes, cfg.Discovery.Peers)
+	peers, err := parsePeers(cfg.Practice.Nodes, cfg.Discovery.Peers, cfg.Relay.BorrowFrom)
 	if err != nil {
 		return nil, err
 	}
 	bootstrap, err := parsePeers(cfg.Discovery.Bootstrap)
+	if err != nil {
+		return nil, err
+	}
+	relays, relayFor, err := relays(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -93,11 +117,72 @@ func newDiscovery(cfg Config, log *slog.Logger) (*discovery.Discovery, error) {
 		Announce:     cfg.Discovery.Announce,
 		Peers:        peers,
 		Bootstrap:    bootstrap,
+		Relays:       relays,
+		RelayFor:     relayFor,
+		PortMapping:  cfg.Discovery.PortMapping,
+		LAN:          cfg.Discovery.LAN,
 		AllowPrivate: cfg.Discovery.AllowPrivateAddresses,
 		Server:       cfg.Discovery.Server,
 		PeersFile:    filepath.Join(cfg.dataDir(), "peers.json"),
 		Log:          log,
 	})
+}
+
+// relays returns the nodes through which others reach this one, if it is no
+// server, or else those that reach others through this one. The nodes of a
+// practice do this for each other.
+func relays(cfg Config) (through []discovery.PeerInfo, behind []peer.ID, err error) {
+	nodes, err := parsePeers(cfg.Practice.Nodes)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !cfg.Discovery.Server {
+		others, err := parsePeers(cfg.Discovery.Relays, cfg.Front.PassFrom)
+		for _, info := range distinct(append(others, nodes...)) {
+			if len(info.Addrs) > 0 {
+				through = append(through, info)
+			}
+		}
+		return through, nil, err
+	}
+	routes, err := parseRoutes(cfg.Front.PassTo)
+	if err != nil {
+		return nil, nil, err
+	}
+	behind, err = parseIDs(cfg.Discovery.RelayFor)
+	behind = append(append(behind, ids(nodes)...), slices.Collect(maps.Values(routes))...)
+	slices.Sort(behind)
+	return nil, slices.Compact(behind), err
+}
+
+// newNode puts the parts of d together. The nodes of a practice lend each
+// other their relays and carry each other's guests.
+func newNode(cfg Config, d *daemon, echo echoFunc) (*node.Node, error) {
+	own, err := parsePeers(cfg.Practice.Nodes)
+	if err != nil {
+		return nil, err
+	}
+	lenders, err := parsePeers(cfg.Relay.BorrowFrom)
+	if err != nil {
+		return nil, err
+	}
+	lendTo, err := parseIDs(cfg.Relay.LendTo)
+	if err != nil {
+		return nil, err
+	}
+	guestsOf, err := parseIDs(cfg.Front.GuestsOf)
+	if err != nil {
+		return nil, err
+	}
+	c := node.Config{
+		Practice: d.practice, Discovery: d.discovery, Log: d.log, Echo: echo,
+		LendTo: append(lendTo, ids(own)...), Lenders: ids(distinct(append(lenders, own...))),
+		GuestsOf: append(guestsOf, ids(own)...),
+	}
+	if d.relay != nil {
+		c.Relay = d.relay.grant
+	}
+	return node.New(c), nil
 }
 
 func parsePeers(lists ...[]string) (peers []discovery.PeerInfo, err error) {
@@ -110,7 +195,51 @@ func parsePeers(lists ...[]string) (peers []discovery.PeerInfo, err error) {
 			peers = append(peers, info)
 		}
 	}
-	return peers, nil
+	return distinct(peers), nil
+}
+
+// distinct keeps the first of each node.
+func distinct(peers []discovery.PeerInfo) (kept []discovery.PeerInfo) {
+	seen := make(map[peer.ID]bool)
+	for _, p := range peers {
+		if !seen[p.ID] {
+			seen[p.ID] = true
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+func ids(peers []discovery.PeerInfo) (list []peer.ID) {
+	for _, p := range peers {
+		list = append(list, p.ID)
+	}
+	return list
+}
+
+func parseIDs(list []string) (ids []peer.ID, err error) {
+	for _, text := range list {
+		id, err := peer.Decode(text)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// parseRoutes reads a list of names and the nodes that they lead to.
+func parseRoutes(list []string) (map[string]peer.ID, error) {
+	routes := make(map[string]peer.ID)
+	for _, text := range list {
+		name, id, _ := strings.Cut(text, " ")
+		to, err := peer.Decode(strings.TrimSpace(id))
+		if err != nil {
+			return nil, err
+		}
+		routes[name] = to
+	}
+	return routes, nil
 }
 
 // installID names this installation in its cookies, so that two daemons on one
@@ -136,6 +265,12 @@ func (d *daemon) run(ctx context.Context) error {
 	nodeCtx, stopNode := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { return d.node.Run(nodeCtx) })
 	g.Go(func() error { return d.control.run(ctx) })
+	if d.entrance.certs != nil {
+		g.Go(func() error { return d.entrance.certs.Run(ctx) })
+	}
+	if d.relay != nil {
+		g.Go(func() error { return d.relay.Run(ctx) })
+	}
 	g.Go(func() error {
 		defer stopNode()
 		return d.ui.Run(ctx)
@@ -149,8 +284,11 @@ func (d *daemon) close() error {
 	if d.control != nil {
 		errs = append(errs, d.control.close())
 	}
-	for _, l := range d.listeners {
+	for _, l := range append(d.entrance.listeners(), d.listeners...) {
 		errs = append(errs, l.Close())
+	}
+	if d.relay != nil {
+		errs = append(errs, d.relay.close())
 	}
 	if d.discovery != nil {
 		errs = append(errs, d.discovery.Close())
@@ -179,11 +317,16 @@ func (d *daemon) status(ctx context.Context) (statusReply, error) {
 	if err != nil {
 		return statusReply{}, err
 	}
-	return statusReply{
+	reply := statusReply{
 		Version:  version,
 		URL:      d.ui.URL(),
 		Practice: info.Name,
 		Links:    d.pages.links,
 		Node:     d.node.Status(),
-	}, nil
+	}
+	if d.entrance.certs != nil {
+		s := d.entrance.certs.Status()
+		reply.Certificate = &s
+	}
+	return reply, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 )
 
@@ -30,19 +31,26 @@ func (p *program) serveCommand(name string) *cobra.Command {
 }
 
 // serve runs a daemon until ctx ends. It says where the page is on stderr, and
-// READY on stdout once whoever comes is answered.
+// READY on stdout and to systemd once whoever comes is answered.
 func (p *program) serve(ctx context.Context, cfg Config, open bool) error {
 	log := p.logger(cfg.Log)
 	exe, err := p.executable()
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
 	}
-	d, err := newDaemon(ctx, cfg, log, newEcho(exe, log))
+	passed, err := passedSockets()
+	if err != nil {
+		return err
+	}
+	d, err := newDaemon(ctx, cfg, passed, log, newEcho(exe, log))
 	if err != nil {
 		return err
 	}
 	if err := p.welcome(ctx, d, open); err != nil {
 		return errors.Join(err, d.close())
+	}
+	if _, err := systemd.SdNotify(true, systemd.SdNotifyReady); err != nil {
+		log.Warn("systemd not told that the node is ready", "err", err)
 	}
 	return d.run(ctx)
 }

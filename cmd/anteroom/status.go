@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,16 @@ func printStatus(w io.Writer, s statusReply) error {
 	fmt.Fprintf(t, "Practice\t%s\n", practice)
 	fmt.Fprintf(t, "Page\t%s\n", s.URL)
 	fmt.Fprintf(t, "Links\t%s\n", s.Links)
+	if c := s.Certificate; c != nil {
+		until := "none yet"
+		if !c.NotAfter.IsZero() {
+			until = "until " + c.NotAfter.Local().Format("2006-01-02 15:04")
+		}
+		fmt.Fprintf(t, "Certificate\t%s, %s (%s)\n", strings.Join(c.Names, ", "), until, c.Mode)
+		if c.Reason != "" {
+			fmt.Fprintf(t, "Problem\t%s\n", strings.Join(strings.Fields(c.Reason), " "))
+		}
+	}
 	fmt.Fprintf(t, "Guests\t%d waiting, %d in a call\n", s.Node.Waiting, s.Node.InCall)
 	fmt.Fprintf(t, "Peers\t%d connected\n", s.Node.Peers)
 	fmt.Fprintf(t, "Records\t%d published, %d with too few copies\n", s.Node.Published, s.Node.Failed)

@@ -92,6 +92,10 @@ func (w *yamlWalk) value(node *yaml.Node, path string, t reflect.Type) {
 		if node.Tag != "!!bool" {
 			w.problem(node, path, "must be true or false, without quotes")
 		}
+	case t.Kind() == reflect.Int:
+		if node.Tag != "!!int" {
+			w.problem(node, path, "must be a whole number, without quotes")
+		}
 	default: // text: the only other kind there is
 		if node.Tag != "!!str" {
 			w.problem(node, path, "must be text: put it in quotes")

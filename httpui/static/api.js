@@ -7,10 +7,10 @@
  *   local: the link works on this computer only
  * @typedef {'early' | 'open' | 'ended' | 'cancelled'} AppointmentState
  * @typedef {{id: string, label: string, starts: number, ends: number, opens: number, closes: number,
- *   state: AppointmentState, test: boolean, guests: GuestInfo[]}} Appointment   times in Unix seconds
+ *   state: AppointmentState, test: boolean, hidden: boolean, guests: GuestInfo[]}} Appointment   times in Unix seconds
  * @typedef {{kind: 'local' | 'public', text: string}} Reach
- * @typedef {{now: number, practice: string, practitioner: string, appointments: Appointment[], reach: Reach}} DeskData
- * @typedef {{starts: number, minutes: number, label: string, guests: {label: string}[]}} NewAppointment
+ * @typedef {{now: number, practice: string, practitioner: string, appointments: Appointment[], reach: Reach, relay: boolean}} DeskData
+ * @typedef {{starts: number, minutes: number, label: string, guests: {label: string}[], hide_addresses?: boolean}} NewAppointment
  * @typedef {{member: string, label: string, url: string}} LinkInfo
  */
 

@@ -259,7 +259,9 @@ export class Connection {
   /** @param {RTCIceCandidate | null} candidate */
   #gathered(candidate) {
     const parsed = candidate && parseCandidate(candidate.candidate);
-    if (!parsed || !reachable(parsed)) return;
+    // Where addresses are to be hidden, the browser finds no others; this is for one that does.
+    const hidden = this.#pc.getConfiguration().iceTransportPolicy === 'relay' && parsed?.type !== 'relay';
+    if (!parsed || !reachable(parsed) || hidden) return;
     this.#events.onCandidate(formatCandidate({ ...parsed, ufrag: candidate.usernameFragment ?? parsed.ufrag }), candidate.sdpMid ?? '');
   }
 

@@ -38,7 +38,7 @@ const guestStates = {
  *   inside: how many guests are in its call while this page shows the diary
  */
 export function appointmentCard(appointment, { now, inside, ui, act }) {
-  const { id, label, starts, ends, state, test, guests } = appointment;
+  const { id, label, starts, ends, state, test, hidden, guests } = appointment;
   const title = label || (test ? 'Test call' : 'Appointment');
   const live = state === 'open' || state === 'early';
   const managing = ui.managing === id;
@@ -48,6 +48,7 @@ export function appointmentCard(appointment, { now, inside, ui, act }) {
         <div>
           <h3 class="appointment-title"><bdi>${title}</bdi></h3>
           <p class="appointment-when">${icon('clock')}<span>${span(starts, ends)}</span></p>
+          ${hidden ? html`<p class="appointment-when">${icon('eye-off')}<span>Addresses hidden</span></p>` : nothing}
         </div>
         ${chip(appointment, now)}
       </div>

@@ -64,7 +64,7 @@ export function diaryView(desk, now, ui, act) {
             <button type="button" class="button" ?disabled=${ui.testing} @click=${act.testCall}>${icon('speaker')}<span>${ui.testing ? 'Starting…' : 'Test call'}</span></button>
             <button type="button" class="button" aria-expanded=${ui.foreign !== null} @click=${() => act.openForeign(ui.foreign === null)}>${icon('link')}<span>Join another practice’s appointment</span></button>
           </div>
-          ${ui.draft ? newAppointment(ui.draft, act) : nothing}
+          ${ui.draft ? newAppointment(ui.draft, data?.relay ?? false, act) : nothing}
           ${ui.foreign ? foreignLink(ui.foreign, act.goForeign, () => act.openForeign(false)) : nothing}
           ${data ? appointments(desk, data, now, ui, act) : busy('Opening your diary…')}
         </div>

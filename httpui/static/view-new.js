@@ -21,8 +21,8 @@ const guestsMax = 3;
 /** @param {number} now Unix seconds @returns {Draft} for the next full quarter of an hour */
 export const newDraft = (now) => ({ starts: Math.ceil(now / quarter) * quarter, guests: 1, busy: false, error: '' });
 
-/** @param {Draft} draft @param {NewIntents} act */
-export const newAppointment = (draft, act) => html`
+/** @param {Draft} draft @param {boolean} relay addresses can be hidden @param {NewIntents} act */
+export const newAppointment = (draft, relay, act) => html`
   <form class="card form new" aria-labelledby="new-title" @submit=${onSubmit((form) => submit(form, draft, act))}>
     <h2 id="new-title" class="card-title">${icon('calendar')}<span>New appointment</span></h2>
     ${draft.error ? banner({ tone: 'bad', text: draft.error }) : nothing}
@@ -62,6 +62,13 @@ export const newAppointment = (draft, act) => html`
           : nothing}
       </div>
     </fieldset>
+    ${relay
+      ? html`
+        <label class="choice">
+          <input type="checkbox" name="hide">
+          <span>Hide addresses <span class="hint">Nobody in the call can find out from where the others connect. Picture and sound take the way through the relay, which cannot see or hear them.</span></span>
+        </label>`
+      : nothing}
     <div class="form-buttons">
       <button class="button button-primary" ?disabled=${draft.busy}>${draft.busy ? 'Making…' : 'Make appointment'}</button>
       <button type="button" class="button" @click=${() => act.setDraft(null)}>Close</button>
@@ -77,6 +84,7 @@ function submit(form, draft, act) {
     minutes: Number(field(form, 'minutes')),
     label: field(form, 'label'),
     guests: Array.from({ length: draft.guests }, (_, i) => ({ label: field(form, `guest-${i}`) })),
+    ...(field(form, 'hide') && { hide_addresses: true }),
   });
 }
 

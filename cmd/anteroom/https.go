@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/activation"
+
+	"anteroom/discovery"
+	"anteroom/httpui/certs"
+	"anteroom/node/passthrough"
+	"anteroom/node/relay"
+)
+
+// entrance is how patients come in. The zero value is that of a node to which
+// none can.
+type entrance struct {
+	certs    *certs.Manager // nil if there is no certificate here
+	tls      []net.Listener
+	turn     []net.Listener // of the same ports: what is for the relay
+	proxied  []net.Listener
+	proxies  []netip.Prefix
+	redirect []net.Listener
+}
+
+// newEntrance binds what cfg names, or takes the sockets that were passed, and
+// reads the certificate. It contacts nobody.
+func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.Discovery, log *slog.Logger) (_ entrance, err error) {
+	mode := cfg.HTTP.TLS.Mode
+	if mode == tlsOff {
+		if len(passed) > 0 {
+			return entrance{}, errors.New("sockets for patients were passed, but http.tls.mode is off: set it to files, acme or behind_proxy, or remove the socket unit")
+		}
+		return entrance{}, nil
+	}
+	var e entrance
+	defer func() {
+		if err != nil {
+			for _, l := range e.listeners() {
+				l.Close()
+			}
+		}
+	}()
+	public, err := passed.orListen(ctx, socketHTTPS, "http.public_listen", cfg.HTTP.PublicListen)
+	if err != nil {
+		return entrance{}, err
+	}
+	if mode == tlsBehindProxy {
+		e.proxied = public
+		if len(passed[socketHTTP]) > 0 {
+			return entrance{}, fmt.Errorf("socket %q was passed, but the proxy is where plain HTTP comes in: remove it from the unit", socketHTTP)
+		}
+		e.proxies = make([]netip.Prefix, len(cfg.HTTP.TrustedProxies))
+		for i, text := range cfg.HTTP.TrustedProxies {
+			if e.proxies[i], err = parseNetwork(text); err != nil {
+				return entrance{}, err
+			}
+		}
+		return e, nil
+	}
+	if public, err = pass(cfg.Front, public, d, log); err != nil {
+		return entrance{}, err
+	}
+	e.tls = public // not yet, but to be closed
+	var plain []string
+	if cfg.HTTP.RedirectListen != "" {
+		plain = []string{cfg.HTTP.RedirectListen}
+	}
+	if e.redirect, err = passed.orListen(ctx, socketHTTP, "http.redirect_listen", plain); err != nil {
+		return entrance{}, err
+	}
+	origin, err := url.Parse(cfg.HTTP.PublicURL)
+	if err != nil {
+		return entrance{}, err
+	}
+	e.certs, err = certs.New(certs.Config{
+		Mode:      mode,
+		Name:      origin.Hostname(),
+		CertFile:  cfg.HTTP.TLS.CertFile,
+		KeyFile:   cfg.HTTP.TLS.KeyFile,
+		Dir:       filepath.Join(cfg.dataDir(), "certs"),
+		Directory: cfg.HTTP.TLS.Directory,
+		Email:     cfg.HTTP.TLS.Email,
+		CAFile:    cfg.HTTP.TLS.CAFile,
+		Agreed:    cfg.HTTP.TLS.AgreeTerms,
+		HTTP:      len(e.redirect) > 0,
+		Log:       log,
+	})
+	if err != nil {
+		return entrance{}, err
+	}
+	e.tls = encrypt(public, e.certs.TLSConfig())
+	if cfg.Relay.TLS && cfg.hasRelay() {
+		for i, l := range e.tls {
+			web, turn := relay.Split(l)
+			e.tls[i], e.turn = web, append(e.turn, turn)
+		}
+	}
+	return e, nil
+}
+
+// pass puts into public what passes connections on by name, and adds what
+// other nodes pass to this one.
+func pass(cfg Front, public []net.Listener, d *discovery.Discovery, log *slog.Logger) ([]net.Listener, error) {
+	routes, err := parseRoutes(cfg.PassTo)
+	if err != nil {
+		return nil, err
+	}
+	if len(routes) > 0 {
+		front := passthrough.NewFront(d, routes, log)
+		for i, l := range public {
+			public[i] = front.Listen(l)
+		}
+	}
+	fronts, err := parsePeers(cfg.PassFrom)
+	if err != nil {
+		return nil, err
+	}
+	if len(fronts) > 0 {
+		back := passthrough.NewBack(ids(fronts), cfg.Addresses)
+		d.Handle(passthrough.Protocol, back.Serve)
+		public = append(public, back)
+	}
+	return public, nil
+}
+
+// encrypt returns listeners that speak TLS on those of plain. Whatever shares
+// the port with the page is told apart from it behind this.
+func encrypt(plain []net.Listener, cfg *tls.Config) []net.Listener {
+	encrypted := make([]net.Listener, len(plain))
+	for i, l := range plain {
+		encrypted[i] = tls.NewListener(l, cfg)
+	}
+	return encrypted
+}
+
+// challenge answers on the redirect listeners.
+func (e entrance) challenge(path string) (string, bool) {
+	if e.certs == nil {
+		return "", false
+	}
+	return e.certs.Challenge(path)
+}
+
+// listeners returns all of them, for whoever closes them.
+func (e entrance) listeners() []net.Listener {
+	return append(append(append([]net.Listener{}, e.tls...), e.proxied...), e.redirect...)
+}
+
+// listen binds the addresses that key names.
+func listen(ctx context.Context, key string, addrs []string) (bound []net.Listener, err error) {
+	for _, addr := range addrs {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+		if err != nil {
+			for _, l := range bound {
+				l.Close()
+			}
+			return nil, cannotListen(key, addr, err)
+		}
+		bound = append(bound, l)
+	}
+	return bound, nil
+}
+
+func cannotListen(key, addr string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen on %s: another program uses this port: \"ss -lntup\" shows which; stop it or change %s: %w", addr, key, syscall.EADDRINUSE)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("listen on %s: this port is not for every program: let systemd pass it as a socket, "+
+			"allow it with setcap cap_net_bind_service=+ep, or change %s: %w", addr, key, syscall.EACCES)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("listen on %s: this computer does not have the address: change %s: %w", addr, key, syscall.EADDRNOTAVAIL)
+	}
+	return fmt.Errorf("%s: %w", key, err)
+}
+
+// sockets are listeners that the service manager bound for us, by their names.
+type sockets map[string][]net.Listener
+
+// The names (FileDescriptorName= in a systemd socket unit).
+const (
+	socketHTTPS = "https"
+	socketHTTP  = "http"
+)
+
+// passedSockets returns what systemd passed: it may bind ports that we may not.
+// It also takes it out of the environment, which our children get, so a second
+// call returns nothing.
+func passedSockets() (_ sockets, err error) {
+	passed := sockets{}
+	defer func() {
+		if err != nil {
+			passed.close()
+		}
+	}()
+	for _, f := range activation.Files(true) {
+		name := f.Name()
+		l, failed := net.FileListener(f)
+		f.Close()
+		switch {
+		case failed != nil:
+			err = errors.Join(err, fmt.Errorf("socket %q was passed, but does not listen for TCP: %w", name, failed))
+		case name != socketHTTPS && name != socketHTTP:
+			l.Close()
+			err = errors.Join(err, fmt.Errorf("socket %q was passed: write FileDescriptorName=%s or %s into its unit", name, socketHTTPS, socketHTTP))
+		default:
+			passed[name] = append(passed[name], l)
+		}
+	}
+	return passed, err
+}
+
+// orListen returns the sockets of a name, or if none were passed, new ones at
+// the addresses of key.
+func (s sockets) orListen(ctx context.Context, name, key string, addrs []string) ([]net.Listener, error) {
+	if passed := s[name]; len(passed) > 0 {
+		return passed, nil
+	}
+	return listen(ctx, key, addrs)
+}
+
+func (s sockets) close() {
+	for _, ls := range s {
+		for _, l := range ls {
+			l.Close()
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"syscall"
+	"time"
+
+	"anteroom/node/relay"
+	"anteroom/rendezvous/wire"
+)
+
+// A relayPart is the relay of a node: nil if it has none.
+type relayPart struct {
+	*relay.Relay
+	stun, turn []string // URLs by which browsers use it
+	sockets    []io.Closer
+}
+
+// hasRelay reports whether the node has a relay: by default each that patients
+// come to by a public URL.
+func (c Config) hasRelay() bool {
+	return c.relayHost() != "" && (c.Relay.TLS || len(c.Relay.Listen) > 0)
+}
+
+// relayHost is what browsers call the relay by; empty: there is none. A node
+// that is only reached through another's address has none of its own.
+func (c Config) relayHost() string {
+	if c.Relay.Host != "" || c.HTTP.TLS.Mode == tlsOff || len(c.HTTP.PublicListen) == 0 {
+		return c.Relay.Host
+	}
+	u, err := url.Parse(c.HTTP.PublicURL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// newRelay binds what cfg names. overTLS are listeners of TLS connections that
+// the relay shares with the page.
+func newRelay(ctx context.Context, cfg Config, overTLS []net.Listener, log *slog.Logger) (_ *relayPart, err error) {
+	if !cfg.hasRelay() {
+		return nil, nil
+	}
+	part := &relayPart{}
+	sockets := relay.Config{TCP: overTLS, Limits: relay.Limits{TotalBits: cfg.Relay.MaxMbit * 1_000_000}, Log: log}
+	defer func() {
+		if err != nil {
+			part.close()
+		}
+	}()
+	host := cfg.relayHost()
+	for _, listen := range cfg.Relay.Listen {
+		addrs, err := bothFamilies(listen)
+		if err != nil {
+			return nil, fmt.Errorf("relay.listen: %w", err)
+		}
+		port, bound := "", 0
+		for _, addr := range addrs {
+			if port != "" { // the second family takes what the first one found free
+				n, _ := strconv.ParseUint(port, 10, 16)
+				addr = netip.AddrPortFrom(addr.Addr(), uint16(n))
+			}
+			udp, err := relay.ListenUDP(ctx, addr)
+			if len(addrs) > 1 && noSuchFamily(err) {
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("relay.listen: %w", err)
+			}
+			for _, c := range udp {
+				part.sockets = append(part.sockets, c)
+			}
+			at := udp[0].LocalAddr().(*net.UDPAddr).AddrPort()
+			port = strconv.Itoa(int(at.Port()))
+			tcp, err := relay.ListenTCP(ctx, netip.AddrPortFrom(addr.Addr(), at.Port()))
+			if err != nil {
+				return nil, fmt.Errorf("relay.listen: %w", err)
+			}
+			part.sockets = append(part.sockets, tcp)
+			sockets.UDP, sockets.TCP = append(sockets.UDP, udp...), append(sockets.TCP, tcp)
+			bound++
+		}
+		if bound == 0 {
+			return nil, fmt.Errorf("relay.listen: %s is no address of this computer", listen)
+		}
+		where := net.JoinHostPort(host, port)
+		part.stun = append(part.stun, "stun:"+where)
+		part.turn = append(part.turn, "turn:"+where+"?transport=udp", "turn:"+where+"?transport=tcp")
+	}
+	if len(overTLS) > 0 {
+		part.turn = append(part.turn, "turns:"+net.JoinHostPort(host, publicPort(cfg.HTTP.PublicURL))+"?transport=tcp")
+	}
+	if part.Relay, err = relay.New(sockets); err != nil {
+		return nil, err
+	}
+	return part, nil
+}
+
+// close is for a relay that does not run.
+func (r *relayPart) close() error {
+	var errs []error
+	for _, s := range r.sockets {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// grant is node.Config.Relay.
+func (r *relayPart) grant(call string, until time.Time) []wire.ICEServer {
+	given := r.Grant(call, until)
+	servers := []wire.ICEServer{{URLs: r.turn, Username: given.Username, Credential: given.Password.Reveal()}}
+	if len(r.stun) > 0 {
+		servers = append(servers, wire.ICEServer{URLs: r.stun})
+	}
+	return servers
+}
+
+// bothFamilies returns what a host and port stand for: without a host, every
+// address of both families.
+func bothFamilies(listen string) ([]netip.AddrPort, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	if host == "" {
+		return []netip.AddrPort{
+			netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(n)), netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(n)),
+		}, nil
+	}
+	ip, err := netip.ParseAddr(host)
+	return []netip.AddrPort{netip.AddrPortFrom(ip, uint16(n))}, err
+}
+
+// noSuchFamily reports whether this computer has no IPv6, or no IPv4.
+func noSuchFamily(err error) bool {
+	return errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL)
+}
+
+func publicPort(origin string) string {
+	u, err := url.Parse(origin)
+	if err != nil || u.Port() == "" {
+		return "443"
+	}
+	return u.Port()
+}
