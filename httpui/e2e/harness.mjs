@@ -194,9 +194,9 @@ export function watchConnections() {
 
 /** A person with a browser of their own. */
 export class Person {
-  static async arrive(t, {viewport = {width: 1280, height: 800}, colorScheme = 'light', browser} = {}) {
+  static async arrive(t, {viewport = {width: 1280, height: 800}, colorScheme = 'light', browser, env, flags = []} = {}) {
     const p = new Person();
-    p.browser = browser ?? await chromium.launch({executablePath: chromiumPath, args: chromiumFlags});
+    p.browser = browser ?? await chromium.launch({executablePath: chromiumPath, args: [...chromiumFlags, ...flags], env});
     if (!browser) t.after(() => p.browser.close());
     p.context = await p.browser.newContext({viewport, colorScheme, locale: 'en-GB', permissions: ['camera', 'microphone', 'clipboard-read', 'clipboard-write']});
     await p.context.addInitScript(watchConnections);

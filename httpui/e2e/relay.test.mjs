@@ -1,0 +1,166 @@
+// Calls whose browsers do not reach each other directly: through the relay, on
+// each of its transports, and through a public node that passes TLS on.
+import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
+import {openSync, readFileSync, readSync, closeSync, mkdirSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {test} from 'node:test';
+import {Daemon, freePort, p2p, Person, setUp, temporary, until} from './harness.mjs';
+
+/** An authority that the test's browsers believe, and certificates of it. */
+class Authority {
+  constructor(t) {
+    this.dir = temporary(t);
+    this.#openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+      '-subj', '/CN=Test authority', '-keyout', 'ca.key', '-out', 'ca.pem');
+    this.home = join(this.dir, 'home');
+    const db = join(this.home, '.pki/nssdb');
+    mkdirSync(db, {recursive: true});
+    execFileSync('certutil', ['-N', '-d', `sql:${db}`, '--empty-password']);
+    execFileSync('certutil', ['-A', '-d', `sql:${db}`, '-n', 'test', '-t', 'C,,', '-i', join(this.dir, 'ca.pem')]);
+  }
+
+  #openssl(...args) { execFileSync('openssl', args, {cwd: this.dir, stdio: 'pipe'}); }
+
+  /** Configuration lines with a certificate for name. */
+  files(name) {
+    const ext = join(this.dir, `${name}.ext`);
+    writeFileSync(ext, `subjectAltName=${/^[\d.]+$/.test(name) ? 'IP' : 'DNS'}:${name}\n`);
+    this.#openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
+    this.#openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-days', '1', '-extfile', ext, '-out', `${name}.pem`);
+    return `  tls:\n    mode: files\n    cert_file: ${join(this.dir, `${name}.pem`)}\n    key_file: ${join(this.dir, `${name}.key`)}\n`;
+  }
+
+  /** A person whose browser believes this authority and finds every .test name here. */
+  person(t) {
+    return Person.arrive(t, {env: {...process.env, HOME: this.home}, flags: ['--host-resolver-rules=MAP *.test 127.0.0.1']});
+  }
+}
+
+/** A practice with a public page at https://name, on this computer. */
+async function publicPractice(t, authority, name, {extra = '', front = ''} = {}) {
+  const [port, relay, local] = [await freePort(), await freePort(), await freePort()];
+  const d = new Daemon(t, name, `http:
+  listen: ["localhost:${local}"]
+  public_url: https://${name}:${port}
+  public_listen: ["127.0.0.1:${port}"]
+  redirect_listen: ""
+${authority.files(name)}relay:
+  listen: ["127.0.0.1:${relay}"]
+${p2p}${extra}${front}`);
+  d.url = `https://${name}:${port}`;
+  d.port = port;
+  return d.start();
+}
+
+/** Leaves the page only those relays that test accepts, as a network would. */
+const onlyRelays = (person, pattern) => person.context.addInitScript((source) => {
+  const Real = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Real {
+    constructor(config) {
+      super({...config, iceServers: config.iceServers.map((s) => ({...s, urls: s.urls.filter((u) => new RegExp(source).test(u))})).filter((s) => s.urls.length)});
+      this.addEventListener('icecandidate', ({candidate}) => candidate?.candidate && (window.candidates ??= []).push(candidate.candidate));
+    }
+  };
+}, pattern);
+
+const hiddenLink = async (d) => JSON.parse(await d.cli('appointment', 'create', '--hide-addresses', '--guest', 'Patient', '--output', 'json')).guests[0].url;
+
+for (const [transport, pattern] of [['UDP', '^turn:.*=udp'], ['TCP', '^turn:.*=tcp'], ['TLS on the port of the page', '^turns:']]) {
+  test(`addresses hidden behind the relay, over ${transport}`, {timeout: 120_000}, async (t) => {
+    const authority = new Authority(t);
+    const practice = await publicPractice(t, authority, 'practice.test');
+    const [doctor, patient] = await Promise.all([authority.person(t), authority.person(t)]);
+    await Promise.all([onlyRelays(doctor, pattern), onlyRelays(patient, pattern)]);
+    await setUp(doctor, practice, 'Riverside Practice', 'Dr Lee');
+    await patient.knock(await hiddenLink(practice), 'Ana Pereira');
+    await doctor.button('Admit Ana Pereira').click();
+    await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+    for (const p of [doctor, patient]) {
+      await p.page.getByText(/^Relayed by practice\.test, which cannot see or hear you · encrypted · verified/).first().waitFor();
+      const seen = await p.page.evaluate(() => window.candidates);
+      assert.ok(seen.length > 0 && seen.every((c) => / typ relay /.test(c) && / (203\.0\.113\.\d+|2001:db8:\S+) /.test(c)), `not hidden: ${seen}`);
+    }
+  });
+}
+
+test('an appointment can hide addresses only where there is a relay', {timeout: 60_000}, async (t) => {
+  const port = await freePort();
+  const d = await new Daemon(t, 'alone', `http:\n  listen: ["localhost:${port}"]\n`).start();
+  const doctor = await Person.arrive(t);
+  await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
+  await assert.rejects(hiddenLink(d), /Addresses can only be hidden behind a relay, and this node has none/);
+  await doctor.button('New appointment').click();
+  await doctor.page.getByText('Who gets a link').waitFor();
+  assert.equal(await doctor.page.getByRole('checkbox', {name: /Hide addresses/}).count(), 0);
+});
+
+test('a node behind another is reached by TLS that the other cannot open', {timeout: 180_000}, async (t) => {
+  const canary = 'CANARY-Quetzal';
+  const authority = new Authority(t);
+  // Each needs to know the other: the hidden node's id first, from a start of its own.
+  const local = await freePort();
+  const hidden = new Daemon(t, 'hidden', `http:\n  listen: ["localhost:${local}"]\n`);
+  await hidden.start();
+  const id = JSON.parse(await hidden.cli('status', '--output', 'json')).node.peer_id;
+  await hidden.program.stop();
+  const front = await publicPractice(t, authority, 'front.test', {front: `front:\n  pass_to: ["hidden.test ${id}"]\n`});
+  writeFileSync(hidden.config, `data_dir: ${JSON.stringify(hidden.data)}
+http:
+  listen: ["localhost:${local}"]
+  public_url: https://hidden.test:${front.port}
+  public_listen: []
+  redirect_listen: ""
+${authority.files('hidden.test')}discovery:
+  allow_private_addresses: true
+front:
+  pass_from: [${JSON.stringify((await front.cli('peer', 'card')).trim())}]
+`, {mode: 0o600});
+  await hidden.start();
+  const [doctor, patient] = [await authority.person(t), await authority.person(t)];
+  await setUp(doctor, hidden, `${canary} Practice`, `Dr ${canary}`);
+  const made = JSON.parse(await hidden.cli('appointment', 'create', '--guest', 'Patient', '--output', 'json'));
+  assert.equal(new URL(made.guests[0].url).host, `hidden.test:${front.port}`);
+  await until('a way to the hidden node', async () => {
+    await patient.page.goto(made.guests[0].url).catch(() => {});
+    return patient.button('Continue').isVisible().catch(() => false);
+  }, 30_000);
+  await patient.knock(made.guests[0].url, `${canary} Ana`);
+  await doctor.button(`Admit ${canary} Ana`).click();
+  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  assert.match(await patient.page.evaluate(() => performance.getEntriesByType('navigation')[0].nextHopProtocol), /^h2$/);
+
+  // What a request says is in the memory of the node that opens TLS, and of no other.
+  const path = `/static/${canary}-asked-for`;
+  for (let n = 0; n < 20; n++) await patient.page.evaluate((p) => fetch(p), path);
+  assert.ok(remembers(hidden.program.child.pid, path), 'the search would not find it');
+  for (const secret of [path, canary]) assert.ok(!remembers(front.program.child.pid, secret), `the public node's memory holds ${secret}`);
+  assert.ok(!front.logs().includes(canary));
+});
+
+/** Whether a process has text in its memory, in bytes or in UTF-16. */
+function remembers(pid, text) {
+  const needles = [Buffer.from(text), Buffer.from(text, 'utf16le')];
+  const mem = openSync(`/proc/${pid}/mem`, 'r');
+  try {
+    for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
+      const m = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line);
+      if (!m) continue;
+      let at = BigInt(`0x${m[1]}`);
+      const end = BigInt(`0x${m[2]}`);
+      const chunk = Buffer.alloc(4 << 20);
+      for (; at < end; at += BigInt(chunk.length - 256)) {
+        let n = 0;
+        try {
+          n = readSync(mem, chunk, 0, Number(end - at < BigInt(chunk.length) ? end - at : BigInt(chunk.length)), at);
+        } catch {
+          break; // reserved, and never touched
+        }
+        if (needles.some((needle) => chunk.subarray(0, n).includes(needle))) return true;
+      }
+    }
+    return false;
+  } finally {
+    closeSync(mem);
+  }
+}
