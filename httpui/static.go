@@ -2,6 +2,7 @@ package httpui
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"crypto/sha512"
 	"embed"
@@ -12,7 +13,10 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // embedded is the page, exactly as written. There is no way to serve other
@@ -46,18 +50,19 @@ var contentTypes = map[string]string{
 type assets struct {
 	hash      string // of all names and contents
 	files     map[string]asset
-	pages     map[string][]byte // by file name, ready to be sent
-	importMap string            // hash of the pages' import map, as a policy source
+	pages     map[string]asset // by file name, ready to be sent
+	importMap string           // hash of the pages' import map, as a policy source
 }
 
 type asset struct {
 	contentType string
 	body        []byte
+	gzipped     []byte // nil if that is no smaller
 }
 
 // newAssets reads the files of dir, among which index.html and guest.html must be.
 func newAssets(dir fs.FS) (*assets, error) {
-	a := &assets{files: map[string]asset{}, pages: map[string][]byte{}}
+	a := &assets{files: map[string]asset{}, pages: map[string]asset{}}
 	sum := sha256.New()
 	integrity := map[string]string{} // of modules, by path under static/
 
@@ -74,7 +79,7 @@ func newAssets(dir fs.FS) (*assets, error) {
 		sum.Write(body)
 		ext := path.Ext(name)
 		if ct, ok := contentTypes[ext]; ok {
-			a.files[name] = asset{ct, body}
+			a.files[name] = newAsset(ct, body)
 		}
 		if ext == ".js" {
 			digest := sha512.Sum384(body)
@@ -94,9 +99,11 @@ func newAssets(dir fs.FS) (*assets, error) {
 	digest := sha256.Sum256(importMap)
 	a.importMap = "sha256-" + base64.StdEncoding.EncodeToString(digest[:])
 	for _, name := range []string{"index.html", "guest.html"} {
-		if a.pages[name], err = newPage(dir, name, a.base(), importMap); err != nil {
+		page, err := newPage(dir, name, a.base(), importMap, integrity)
+		if err != nil {
 			return nil, fmt.Errorf("make page %s: %w", name, err)
 		}
+		a.pages[name] = newAsset("text/html; charset=utf-8", page)
 	}
 	return a, nil
 }
@@ -114,9 +121,23 @@ func (a *assets) newImportMap(integrity map[string]string) ([]byte, error) {
 	return json.Marshal(map[string]any{"integrity": byURL}) // sorted, and "<" is escaped
 }
 
+// newAsset returns body with its compressed form. Nothing that is compressed
+// here holds both a secret and what somebody else chose.
+func newAsset(contentType string, body []byte) asset {
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // fails for other levels only
+	z.Write(body)
+	z.Close()
+	if b.Len() >= len(body) {
+		return asset{contentType, body, nil}
+	}
+	return asset{contentType, body, b.Bytes()}
+}
+
 // newPage returns a page as it is sent: with the assets' hash, and with the
-// import map in front of everything that could load a module.
-func newPage(dir fs.FS, name, base string, importMap []byte) ([]byte, error) {
+// import map in front of everything that could load a module. After it come all
+// modules of the page, which a browser would otherwise find one import at a time.
+func newPage(dir fs.FS, name, base string, importMap []byte, integrity map[string]string) ([]byte, error) {
 	page, err := fs.ReadFile(dir, name)
 	if err != nil {
 		return nil, err
@@ -125,10 +146,44 @@ func newPage(dir fs.FS, name, base string, importMap []byte) ([]byte, error) {
 	if bytes.Count(page, []byte(head)) != 1 {
 		return nil, fmt.Errorf("it must have one %s", head)
 	}
+	var modules []string
+	for _, entry := range entryModule.FindAllSubmatch(page, -1) {
+		if modules, err = withImports(dir, string(entry[1]), modules); err != nil {
+			return nil, err
+		}
+	}
 	page = bytes.ReplaceAll(page, []byte(placeholder), []byte(`"`+base))
-	script := head + `<script type="importmap">` + string(importMap) + `</script>`
-	page = bytes.Replace(page, []byte(head), []byte(script), 1)
-	return page, nil
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `%s<script type="importmap">%s</script>`, head, importMap)
+	for _, m := range modules {
+		fmt.Fprintf(&b, `<link rel="modulepreload" href="%s%s" integrity="%s">`, base, m, integrity[m])
+	}
+	return bytes.Replace(page, []byte(head), b.Bytes(), 1), nil
+}
+
+// How a page names its modules, and a module those that it imports.
+var (
+	entryModule  = regexp.MustCompile(`<script type="module" src="/static/([^"]+)">`)
+	moduleImport = regexp.MustCompile(`(?m)^(?:import|export)\b[^;']*'(\.[^']+)'`)
+)
+
+// withImports appends to modules the module of that name and what it imports,
+// each once.
+func withImports(dir fs.FS, name string, modules []string) ([]string, error) {
+	if slices.Contains(modules, name) {
+		return modules, nil
+	}
+	body, err := fs.ReadFile(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	modules = append(modules, name)
+	for _, m := range moduleImport.FindAllSubmatch(body, -1) {
+		if modules, err = withImports(dir, path.Join(path.Dir(name), string(m[1])), modules); err != nil {
+			return nil, fmt.Errorf("import of %s: %w", name, err)
+		}
+	}
+	return modules, nil
 }
 
 // page serves one of the pages.
@@ -136,7 +191,7 @@ func (s *Server) page(name string) handler {
 	body := s.assets.pages[name]
 	return func(w http.ResponseWriter, r *request) error {
 		w.Header().Set("Content-Security-Policy", policy(r.site, s.assets.importMap))
-		send(w, "text/html; charset=utf-8", body)
+		body.send(w, r)
 		return nil
 	}
 }
@@ -149,8 +204,32 @@ func (s *Server) asset(w http.ResponseWriter, r *request) error {
 		return errNoRoute
 	}
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	send(w, file.contentType, file.body)
+	file.send(w, r)
 	return nil
+}
+
+// send writes the asset in the form that the browser asks for.
+func (a asset) send(w http.ResponseWriter, r *request) {
+	body := a.body
+	if a.gzipped != nil {
+		w.Header().Set("Vary", "Accept-Encoding")
+		if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+			w.Header().Set("Content-Encoding", "gzip")
+			body = a.gzipped
+		}
+	}
+	send(w, a.contentType, body)
+}
+
+// acceptsGzip reads an Accept-Encoding as browsers write it (RFC 9110, 12.5.3);
+// one with weights is answered in plain.
+func acceptsGzip(header string) bool {
+	for coding := range strings.SplitSeq(header, ",") {
+		if strings.TrimSpace(coding) == "gzip" {
+			return true
+		}
+	}
+	return false
 }
 
 // card serves the peer card.

@@ -2,6 +2,7 @@ package httpui
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -79,9 +80,8 @@ func TestHashCoversEverything(t *testing.T) {
 		see("a change to "+name, changed)
 		renamed := maps.Clone(testPages)
 		if !strings.HasSuffix(name, ".html") {
-			delete(renamed, name)
 			renamed["x"+name] = file
-			see("another name for "+name, renamed)
+			see("another copy of "+name, renamed)
 		}
 	}
 }
@@ -115,8 +115,8 @@ func TestPagesReferToTheirOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := s.assets
-	for name, page := range a.pages {
-		page = bytes.Replace(page, []byte(importMapOf(t, string(page))), nil, 1)
+	for name, asset := range a.pages {
+		page := bytes.Replace(asset.body, []byte(importMapOf(t, string(asset.body))), nil, 1)
 		if bytes.Contains(page, []byte("<style")) || bytes.Count(page, []byte("<script")) != 1+bytes.Count(page, []byte("<script type=\"module\" src=")) {
 			t.Errorf("%s has an inline script or style, which the policy forbids", name)
 		}
@@ -137,6 +137,71 @@ func TestPagesReferToTheirOwn(t *testing.T) {
 			if _, there := a.files[target]; !strings.HasPrefix(ref, ".") || !there {
 				t.Errorf("%s imports %s", name, ref)
 			}
+		}
+	}
+}
+
+// A page names every module that it comes to import, with its hash, so that a
+// browser far away asks for all of them at once.
+func TestPagesPreloadTheirModules(t *testing.T) {
+	s, err := New(Config{Listeners: []net.Listener{newMemListener("127.0.0.1:7443")}, InstallID: "x"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := s.assets
+	for page, entry := range map[string]string{"guest.html": "guest.js", "index.html": "practitioner.js"} {
+		want := map[string]bool{}
+		for queue := []string{entry}; len(queue) > 0; queue = queue[1:] {
+			if want[queue[0]] {
+				continue
+			}
+			want[queue[0]] = true
+			for _, m := range imported.FindAllSubmatch(comment.ReplaceAll(a.files[queue[0]].body, nil), -1) {
+				queue = append(queue, path.Join(path.Dir(queue[0]), string(bytes.Join(m[1:], nil))))
+			}
+		}
+		got := map[string]bool{}
+		for _, m := range regexp.MustCompile(`rel="modulepreload" href="([^"]+)" integrity="(sha384-[^"]+)"`).FindAllSubmatch(a.pages[page].body, -1) {
+			file := strings.TrimPrefix(string(m[1]), a.base())
+			digest := sha512.Sum384(a.files[file].body)
+			if string(m[2]) != "sha384-"+base64.StdEncoding.EncodeToString(digest[:]) {
+				t.Errorf("%s: hash of %s", page, file)
+			}
+			got[file] = true
+		}
+		got["fragment.js"] = true
+		want["fragment.js"] = true // an entry of its own
+		if len(want) < 20 || !maps.Equal(got, want) {
+			t.Errorf("%s preloads %d modules of %d", page, len(got), len(want))
+		}
+	}
+}
+
+// What is sent compressed is what is sent otherwise, to those that ask for it.
+func TestCompressed(t *testing.T) {
+	ts := newTest(t)
+	for _, c := range []struct {
+		accept  string
+		gzipped bool
+	}{{"gzip, deflate, br, zstd", true}, {"gzip", true}, {"", false}, {"br", false}, {"gzip;q=0", false}, {"xgzip", false}} {
+		resp := ts.ask("GET /\nHost: localhost:7443\nAccept-Encoding: " + c.accept)
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Get("Content-Encoding") == "gzip"; got != c.gzipped || resp.Header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%q: %v", c.accept, resp.Header)
+		} else if got {
+			z, err := gzip.NewReader(bytes.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err = io.ReadAll(z); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(body, ts.assets.pages["index.html"].body) {
+			t.Errorf("%q: another page", c.accept)
 		}
 	}
 }

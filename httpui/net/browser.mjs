@@ -52,12 +52,27 @@ export async function browse(bed, host, authority) {
   return browser;
 }
 
-/** Runs in the page before anything else: tells how its connection goes. */
+/** Runs in the page before anything else: tells how its connections go. */
 export function watchPath() {
   const all = [];
+  const events = [];
   const Real = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Real {
-    constructor(...args) { super(...args); all.push(this); }
+    constructor(...args) {
+      super(...args);
+      const n = all.push(this);
+      this.note = (what) => events.push([performance.timeOrigin + performance.now(), `${n} ${what}`]);
+      this.addEventListener('icecandidate', ({candidate: c}) => this.note(c ? `found ${c.candidate}${c.url ? ` by ${c.url}` : ''}` : 'found all'));
+      this.addEventListener('icecandidateerror', (e) => this.note(`no candidate by ${e.url}: ${e.errorCode} ${e.errorText}`));
+      this.addEventListener('iceconnectionstatechange', () => this.note(`ICE ${this.iceConnectionState}`));
+      this.addEventListener('connectionstatechange', () => this.note(this.connectionState));
+    }
+
+    setRemoteDescription(d) { this.note(`gets ${d?.type}`); return super.setRemoteDescription(d); }
+
+    addIceCandidate(c) { this.note(`gets ${c?.candidate}`); return super.addIceCandidate(c); }
+
+    close() { this.note('closes'); super.close(); }
   };
   /** Both candidates of the pair in use, and how this side reaches its relay. */
   window.path = async () => {
@@ -68,16 +83,8 @@ export function watchPath() {
     const [local, remote] = [stats.get(pair.localCandidateId), stats.get(pair.remoteCandidateId)];
     return {local: local.candidateType, remote: remote.candidateType, protocol: local.relayProtocol ?? local.protocol};
   };
-  /** What it tried, for the report of a failure. */
-  window.attempts = async () => {
-    const lines = [];
-    for (const pc of all) {
-      const stats = [...(await pc.getStats()).values()];
-      const list = (type) => stats.filter((r) => r.type === type).map((r) => `${r.candidateType} ${r.protocol} ${r.address}:${r.port}`).join(', ');
-      lines.push(`${pc.connectionState}: local ${list('local-candidate')}; remote ${list('remote-candidate')}`);
-    }
-    return lines.join('\n');
-  };
+  /** What happened, in ms after a moment. */
+  window.connectionEvents = (since) => events.filter(([at]) => at > since - 5000).map(([at, what]) => `${Math.round(at - since)} ${what}`).join('\n');
 }
 
 /** Marks the first frame of somebody else's picture, and the last click. */

@@ -16,6 +16,8 @@ const goldenFile = new URL('golden.json', import.meta.url);
 const golden = JSON.parse(readFileSync(goldenFile, 'utf8'));
 const only = process.env.NET_ONLY ?? '';
 const connectTime = 15_000; // ICE has found a path by then, or will not
+const settleTime = 5000; // and keeps it from then on
+const slow = 3000; // ms to a frame, from which on the report says what took so long
 
 let bed, authority;
 const found = {}; // mode → practitioner's kind → patient's kind → {path, times}
@@ -185,7 +187,7 @@ async function arrive(t, role, kind) {
 }
 
 async function call(t, {home, open}, doctor, mode, kind, patientKind) {
-  const cell = ((found[mode] ??= {})[kind] ??= {})[patientKind] = {path: 'no knock'};
+  const cell = ((found[mode] ??= {})[kind] ??= {})[patientKind] = {path: 'no knock', ms: []};
   const made = JSON.parse(await home.cli('appointment', 'create', '--label', `${kind} and ${patientKind}`, '--guest', 'Patient', '--output', 'json'));
   const patient = await arrive(t, 'patient', patientKind);
   try {
@@ -197,22 +199,32 @@ async function call(t, {home, open}, doctor, mode, kind, patientKind) {
     await doctor.button('Admit Ana Pereira').click();
     const both = [doctor, patient];
     const connected = await Promise.all(both.map((p) => p.hearsAndSees(1, connectTime).then(() => true, () => false)));
+    const clicked = await doctor.page.evaluate(() => window.clicked);
+    const wanted = golden[mode][kind][patientKind];
     if (connected.every(Boolean)) {
-      const clicked = await doctor.page.evaluate(() => window.clicked);
       cell.ms = await Promise.all(both.map(async (p) => Math.round(await p.page.evaluate(() => window.firstFrame) - clicked)));
-      cell.path = pathOf(...await Promise.all(both.map((p) => p.page.evaluate(() => window.path()))));
-      const says = cell.path.startsWith('direct') ? /^Direct · encrypted/ : /^Relayed/;
-      for (const p of both) await p.page.getByText(says).first().waitFor();
+      await settled(cell, doctor, patient, wanted);
     }
-    if (process.env.NET_UPDATE) return;
-    if (cell.path !== golden[mode][kind][patientKind]) {
-      for (const p of both) t.diagnostic(await p.page.evaluate(() => window.attempts()));
+    if (cell.path !== wanted || Math.max(...cell.ms) > slow) {
+      for (const p of both) t.diagnostic(`${p === doctor ? 'practitioner' : 'patient'}:\n${await p.page.evaluate((since) => window.connectionEvents(since), clicked)}`);
     }
-    assert.equal(cell.path, golden[mode][kind][patientKind]);
+    if (!process.env.NET_UPDATE) assert.equal(cell.path, wanted);
   } finally {
     await patient.context.close();
     await endCall(doctor);
   }
+}
+
+/** Finds the path: browsers take the first that works, and a better one soon after. */
+async function settled(cell, doctor, patient, wanted) {
+  for (const end = Date.now() + settleTime; ;) {
+    cell.path = pathOf(...await Promise.all([doctor, patient].map((p) => p.page.evaluate(() => window.path()))));
+    cell.first ??= cell.path;
+    if (cell.path === wanted || Date.now() > end) break;
+    await doctor.page.waitForTimeout(200);
+  }
+  const says = cell.path.startsWith('direct') ? /^Direct · encrypted/ : /^Relayed/;
+  for (const p of [doctor, patient]) await p.page.getByText(says).first().waitFor();
 }
 
 /** In what way the media go; of a relay, how the practitioner and the patient reach it if they differ. */
@@ -236,8 +248,8 @@ function report() {
   for (const [mode, rows] of Object.entries(found)) {
     console.log(`\n${mode}: path; ms to the first frame at the practitioner's and at the patient's`);
     for (const [kind, cells] of Object.entries(rows)) {
-      for (const [patient, {path, ms}] of Object.entries(cells)) {
-        console.log(`  ${kind.padEnd(12)} ${patient.padEnd(12)} ${path.padEnd(14)} ${ms ? ms.map((x) => String(x).padStart(5)).join(' ') : ''}`);
+      for (const [patient, {path, first, ms}] of Object.entries(cells)) {
+        console.log(`  ${kind.padEnd(12)} ${patient.padEnd(12)} ${path.padEnd(14)} ${ms ? ms.map((x) => String(x).padStart(5)).join(' ') : ''}${first === undefined || first === path ? '' : `, first ${first}`}`);
       }
     }
   }
