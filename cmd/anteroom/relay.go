@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"anteroom/discovery"
 	"anteroom/node/relay"
 	"anteroom/rendezvous/wire"
 )
@@ -50,7 +53,11 @@ func newRelay(ctx context.Context, cfg Config, overTLS []net.Listener, log *slog
 		return nil, nil
 	}
 	part := &relayPart{}
-	sockets := relay.Config{TCP: overTLS, Limits: relay.Limits{TotalBits: cfg.Relay.MaxMbit * 1_000_000}, Log: log}
+	secret, err := relaySecret(cfg)
+	if err != nil {
+		return nil, err
+	}
+	sockets := relay.Config{TCP: overTLS, Secret: secret, Limits: relay.Limits{TotalBits: cfg.Relay.MaxMbit * 1_000_000}, Log: log}
 	defer func() {
 		if err != nil {
 			part.close()
@@ -102,6 +109,20 @@ func newRelay(ctx context.Context, cfg Config, overTLS []net.Listener, log *slog
 		return nil, err
 	}
 	return part, nil
+}
+
+// relaySecret is what credentials are made from: the same after a restart, so
+// that calls find their way back to the relay.
+func relaySecret(cfg Config) ([]byte, error) {
+	key, err := discovery.LoadOrCreateIdentity(identityFile(cfg))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := key.Raw()
+	if err != nil {
+		return nil, fmt.Errorf("read identity: %w", err)
+	}
+	return hkdf.Key(sha256.New, raw, nil, "anteroom relay credentials", sha256.Size)
 }
 
 // close is for a relay that does not run.

@@ -95,7 +95,7 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 // newDiscovery makes the node's part in the network. The other nodes of the
 // practice are peers like others: whom to ask is known from the cards alone.
 func newDiscovery(cfg Config, log *slog.Logger) (*discovery.Discovery, error) {
-	identity, err := discovery.LoadOrCreateIdentity(filepath.Join(cfg.dataDir(), "identity.key"))
+	identity, err := discovery.LoadOrCreateIdentity(identityFile(cfg))
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +184,8 @@ func newNode(cfg Config, d *daemon, echo echoFunc) (*node.Node, error) {
 	}
 	return node.New(c), nil
 }
+
+func identityFile(cfg Config) string { return filepath.Join(cfg.dataDir(), "identity.key") }
 
 func parsePeers(lists ...[]string) (peers []discovery.PeerInfo, err error) {
 	for _, list := range lists {
