@@ -1,41 +1,10 @@
 // Calls whose browsers do not reach each other directly: through the relay, on
 // each of its transports, and through a public node that passes TLS on.
 import assert from 'node:assert/strict';
-import {execFileSync} from 'node:child_process';
-import {openSync, readFileSync, readSync, closeSync, mkdirSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {closeSync, openSync, readFileSync, readSync, writeFileSync} from 'node:fs';
 import {test} from 'node:test';
-import {Daemon, freePort, p2p, Person, setUp, temporary, until} from './harness.mjs';
-
-/** An authority that the test's browsers believe, and certificates of it. */
-class Authority {
-  constructor(t) {
-    this.dir = temporary(t);
-    this.#openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
-      '-subj', '/CN=Test authority', '-keyout', 'ca.key', '-out', 'ca.pem');
-    this.home = join(this.dir, 'home');
-    const db = join(this.home, '.pki/nssdb');
-    mkdirSync(db, {recursive: true});
-    execFileSync('certutil', ['-N', '-d', `sql:${db}`, '--empty-password']);
-    execFileSync('certutil', ['-A', '-d', `sql:${db}`, '-n', 'test', '-t', 'C,,', '-i', join(this.dir, 'ca.pem')]);
-  }
-
-  #openssl(...args) { execFileSync('openssl', args, {cwd: this.dir, stdio: 'pipe'}); }
-
-  /** Configuration lines with a certificate for name. */
-  files(name) {
-    const ext = join(this.dir, `${name}.ext`);
-    writeFileSync(ext, `subjectAltName=${/^[\d.]+$/.test(name) ? 'IP' : 'DNS'}:${name}\n`);
-    this.#openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
-    this.#openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-days', '1', '-extfile', ext, '-out', `${name}.pem`);
-    return `  tls:\n    mode: files\n    cert_file: ${join(this.dir, `${name}.pem`)}\n    key_file: ${join(this.dir, `${name}.key`)}\n`;
-  }
-
-  /** A person whose browser believes this authority and finds every .test name here. */
-  person(t) {
-    return Person.arrive(t, {env: {...process.env, HOME: this.home}, flags: ['--host-resolver-rules=MAP *.test 127.0.0.1']});
-  }
-}
+import {Authority} from './authority.mjs';
+import {Daemon, freePort, p2p, Person, setUp, until} from './harness.mjs';
 
 /** A practice with a public page at https://name, on this computer. */
 async function publicPractice(t, authority, name, {extra = '', front = ''} = {}) {
@@ -45,7 +14,7 @@ async function publicPractice(t, authority, name, {extra = '', front = ''} = {})
   public_url: https://${name}:${port}
   public_listen: ["127.0.0.1:${port}"]
   redirect_listen: ""
-${authority.files(name)}relay:
+${authority.tls(name)}relay:
   listen: ["127.0.0.1:${relay}"]
 ${p2p}${extra}${front}`);
   d.url = `https://${name}:${port}`;
@@ -111,7 +80,7 @@ http:
   public_url: https://hidden.test:${front.port}
   public_listen: []
   redirect_listen: ""
-${authority.files('hidden.test')}discovery:
+${authority.tls('hidden.test')}discovery:
   allow_private_addresses: true
 front:
   pass_from: [${JSON.stringify((await front.cli('peer', 'card')).trim())}]
