@@ -15,6 +15,7 @@ type allocation struct {
 	relay      *Relay
 	front      *front
 	user, call string
+	born       uint64         // in the order of births
 	addr       netip.AddrPort // relayed
 
 	bytes, packets *limit

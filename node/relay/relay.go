@@ -34,7 +34,7 @@ type Config struct {
 // Limits bound what clients can make a Relay do.
 type Limits struct {
 	Allocations   int // at once; at most 254, each has an address of its own
-	PerCredential int // allocations of one seat
+	PerCredential int // allocations of one seat; one more ends the oldest
 	PerCall       int // allocations of one call
 
 	// Of each allocation, counted where packets come in. One second's worth
@@ -52,11 +52,13 @@ type Limits struct {
 	StreamsPerPrefix int // of them, from one /24 or /56
 }
 
-// DefaultLimits are those of a small practice.
+// DefaultLimits are those of a small practice. A browser makes an allocation on
+// each transport for each of up to three others, and makes them anew, while it
+// still has the old ones, when its network changes.
 var DefaultLimits = Limits{
-	Allocations:      64,
-	PerCredential:    2,
-	PerCall:          16,
+	Allocations:      maxAllocations,
+	PerCredential:    18,
+	PerCall:          72,
 	Bits:             4_000_000,
 	Packets:          1500,
 	Replies:          20,

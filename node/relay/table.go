@@ -34,6 +34,7 @@ type table struct {
 	slots   [maxAllocations + 1]*allocation // by number, from 1
 	last    int                             // number that was given out last
 	live    int
+	births  uint64
 	owners  map[string]int // allocations of each username
 	calls   map[string]int // and of each call
 	revoked map[string]time.Time
@@ -78,6 +79,8 @@ func (t *table) add(a *allocation, base netip.Addr) error {
 	ip, _ := netip.AddrFromSlice(b)
 	a.addr = netip.AddrPortFrom(ip, minPort+uint16(rand.N(1<<16-minPort)))
 	t.slots[t.last] = a
+	t.births++
+	a.born = t.births
 	t.live++
 	t.owners[a.user]++
 	t.calls[a.call]++
@@ -168,8 +171,14 @@ func (t *table) closeIf(match func(*allocation) bool) {
 
 // mayAllocate is asked by the library before each allocation, so that clients
 // are told; add counts again.
+//
+// The oldest allocation of a seat makes room: a device that changes networks
+// cannot end what it had there, and must not wait until that has run out.
 func (r *Relay) mayAllocate(user, _ string, _ net.Addr) bool {
 	_, call, _ := parseUsername(user)
+	if oldest := r.table.surplus(user); oldest != nil {
+		oldest.Close()
+	}
 	r.table.mu.RLock()
 	defer r.table.mu.RUnlock()
 	if r.table.fullLocked(user, call) != nil {
@@ -177,6 +186,21 @@ func (r *Relay) mayAllocate(user, _ string, _ net.Addr) bool {
 		return false
 	}
 	return true
+}
+
+// surplus returns the user's oldest allocation if there is room for no other.
+func (t *table) surplus(user string) (oldest *allocation) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.owners[user] < t.limits.PerCredential {
+		return nil
+	}
+	for _, a := range t.slots {
+		if a != nil && a.user == user && (oldest == nil || a.born < oldest.born) {
+			oldest = a
+		}
+	}
+	return oldest
 }
 
 // maxChannels is how many an allocation can have. Browsers bind one for each
