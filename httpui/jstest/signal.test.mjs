@@ -69,7 +69,7 @@ test('attends first, is welcomed, and then there are messages both ways', async 
   m.signal.close();
 });
 
-test('comes back after 0.25 s, doubling to 5 s, and attends anew', async () => {
+test('comes back after 0.25 s, doubling to 2 s, and attends anew', async () => {
   const m = make();
   m.signal.start();
   await settle();
@@ -77,7 +77,7 @@ test('comes back after 0.25 s, doubling to 5 s, and attends anew', async () => {
   m.last().remote.close(1006, '');
   await settle();
   assert.deepEqual(m.told.at(-1), ['reconnecting', 'not-found']);
-  for (const wait of [250, 500, 1000, 2000, 4000, 5000, 5000]) {
+  for (const wait of [250, 500, 1000, 2000, 2000, 2000]) {
     const before = m.sockets.length;
     await pass(wait - 50);
     assert.equal(m.sockets.length, before, `before ${wait}`);
@@ -96,6 +96,20 @@ test('comes back after 0.25 s, doubling to 5 s, and attends anew', async () => {
   const before = m.sockets.length;
   await pass(250);
   assert.equal(m.sockets.length, before + 1);
+  m.signal.close();
+});
+
+test('a try that does not connect makes room for another, after 2, 3, 5 and 10 s', async () => {
+  const m = make({ open: false });
+  m.signal.start();
+  for (const [i, ms] of [2000, 3000, 5000, 10_000, 2000].entries()) {
+    assert.equal(m.sockets.length, i + 1);
+    await pass(ms - 100);
+    assert.equal(m.last().socket.readyState, 0, `before ${ms}`);
+    await pass(100);
+    assert.notEqual(m.last().socket.readyState, 0, `after ${ms}`);
+    await pass(Math.min(2000, 250 * 2 ** i));
+  }
   m.signal.close();
 });
 
@@ -171,7 +185,7 @@ test('a node that is silent is asked, and given up 10 s later', async () => {
   m.signal.close();
 });
 
-test('a probe finds a dead connection within 2.5 s', async () => {
+test('a probe finds a dead connection within 1.5 s', async () => {
   const m = make();
   m.signal.start();
   await settle();
@@ -180,7 +194,7 @@ test('a probe finds a dead connection within 2.5 s', async () => {
   await pass(3_000);
   assert.equal(m.signal.online, true);
   m.signal.probe();
-  await pass(2_600);
+  await pass(1_600);
   assert.deepEqual(m.told.at(-1), ['reconnecting', 'timeout']);
   m.signal.close();
 });

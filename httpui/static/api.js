@@ -12,6 +12,9 @@
  * @typedef {{now: number, practice: string, practitioner: string, appointments: Appointment[], reach: Reach, relay: boolean}} DeskData
  * @typedef {{starts: number, minutes: number, label: string, guests: {label: string}[], hide_addresses?: boolean}} NewAppointment
  * @typedef {{member: string, label: string, url: string}} LinkInfo
+ * @typedef {{id: string, title: string, status: 'pass' | 'warn' | 'fail' | 'skip', finding: string, todo: string}} Check
+ *   finding: one sentence of what is so; todo: one of what to do, or ""
+ * @typedef {{summary: string, ready: boolean, checks: Check[]}} Report
  */
 
 /** A refusal by the node, or the news that it cannot be reached (code "offline"). */
@@ -123,13 +126,19 @@ export class Api {
     return this.#ask('POST', '/api/test-call');
   }
 
+  /** @returns {Promise<Report>} what stands between patients and the node; it looks for up to 15 s */
+  doctor() {
+    return this.#ask('POST', '/api/doctor', {}, 2 * patience);
+  }
+
   /**
    * @param {'GET' | 'POST'} method
    * @param {string} path
    * @param {object} [body]
+   * @param {number} [wait] ms
    * @returns {Promise<any>}
    */
-  async #ask(method, path, body) {
+  async #ask(method, path, body, wait = patience) {
     /** @type {Record<string, string>} */
     const headers = {};
     if (method === 'POST') headers['Content-Type'] = 'application/json';
@@ -140,7 +149,7 @@ export class Api {
         method,
         headers,
         ...(method === 'POST' && { body: JSON.stringify(body ?? {}) }),
-        signal: AbortSignal.timeout(patience),
+        signal: AbortSignal.timeout(wait),
       });
     } catch {
       throw new ApiError('offline', 'Anteroom did not answer.', 0);

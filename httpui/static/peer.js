@@ -40,6 +40,8 @@ import { parse } from './sdp.js';
 
 /** Attempts that restart ICE, or offer again; the later ones build a new connection. */
 const GENTLE = 2;
+/** An offer that the other end had no answer for in this time did not get there. */
+const LOST_MS = 1_000;
 
 export class Peer {
   #wiring;
@@ -60,6 +62,7 @@ export class Peer {
   #unproved = false; // a connection was closed because no proof came, and none has come since
   #recovery;
   #closed = false;
+  #offered = 0; // when an offer was sent last
 
   /** @param {MemberID} member @param {Wiring} wiring */
   constructor(member, wiring) {
@@ -130,7 +133,7 @@ export class Peer {
     if (early) this.description(early.kind, early.sdp);
     if (this.#mode !== 'prepared') {
       if (!this.#connection && introduction.polite) this.offer();
-      else if (former && !this.#healthy) this.#retry();
+      else if (former && (!this.#healthy || this.#silent)) this.#retry(); // what was offered before may be lost
       else this.#check();
     }
     this.#wiring.onChange();
@@ -322,6 +325,7 @@ export class Peer {
 
   /** @param {Connection} connection */
   #sendOffer(connection) {
+    this.#offered = Date.now();
     const sdp = connection.local();
     if (sdp !== '') this.#wiring.send('description', { peer: this.member, kind: 'offer', sdp });
   }
@@ -336,7 +340,9 @@ export class Peer {
     const connection = this.#connection;
     const renewed = connection !== null && connection.remoteId !== null && connection.remoteId !== offer.id;
     if (connection?.offering && !renewed) {
-      if (!polite || offer.id === this.#retired) return;
+      // The other end gives way, once this one's offer gets there.
+      if (!polite) return Date.now() - this.#offered < LOST_MS ? undefined : this.#sendOffer(connection);
+      if (offer.id === this.#retired) return;
       // Only what was negotiated before can be rolled back and go on.
       if (connection.remoteId === null) this.#drop();
     } else if (renewed) {

@@ -3,6 +3,7 @@ import { Api, ApiError, DeskFeed } from './api.js';
 import { whenIdle } from './browser.js';
 import { HostCall } from './call.js';
 import { callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from './call-page.js';
+import { Checkup } from './checkup.js';
 import { Chime } from './chime.js';
 import { Desk } from './desk.js';
 import { apiSentence, hostSentence } from './errors.js';
@@ -39,7 +40,7 @@ const newUi = () => ({
   ...newCallUi(),
   showPassword: false, passwordLength: 0,
   managing: null, copied: null, shownLink: null, fresh: null,
-  draft: null, foreign: null, testing: false, problem: '',
+  draft: null, foreign: null, testing: false, problem: '', checkup: { busy: false, report: null, error: '' },
   knocking: localStorage.getItem(mutedKey) === null, soundReady: false, notifications: notificationState(),
   question: null, toast: null,
 });
@@ -55,6 +56,7 @@ class PractitionerPage {
   #tab = tabId();
   #session = new Session({ api: this.#api, onChange: () => this.#sessionChanged() });
   #ui = new Store(newUi());
+  #checkup = new Checkup({ api: this.#api, onChange: (checkup) => this.#ui.set({ checkup }), onExpired: () => this.#session.expired() });
   /** @type {Intents} */ #act = this.#intents();
 
   /** @type {Desk | null} while signed in */ #desk = null;
@@ -128,6 +130,7 @@ class PractitionerPage {
     this.#desk.close();
     this.#chime.quiet();
     this.#wake.keep(false);
+    this.#checkup.clear();
     this.#feed = this.#desk = null;
     this.#now = emptyDesk;
     this.#atDoor = new Set();
@@ -258,6 +261,7 @@ class PractitionerPage {
         ui.set({ testing: false });
         if (made) this.#tell('“Echo” knocks in a moment. Admit it to see and hear yourself.');
       },
+      checkUp: () => void this.#checkup.run(),
       openForeign: (open) => ui.set({ foreign: open ? { error: '' } : null, draft: null }),
       goForeign: (link) => this.#goForeign(link),
       copyLink: async ({ member, url = '' }) => {

@@ -40,10 +40,15 @@ import { SignalError, Socket } from './socket.js';
 
 // PROTOCOL.md, "Connections".
 const BACKOFF_MS = 250; // before the first new try, doubling
-const BACKOFF_MAX_MS = 5_000;
+const BACKOFF_MAX_MS = 2_000;
+/**
+ * How long a try may take to connect, by turns: one that began without a network
+ * asks at longer and longer intervals and is late to notice that it is back.
+ */
+const OPEN_MS = [2_000, 3_000, 5_000, HANDSHAKE_MS];
 const SETTLED_MS = 5_000; // a connection that lived this long was a good one
 const PING_MS = 10_000;
-const PROBE_MS = 2_500;
+const PROBE_MS = 1_500;
 /** Messages that wait to be sealed. */
 const MAX_OUT = 64;
 
@@ -67,6 +72,7 @@ export class Signal {
   #closed = false;
   #lifetime = new AbortController();
   #hurry = () => {};
+  #since = Infinity; // when the present connection was made
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #keepAlive;
 
   /**
@@ -147,9 +153,9 @@ export class Signal {
     this.#events?.addEventListener?.('online', () => this.probe(), { signal: this.#lifetime.signal });
     let tries = 0;
     while (!this.#closed) {
-      const settled = setTimeout(() => (tries = 0), SETTLED_MS);
-      const code = await this.#connection();
-      clearTimeout(settled);
+      this.#since = Infinity;
+      const code = await this.#connection(OPEN_MS[tries % OPEN_MS.length] ?? HANDSHAKE_MS);
+      if (Date.now() - this.#since >= SETTLED_MS) tries = 0;
       if (this.#closed) break;
       if (FINAL.has(code)) {
         this.close();
@@ -167,16 +173,22 @@ export class Signal {
     this.#running = false;
   }
 
-  /** @returns {Promise<string>} why the connection ended */
-  async #connection() {
+  /**
+   * @param {number} ms it may take until it is open
+   * @returns {Promise<string>} why the connection ended
+   */
+  async #connection(ms) {
     const socket = (this.#socket = new Socket(this.#url, this.#WebSocket));
-    const deadline = setTimeout(() => socket.close('timeout'), HANDSHAKE_MS);
+    let deadline = setTimeout(() => socket.close('timeout'), ms);
     try {
       await socket.opened();
+      clearTimeout(deadline);
+      deadline = setTimeout(() => socket.close('timeout'), HANDSHAKE_MS);
       const leg = await this.#shake(socket);
       clearTimeout(deadline);
       if (this.#closed) return 'left';
       this.#leg = leg;
+      this.#since = Date.now();
       if (!this.idle) this.#listen(socket);
       this.#handlers.onState('online', null);
       this.#handlers.onWelcome(leg.welcome, leg.h);

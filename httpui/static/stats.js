@@ -32,7 +32,9 @@ const UPLINK_POOR = 60_000; // bits per second
 const UPLINK_GOOD = 70_000; // above which it is good again
 const FRAMES_POOR = 5; // per second, of a picture that is being sent
 /** Without one byte for this long a connection is lost until the contrary is shown. */
-export const SILENT_MS = 1_500;
+export const SILENT_MS = 1_000;
+/** A page that has not looked for this long was asleep, and knows nothing of the time between. */
+const ASLEEP_MS = 2_500;
 /** Fewer packets than this say nothing about loss. */
 const MIN_PACKETS = 20;
 
@@ -139,7 +141,7 @@ export class Meter {
       this.#silentSince = before.at;
     }
     // A page that was asleep has not listened, so what it missed says nothing.
-    if (now.at - before.at > SILENT_MS) this.#silentSince = 0;
+    if (now.at - before.at > ASLEEP_MS) this.#silentSince = 0;
     this.#weak = now.sendsVideo && now.uplink > 0 && now.uplink < (this.#weak ? UPLINK_GOOD : UPLINK_POOR);
   }
 

@@ -6,6 +6,7 @@ import { hostSentence } from './errors.js';
 import { dateKey, day } from './format.js';
 import { icon } from './icons.js';
 import { appointmentCard } from './view-appointment.js';
+import { doctorView } from './view-doctor.js';
 import { foreignLink, newAppointment } from './view-new.js';
 import { banner, busy, mark } from './view-shell.js';
 import { waitingRoom } from './view-waiting.js';
@@ -17,13 +18,14 @@ import { waitingRoom } from './view-waiting.js';
  *   draft: import('./view-new.js').Draft | null,
  *   foreign: {error: string} | null,
  *   testing: boolean,
+ *   checkup: import('./checkup.js').CheckupSnapshot,
  *   problem: string,
  *   knocking: boolean,
  *   soundReady: boolean,
  *   notifications: 'default' | 'granted' | 'denied' | 'none',
  * }} DiaryUi   knocking: knocks are to be heard; problem: why the last request failed
  * @typedef {import('./view-appointment.js').AppointmentIntents & import('./view-new.js').NewIntents &
- *   import('./view-waiting.js').WaitingIntents & {
+ *   import('./view-waiting.js').WaitingIntents & import('./view-doctor.js').DoctorIntents & {
  *   openDraft: () => void,
  *   testCall: () => void,
  *   openForeign: (open: boolean) => void,
@@ -68,7 +70,7 @@ export function diaryView(desk, now, ui, act) {
           ${ui.foreign ? foreignLink(ui.foreign, act.goForeign, () => act.openForeign(false)) : nothing}
           ${data ? appointments(desk, data, now, ui, act) : busy('Opening your diary…')}
         </div>
-        ${data ? reachCard(data, ui) : nothing}
+        ${data ? reachCard(data, ui, act) : nothing}
       </div>
     </main>`;
 }
@@ -118,12 +120,13 @@ function notices(desk, ui, act) {
     </div>`;
 }
 
-/** @param {import('./api.js').DeskData} data @param {DiaryUi} ui */
-const reachCard = ({ reach }, ui) => html`
+/** @param {import('./api.js').DeskData} data @param {DiaryUi} ui @param {DiaryIntents} act */
+const reachCard = ({ reach }, ui, act) => html`
   <section class="card card-plain reach" aria-labelledby="reach-title">
     <h2 id="reach-title" class="card-title">${icon(reach.kind === 'local' ? 'info' : 'shield')}<span>How patients reach you</span></h2>
     <p class=${reach.kind === 'local' ? 'hint-warn' : 'hint'}>${reach.text || (reach.kind === 'local' ? 'This link works on this computer only' : 'Your links work anywhere.')}</p>
     ${ui.notifications === 'denied' ? html`<p class="hint">Notifications are blocked in this browser, so keep this page in sight or the sound on.</p>` : nothing}
+    ${doctorView(ui.checkup, act)}
   </section>`;
 
 /**

@@ -1,0 +1,73 @@
+// What the node found when it looked at itself: first what must be done, then,
+// folded away, what is in order.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { repeat } from './vendor/lit-html/directives/repeat.js';
+import { icon } from './icons.js';
+import { banner } from './view-shell.js';
+
+/**
+ * @typedef {import('./api.js').Check} Check
+ * @typedef {{checkUp: () => void}} DoctorIntents
+ */
+
+/** @type {Record<Check['status'], {word: string, sign: import('./icons.js').IconName}>} */
+const signs = {
+  fail: { word: 'Problem', sign: 'alert' },
+  warn: { word: 'Warning', sign: 'alert' },
+  pass: { word: 'In order', sign: 'check' },
+  skip: { word: 'Not checked', sign: 'info' },
+};
+
+/**
+ * @param {import('./checkup.js').CheckupSnapshot} checkup
+ * @param {DoctorIntents} act
+ */
+export function doctorView({ busy, report, error }, act) {
+  // The button keeps the focus while it waits: disabled it would lose it.
+  return html`
+    <div class="doctor">
+      <div><button type="button" class="button" aria-disabled=${busy} @click=${act.checkUp}>${icon('retry')}<span>${report ? 'Check again' : 'Check now'}</span></button></div>
+      <p role="status" aria-label="Check" class="doctor-summary">${summary(busy, report)}</p>
+      ${error ? banner({ tone: 'bad', text: error }) : nothing}
+      ${report && !busy ? results(report.checks) : nothing}
+    </div>`;
+}
+
+/** @param {boolean} busy @param {import('./api.js').Report | null} report */
+function summary(busy, report) {
+  if (busy) return html`<span class="spinner" aria-hidden="true"></span> Checking… this takes up to 15 seconds.`;
+  return report?.summary ?? '';
+}
+
+/** @param {Check[]} checks */
+function results(checks) {
+  const open = checks.filter(({ status }) => status === 'fail' || status === 'warn');
+  const rest = checks.filter((check) => !open.includes(check));
+  return html`
+    ${open.length ? list('What to look at', open) : nothing}
+    ${rest.length
+      ? html`
+        <details class="past">
+          <summary>In order, or not checked (${rest.length})</summary>
+          ${list('In order, or not checked', rest)}
+        </details>`
+      : nothing}`;
+}
+
+/** @param {string} label @param {Check[]} checks */
+const list = (label, checks) => html`
+  <ul class="doctor-list" role="list" aria-label=${label}>
+    ${repeat(checks, ({ id }) => id, row)}
+  </ul>`;
+
+/** @param {Check} check */
+function row({ id, title, status, finding, todo }) {
+  const { word, sign } = signs[status];
+  return html`
+    <li class="doctor-check doctor-${status}" data-check=${id}>
+      <p class="doctor-title">${icon(sign)}<span><strong>${word}</strong>: ${title}</span></p>
+      <p dir="auto">${finding}</p>
+      ${todo ? html`<p class="hint" dir="auto">${todo}</p>` : nothing}
+    </li>`;
+}
