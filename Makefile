@@ -3,6 +3,7 @@
 # make test-go       the Go tests, and those that compare them with JavaScript
 # make test-page     the page's own tests, and its types
 # make test-e2e      daemons and browsers together
+# make test-net      daemons and browsers behind all kinds of NAT; as root
 # make race          the Go tests with the race detector
 # make lint          format, vet, staticcheck, types
 # make fmt           formats the Go code
@@ -23,7 +24,7 @@ WITH_NODE := PATH="$(CURDIR)/bin:$$PATH"
 
 GO_FILES := find . -name '*.go' -not -path './httpui/node_modules/*' -not -path './tools/node/*'
 
-.PHONY: build test test-go test-page test-e2e race lint fmt bench screenshots prepare tools clean
+.PHONY: build test test-go test-page test-e2e test-net race lint fmt bench screenshots prepare tools clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/anteroom ./cmd/anteroom
@@ -40,6 +41,11 @@ test-page:
 # One test at a time: each has several browsers, and measures time.
 test-e2e: build
 	cd httpui && $(WITH_NODE) node --test --test-concurrency=1 e2e/*.test.mjs
+
+# Makes network namespaces, so it needs root, and stays out of "make test".
+test-net: build prepare
+	go build -C tools -o "$(CURDIR)/bin/" ./shaper
+	cd httpui && $(WITH_NODE) node --test --test-reporter=spec --test-concurrency=1 net/*.test.mjs
 
 race: tools
 	$(WITH_NODE) CGO_ENABLED=1 bin/gotestsum --format pkgname -- -race -timeout 15m ./...

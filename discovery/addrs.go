@@ -149,7 +149,7 @@ func (r reach) allowed(allowPrivate bool) bool {
 
 // pickAddrs returns at most limit of the addresses that may be dialled, the
 // best first: direct before circuits, public before private before loopback,
-// QUIC before TCP, the given order otherwise. Circuits have half of the places
+// QUIC before TCP, of which one is kept, the given order otherwise. Circuits have half of the places
 // if they need them: a node that has any is likely to need it.
 func pickAddrs(addrs []ma.Multiaddr, allowPrivate bool, limit int) []ma.Multiaddr {
 	var picked []ma.Multiaddr
@@ -164,12 +164,24 @@ func pickAddrs(addrs []ma.Multiaddr, allowPrivate bool, limit int) []ma.Multiadd
 		y, _ := parseEndpoint(b)
 		return cmp.Or(compareBool(x.relay != "", y.relay != ""), cmp.Compare(x.reach, y.reach), -compareBool(x.quic, y.quic))
 	})
-	direct := len(withoutCircuits(picked))
-	if excess := len(picked) - limit; excess > 0 {
-		circuits := min(len(picked)-direct, max(limit/2, limit-direct))
-		picked = slices.Delete(picked, limit-circuits, direct)
+	direct := withoutCircuits(picked)
+	circuits := picked[len(direct):]
+	room := min(len(circuits), max(limit/2, limit-len(direct)))
+	return slices.Concat(first(direct, limit-room), first(circuits, room))
+}
+
+// first returns the first n of addrs, with one that is TCP if there is any:
+// some networks let nothing else through.
+func first(addrs []ma.Multiaddr, n int) []ma.Multiaddr {
+	if len(addrs) <= n {
+		return addrs
 	}
-	return picked[:min(limit, len(picked))]
+	isTCP := func(a ma.Multiaddr) bool { e, _ := parseEndpoint(a); return !e.quic }
+	kept, rest := slices.Clone(addrs[:n]), addrs[n:]
+	if i := slices.IndexFunc(rest, isTCP); n > 1 && i >= 0 && !slices.ContainsFunc(kept, isTCP) {
+		kept[n-1] = rest[i]
+	}
+	return kept
 }
 
 // withoutCircuits returns the addresses that need no relay, in their order.

@@ -71,7 +71,7 @@ func TestPickAddrs(t *testing.T) {
 		want    []ma.Multiaddr
 	}{
 		{true, 9, addrs("/ip4/9.9.9.9/udp/1/quic-v1", "/dns4/a.example.org/udp/1/quic-v1", "/ip4/9.9.9.9/tcp/1", "/ip4/10.0.0.1/udp/1/quic-v1", "/ip4/127.0.0.1/tcp/1")},
-		{true, 2, addrs("/ip4/9.9.9.9/udp/1/quic-v1", "/dns4/a.example.org/udp/1/quic-v1")},
+		{true, 2, addrs("/ip4/9.9.9.9/udp/1/quic-v1", "/ip4/9.9.9.9/tcp/1")},
 		{false, 9, addrs("/ip4/9.9.9.9/udp/1/quic-v1", "/dns4/a.example.org/udp/1/quic-v1", "/ip4/9.9.9.9/tcp/1")},
 		{false, 0, nil},
 	}

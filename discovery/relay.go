@@ -53,7 +53,7 @@ const (
 	refusedFor = time.Minute
 
 	// addrsPerRelay is in how many ways one relay is named to others.
-	addrsPerRelay = 2
+	addrsPerRelay = 4
 
 	// Relays in use are pinged every pulseEvery; nodes behind them, by who
 	// called, every farPulse, which takes a third of a megabyte of a circuit's

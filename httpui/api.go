@@ -180,6 +180,10 @@ func (s *Server) testCall(_ http.ResponseWriter, r *request, _ nothing) (any, er
 	return s.backend.TestCall(r.Context(), r.session.Practitioner)
 }
 
+func (s *Server) doctor(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
+	return s.backend.Doctor(r.Context(), r.session.Practitioner)
+}
+
 func (s *Server) cancel(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
 	id, err := hexID(r.PathValue("id"), 32)
 	if err != nil {

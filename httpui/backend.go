@@ -69,6 +69,11 @@ type Backend interface {
 	// the attend message. Otherwise as Join.
 	Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error
 
+	// Doctor looks at all that patients need to reach the node; that takes up
+	// to 15 s, and contacts other nodes. While it looks already for somebody it
+	// is a *Refusal with wire.CodeTooMany.
+	Doctor(ctx context.Context, practitioner string) (Report, error)
+
 	// Card returns this node's peer card, as text for a person to pass on.
 	Card(ctx context.Context) (string, error)
 }
@@ -141,6 +146,9 @@ type Guest struct {
 	State  string        `json:"state"` // "unused", "waiting", "admitted", "used" or "revoked"
 	URL    string        `json:"url,omitempty"`
 	Local  bool          `json:"local"` // the link works on this computer only
+	// Tested is how a call would go from where the guest last tried: good, slow
+	// (relayed, not by UDP) or blocked; empty if they did not.
+	Tested wire.PathResult `json:"tested,omitempty"`
 }
 
 // Link is a guest's link, as the practitioner may see and send it.
@@ -148,6 +156,22 @@ type Link struct {
 	Member wire.MemberID `json:"member"`
 	Label  string        `json:"label"`
 	URL    string        `json:"url"`
+}
+
+// Report is what Doctor found.
+type Report struct {
+	Summary string  `json:"summary"` // one sentence
+	Ready   bool    `json:"ready"`   // no check failed
+	Checks  []Check `json:"checks"`  // never null
+}
+
+// Check is one thing that Doctor looked at.
+type Check struct {
+	ID      string `json:"id"`
+	Title   string `json:"title"`
+	Status  string `json:"status"`  // "pass", "warn", "fail" or "skip"
+	Finding string `json:"finding"` // one sentence of what is so
+	Todo    string `json:"todo"`    // one sentence of what to do; empty if nothing
 }
 
 // A Refusal is an error that the practitioner reads.

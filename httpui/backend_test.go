@@ -28,6 +28,7 @@ type fakeBackend struct {
 	deskErr  error
 	desk     Desk
 	created  []NewAppointment
+	examined int
 	signIns  int
 
 	join   func(ctx context.Context, conn wire.Conn) error
@@ -168,6 +169,13 @@ func (f *fakeBackend) CreateAppointment(ctx context.Context, practitioner string
 
 func (f *fakeBackend) TestCall(ctx context.Context, practitioner string) (Appointment, error) {
 	return Appointment{ID: anAppt, State: "open", Test: true, Guests: []Guest{}}, f.who(ctx, practitioner)
+}
+
+func (f *fakeBackend) Doctor(ctx context.Context, practitioner string) (Report, error) {
+	f.mu.Lock()
+	f.examined++
+	f.mu.Unlock()
+	return Report{Summary: "Ready for calls.", Ready: true, Checks: []Check{{"clock", "Clock", "pass", "The clock is right.", ""}}}, f.who(ctx, practitioner)
 }
 
 // known checks an id that has the right form.

@@ -63,6 +63,7 @@ func (s *Server) newRoutes() []*route {
 		{pattern: "/api/invites/{member}/revoke", methods: post, handle: api(s.revoke), access: tab},
 		{pattern: "/api/invites/{member}/rotate", methods: post, handle: api(s.rotate), access: tab},
 		{pattern: "/api/test-call", methods: post, handle: api(s.testCall), access: tab},
+		{pattern: "/api/doctor", methods: post, handle: api(s.doctor), access: tab},
 	}
 }
 

@@ -73,7 +73,7 @@ func (n *Node) Accept(ctx context.Context, conn wire.Conn) error {
 // seatGuest waits for the person at the other end to press Join, and serves
 // them until they leave.
 func (n *Node) seatGuest(ctx context.Context, channel *seal.Channel, at practice.Seat, greeting *wire.Welcome) error {
-	join, err := recv[*wire.Join](channel)
+	join, err := n.awaitJoin(channel, at.Member)
 	if err != nil {
 		room.Dismiss(channel, err)
 		return fmt.Errorf("read join: %w", err)
@@ -114,6 +114,30 @@ func (n *Node) seatGuest(ctx context.Context, channel *seal.Channel, at practice
 	})
 }
 
+// awaitJoin reads what a guest says before they press Join.
+func (n *Node) awaitJoin(channel wire.Conn, m wire.MemberID) (*wire.Join, error) {
+	for range maxTests {
+		frame, err := channel.Recv()
+		if err != nil {
+			return nil, err
+		}
+		body, err := wire.Decode(frame)
+		if err != nil {
+			return nil, err
+		}
+		switch body := body.(type) {
+		case *wire.Join:
+			return body, nil
+		case *wire.Tested:
+			n.tests.add(m, body.Path, n.Practice.Now())
+			n.tick()
+		default:
+			return nil, wire.ErrBadMessage
+		}
+	}
+	return nil, wire.ErrTooMany
+}
+
 // Attend seats the practitioner, whose first message a was, in the room of
 // their own appointment.
 func (n *Node) Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error {
@@ -142,23 +166,6 @@ func (n *Node) Attend(ctx context.Context, conn wire.Conn, practitioner string, 
 		Take:        a.Take,
 		Welcome:     greeting,
 	})
-}
-
-// recv reads one message of type B.
-func recv[B wire.Body](conn wire.Conn) (B, error) {
-	var none B
-	frame, err := conn.Recv()
-	if err != nil {
-		return none, err
-	}
-	body, err := wire.Decode(frame)
-	if err != nil {
-		return none, err
-	}
-	if b, ok := body.(B); ok {
-		return b, nil
-	}
-	return none, wire.ErrBadMessage
 }
 
 // mayEnter says why nobody can enter now, if so. The home node's clock decides.

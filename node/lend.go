@@ -32,6 +32,7 @@ const (
 	// when it was last tried, every tryEvery, is not waited for.
 	lendTime = time.Second
 	tryEvery = 5 * time.Second
+	firstTry = 250 * time.Millisecond
 
 	// longestLoan bounds how far ahead a lender gives credentials: a day is
 	// longer than any appointment with its window.
@@ -59,6 +60,12 @@ func (n *Node) HasRelay() bool {
 	return n.Relay != nil || n.lenders.any()
 }
 
+// CountLenders returns how many of this node's lenders lent when last asked,
+// and how many there are.
+func (n *Node) CountLenders() (lending, all int) {
+	return len(n.lenders.willing(n.Lenders)), len(n.Lenders)
+}
+
 // tryLenders finds out, before somebody needs it, which lenders lend.
 func (n *Node) tryLenders(ctx context.Context) {
 	if len(n.Lenders) == 0 {
@@ -66,12 +73,18 @@ func (n *Node) tryLenders(ctx context.Context) {
 	}
 	tick := time.NewTicker(tryEvery)
 	defer tick.Stop()
-	for {
+	soon := time.NewTimer(firstTry) // at first nobody is connected yet
+	defer soon.Stop()
+	for wait := firstTry; ; wait *= 2 {
 		n.borrow(ctx, n.Lenders, n.callName("nobody's"), n.Practice.Now().Add(time.Minute))
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-soon.C:
+			if wait < tryEvery {
+				soon.Reset(wait)
+			}
 		}
 	}
 }

@@ -109,6 +109,36 @@ func TestLenderThatIsGone(t *testing.T) {
 	}
 }
 
+// What a guest's browser finds out before they join is there for the
+// practitioner, also while it is too early; the seat stays free.
+func TestGuestTestsTheConnectionBeforeJoining(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	a, err := home.Practice.Create(t.Context(), home.Practitioner.ID, practice.New{
+		Starts: home.Practice.Now().Add(24 * time.Hour), Minutes: 30, Guests: []string{"Patient"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := a.Invites[0].Member
+	changed, stop := home.Watch()
+	defer stop()
+	guest := home.MustGuest(*a.Invites[0].Link)
+	for _, path := range []wire.PathResult{wire.PathBlocked, wire.PathSlow} {
+		guest.Say(&wire.Tested{Path: path})
+		nodetest.Until(t, string(path), func() bool { last, _ := home.Tested(member); return last.Path == path })
+	}
+	<-changed
+	if len(home.Seats(a.ID)) != 0 {
+		t.Error("a test took the seat")
+	}
+	for range 20 {
+		guest.Say(&wire.Tested{Path: wire.PathGood})
+	}
+	if bye := nodetest.Expect[*wire.Bye](guest, nil); bye.Code != wire.CodeTooMany {
+		t.Errorf("bye %s", bye.Code)
+	}
+}
+
 func TestRelayOnlyIsThePolicyOfTheAppointment(t *testing.T) {
 	home := nodetest.Start(t, "A", nodetest.Options{Relay: (&grants{url: "turn:198.51.100.1"}).grant})
 	a, err := home.Practice.Create(t.Context(), home.Practitioner.ID, practice.New{

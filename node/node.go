@@ -64,6 +64,7 @@ type Node struct {
 	Config
 	publisher *publisher
 	lenders   lenders
+	tests     tests
 	secret    []byte // what callName is made with
 
 	mu       sync.Mutex
@@ -171,6 +172,7 @@ func (n *Node) sweep(ctx context.Context) {
 				}
 			}
 			n.mu.Unlock()
+			n.tests.forgetBefore(n.Practice.Now().Add(-testedFor))
 			if err := n.Practice.Sweep(ctx, now); err != nil && ctx.Err() == nil {
 				n.Log.Error("expired invites not removed", "err", err)
 			}

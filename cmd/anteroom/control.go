@@ -18,6 +18,7 @@ import (
 	"anteroom/httpui"
 	"anteroom/httpui/certs"
 	"anteroom/node"
+	"anteroom/node/doctor"
 	"anteroom/rendezvous/wire"
 )
 
@@ -141,6 +142,7 @@ func controlRoutes(d *daemon) http.Handler {
 		url, err := d.launchURL(ctx)
 		return launchReply{url}, err
 	})
+	route(mux, "doctor", func(ctx context.Context, _ nothing) (doctor.Report, error) { return d.examine(ctx) })
 	mine(mux, d, "appointment/list", func(ctx context.Context, who string, q listRequest) ([]httpui.Appointment, error) {
 		return d.pages.list(ctx, who, q.All)
 	})

@@ -11,6 +11,7 @@ import (
 	"anteroom/httpui"
 	"anteroom/httpui/certs"
 	"anteroom/node"
+	"anteroom/node/doctor"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
 )
@@ -25,6 +26,7 @@ type pages struct {
 	here      string         // origin of the page on this computer
 	links     string         // what links begin with; see linkBase
 	certs     *certs.Manager // of the public page; nil if it is not encrypted here
+	examine   func(context.Context) (doctor.Report, error)
 }
 
 var _ httpui.Backend = (*pages)(nil)
@@ -155,6 +157,9 @@ func (p *pages) shown(a practice.Appointment, now time.Time) httpui.Appointment 
 	}
 	for i, inv := range a.Invites {
 		g := httpui.Guest{Member: inv.Member, Label: inv.Label, State: guestState(inv.State, live[inv.Member])}
+		if last, ok := p.node.Tested(inv.Member); ok {
+			g.Tested = last.Path
+		}
 		if inv.Link != nil && (state == practice.StateEarly || state == practice.StateOpen) {
 			g.URL, g.Local = inv.Link.URL(p.links), p.local()
 		}
@@ -286,6 +291,23 @@ func (p *pages) Join(ctx context.Context, conn wire.Conn, public bool) error {
 
 func (p *pages) Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error {
 	return p.node.Attend(ctx, conn, practitioner, a)
+}
+
+// Doctor looks at what patients need to reach the node, and at nothing of any
+// practitioner's.
+func (p *pages) Doctor(ctx context.Context, practitioner string) (httpui.Report, error) {
+	if _, err := p.practitioner(ctx, practitioner); err != nil {
+		return httpui.Report{}, err
+	}
+	found, err := p.examine(ctx)
+	if err != nil {
+		return httpui.Report{}, err
+	}
+	report := httpui.Report{Summary: found.Summary, Ready: found.Ready, Checks: make([]httpui.Check, len(found.Checks))}
+	for i, c := range found.Checks {
+		report.Checks[i] = httpui.Check{ID: c.ID, Title: c.Title, Status: string(c.Status), Finding: c.Finding, Todo: c.Todo}
+	}
+	return report, nil
 }
 
 // Card returns the node's peer card under the practice's name.

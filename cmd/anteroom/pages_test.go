@@ -133,6 +133,7 @@ func TestPagesForSomebodyRemoved(t *testing.T) {
 			_, err := d.pages.CreateAppointment(ctx, removed, httpui.NewAppointment{})
 			return err
 		},
+		"doctor": func(ctx context.Context) error { _, err := d.pages.Doctor(ctx, removed); return err },
 		"test":   func(ctx context.Context) error { _, err := d.pages.TestCall(ctx, removed); return err },
 		"links":  func(ctx context.Context) error { _, err := d.pages.Links(ctx, removed, a.ID); return err },
 		"cancel": func(ctx context.Context) error { return d.pages.Cancel(ctx, removed, a.ID) },

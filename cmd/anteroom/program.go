@@ -102,6 +102,7 @@ Without a command it serves, as "anteroom serve" does.`
 		p.demoCommand(),
 		p.openCommand(),
 		p.statusCommand(),
+		p.doctorCommand(),
 		p.appointmentCommand(),
 		p.linkCommand(),
 		p.peerCommand(),

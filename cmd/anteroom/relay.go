@@ -23,7 +23,8 @@ import (
 // A relayPart is the relay of a node: nil if it has none.
 type relayPart struct {
 	*relay.Relay
-	stun, turn []string // URLs by which browsers use it
+	stun, turn []string         // URLs by which browsers use it
+	local      []netip.AddrPort // where it listens for UDP and TCP
 	sockets    []io.Closer
 }
 
@@ -93,6 +94,7 @@ func newRelay(ctx context.Context, cfg Config, overTLS []net.Listener, log *slog
 			}
 			part.sockets = append(part.sockets, tcp)
 			sockets.UDP, sockets.TCP = append(sockets.UDP, udp...), append(sockets.TCP, tcp)
+			part.local = append(part.local, at)
 			bound++
 		}
 		if bound == 0 {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -20,11 +21,14 @@ import (
 	"anteroom/discovery"
 	"anteroom/httpui"
 	"anteroom/node"
+	"anteroom/node/doctor"
 	"anteroom/node/practice"
 )
 
 // A daemon is one node with its pages and its control socket.
 type daemon struct {
+	cfg       Config
+	reload    func() (Config, error) // reads cfg again; nil: it cannot change
 	log       *slog.Logger
 	practice  *practice.Practice
 	discovery *discovery.Discovery
@@ -35,12 +39,13 @@ type daemon struct {
 	relay     *relayPart     // nil: none
 	ui        *httpui.Server
 	control   *control
+	examining sync.Mutex // held while the doctor is here
 }
 
 // newDaemon opens and binds everything that cfg names, and starts nothing. The
 // caller ends it with run or close. It owns the sockets that were passed.
 func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger, echo echoFunc) (_ *daemon, err error) {
-	d := &daemon{log: log}
+	d := &daemon{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
 			passed.close()
@@ -67,7 +72,8 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 	if d.node, err = newNode(cfg, d, echo); err != nil {
 		return nil, err
 	}
-	d.pages = &pages{node: d.node, practice: d.practice, discovery: d.discovery, certs: d.entrance.certs}
+	d.discovery.Handle(doctor.Protocol, doctor.NewWitness(d.discovery).Serve)
+	d.pages = &pages{node: d.node, practice: d.practice, discovery: d.discovery, certs: d.entrance.certs, examine: d.examine}
 	d.ui, err = httpui.New(httpui.Config{
 		Listeners:      d.listeners,
 		Public:         d.entrance.tls,

@@ -22,7 +22,7 @@ func (p *program) serveCommand(name string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.serve(cmd.Context(), cfg, !noOpen)
+			return p.serve(cmd.Context(), cfg, func() (Config, error) { return p.config(cmd) }, !noOpen)
 		},
 	}
 	addServeFlags(cmd.Flags())
@@ -31,8 +31,9 @@ func (p *program) serveCommand(name string) *cobra.Command {
 }
 
 // serve runs a daemon until ctx ends. It says where the page is on stderr, and
-// READY on stdout and to systemd once whoever comes is answered.
-func (p *program) serve(ctx context.Context, cfg Config, open bool) error {
+// READY on stdout and to systemd once whoever comes is answered. reload reads
+// cfg again.
+func (p *program) serve(ctx context.Context, cfg Config, reload func() (Config, error), open bool) error {
 	log := p.logger(cfg.Log)
 	exe, err := p.executable()
 	if err != nil {
@@ -46,6 +47,7 @@ func (p *program) serve(ctx context.Context, cfg Config, open bool) error {
 	if err != nil {
 		return err
 	}
+	d.reload = reload
 	if err := p.welcome(ctx, d, open); err != nil {
 		return errors.Join(err, d.close())
 	}

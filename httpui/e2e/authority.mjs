@@ -27,9 +27,12 @@ export class Authority {
     return `  tls:\n    mode: files\n    cert_file: ${cert}\n    key_file: ${key}\n`;
   }
 
-  /** Somebody whose browser believes this authority and finds every .test name on this computer. */
+  /**
+   * Somebody whose browser believes this authority and finds every .test name on
+   * this computer; with a dot at its end, too, as Chromium asks for TURN servers over UDP.
+   */
   person(t) {
-    return Person.arrive(t, {env: {...process.env, HOME: this.home}, flags: ['--host-resolver-rules=MAP *.test 127.0.0.1']});
+    return Person.arrive(t, {env: {...process.env, HOME: this.home}, flags: ['--host-resolver-rules=MAP *.test 127.0.0.1, MAP *.test. 127.0.0.1']});
   }
 
   #file(name) { return join(this.dir, name); }

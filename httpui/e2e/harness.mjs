@@ -275,13 +275,18 @@ export async function call(t, practitionerURL, link, name = 'Ana Pereira') {
 /** Configuration of a node that others on this computer can reach. */
 export const p2p = 'discovery:\n  listen: ["/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"]\n  server: true\n  allow_private_addresses: true\n';
 
-/** A port that nobody listens on just now. */
+let port = 20_000 + (process.pid % 1000) * 10; // below those that the system gives to clients
+
+/** A port that nobody listens on just now, and none that was given before. */
 export async function freePort() {
-  const s = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => s.once('listening', done));
-  const {port} = s.address();
-  await new Promise((done) => s.close(done));
-  return port;
+  for (;;) {
+    port = port >= 32_000 ? 20_000 : port + 1;
+    const s = createServer().listen(port, '127.0.0.1');
+    const free = await new Promise((done) => s.once('listening', () => done(true)).once('error', () => done(false)));
+    if (!free) continue;
+    await new Promise((done) => s.close(done));
+    return port;
+  }
 }
 
 /** Goes through the first run on the page. */

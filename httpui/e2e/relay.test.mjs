@@ -53,6 +53,29 @@ for (const [transport, pattern] of [['UDP', '^turn:.*=udp'], ['TCP', '^turn:.*=t
   });
 }
 
+test('a guest tries the connection days before, and the practitioner sees how it went', {timeout: 120_000}, async (t) => {
+  const authority = new Authority(t);
+  const practice = await publicPractice(t, authority, 'practice.test');
+  const doctor = await authority.person(t);
+  await setUp(doctor, practice, 'Riverside Practice', 'Dr Lee');
+  const starts = new Date(Math.ceil(Date.now() / 60_000) * 60_000 + 2 * 3600_000).toISOString().replace('.000', '');
+  const made = JSON.parse(await practice.cli('appointment', 'create', '--starts', starts, '--guest', 'Patient', '--output', 'json'));
+  for (const [only, page, diary] of [
+    ['.', 'The connection works.', 'Connection tested: works'],
+    ['^turns:', 'The connection works, by a detour', 'Connection tested: works through the relay'],
+    ['^none', 'Your network does not let a call through', 'Connection tested: their network lets no call through'],
+  ]) {
+    const guest = await authority.person(t);
+    await onlyRelays(guest, only);
+    await guest.page.goto(made.guests[0].url);
+    await guest.button('Check camera and microphone now').click();
+    await guest.page.getByText(page).waitFor({timeout: 30_000});
+    await doctor.page.getByText(diary).waitFor();
+    assert.equal(await doctor.page.getByRole('button', {name: /^Admit/}).count(), 0, 'somebody knocked');
+    await guest.context.close();
+  }
+});
+
 test('an appointment can hide addresses only where there is a relay', {timeout: 60_000}, async (t) => {
   const port = await freePort();
   const d = await new Daemon(t, 'alone', `http:\n  listen: ["localhost:${port}"]\n`).start();
@@ -92,7 +115,7 @@ front:
   assert.equal(new URL(made.guests[0].url).host, `hidden.test:${front.port}`);
   await until('a way to the hidden node', async () => {
     await patient.page.goto(made.guests[0].url).catch(() => {});
-    return patient.button('Continue').isVisible().catch(() => false);
+    return patient.button('Continue').waitFor({timeout: 3000}).then(() => true, () => false);
   }, 30_000);
   await patient.knock(made.guests[0].url, `${canary} Ana`);
   await doctor.button(`Admit ${canary} Ana`).click();

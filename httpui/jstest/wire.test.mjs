@@ -30,6 +30,7 @@ const valid = {
   hold: { member: guest, on: true },
   lock: { on: false },
   alarm: { member: guest },
+  tested: { path: 'slow' },
   leave: {}, end: {}, ping: {}, pong: {},
   error: { code: 'too-many' },
   bye: { code: 'removed' },

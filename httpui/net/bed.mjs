@@ -7,12 +7,15 @@
 //
 // Namespaces are named after the process that made them, so that those of a
 // run that was killed are found, and removed by the next one.
-import {execFileSync, spawnSync} from 'node:child_process';
+import {execFileSync, spawn, spawnSync} from 'node:child_process';
+import {once} from 'node:events';
 import {mkdirSync, mkdtempSync, readdirSync, rmSync, rmdirSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {fileURLToPath} from 'node:url';
 
 const prefix = 'anteroom-';
+const shaper = fileURLToPath(new URL('../../bin/shaper', import.meta.url));
 const settings = '/etc/netns'; // what "ip netns exec" lays over /etc, by namespace
 
 /**
@@ -46,16 +49,17 @@ export function run(program, args, input = '') {
 }
 
 export class Bed {
+  name = 'bed'; // as a test has one
+  hosts = [];
   #prefix = `${prefix}${process.pid}-`;
   #ends = [];
-  name = 'bed'; // as a test has one
   #names = []; // lines of every host's /etc/hosts
-  hosts = [];
 
   constructor() {
     check('ip', 'nft', 'sysctl');
     removeNamespaces((pid) => !alive(pid));
     this.dir = mkdtempSync(join(tmpdir(), 'anteroom-net-'));
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => { this.#remove(); process.exit(1); });
     this.backbone = this.#namespace('backbone');
     forward(this.backbone);
   }
@@ -67,6 +71,10 @@ export class Bed {
     for (const end of this.#ends) {
       try { await end(); } catch (e) { console.error(e); }
     }
+    this.#remove();
+  }
+
+  #remove() {
     removeNamespaces((pid) => pid === process.pid);
     rmSync(this.dir, {recursive: true, force: true});
   }
@@ -106,6 +114,15 @@ export class Bed {
   resolve(name, host) {
     for (const address of Object.values(host.addresses)) this.#names.push(`${address} ${name} ${name}.`);
     this.#writeNames();
+  }
+
+  /** Makes all that crosses the backbone late, lossy or slow. The arguments are those of tools/shaper. */
+  async shape(...args) {
+    const child = spawn('ip', ['netns', 'exec', this.backbone, shaper, ...args], {stdio: ['ignore', 'pipe', 'inherit']});
+    this.after(() => child.kill());
+    const ended = once(child, 'exit').then(() => { throw new Error(`${shaper} ended: run "make test-net"`); });
+    await Promise.race([once(child.stdout, 'data'), ended]);
+    ended.catch(() => {}); // with the bed
   }
 
   #writeNames() {

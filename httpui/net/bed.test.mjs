@@ -94,3 +94,16 @@ test('what TCP each has', async () => {
     'other cone': v4, 'other symmetric': v4,
   });
 });
+
+// The last one: the backbone stays as it makes it.
+test('a slow and lossy backbone', async () => {
+  await bed.shape('-delay', '20ms', '-loss', '0.3');
+  const results = await Promise.all(Array.from({length: 100}, async (_, i) => {
+    const sent = performance.now();
+    a.send(`shaped ${i}`, b.host.address);
+    return await b.received(`shaped ${i}`) && performance.now() - sent;
+  }));
+  const times = results.filter(Boolean);
+  assert.ok(times.length > 45 && times.length < 95, `${times.length} of 100 came`);
+  assert.ok(Math.min(...times) >= 20, `one came after ${Math.min(...times)} ms`);
+});

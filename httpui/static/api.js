@@ -3,8 +3,9 @@
 /**
  * @typedef {{state: 'setup' | 'signed-out' | 'signed-in', practice: string, name: string, names: number}} SessionInfo
  * @typedef {'unused' | 'waiting' | 'admitted' | 'used' | 'revoked'} GuestState
- * @typedef {{member: string, label: string, state: GuestState, url?: string, local?: boolean}} GuestInfo
- *   local: the link works on this computer only
+ * @typedef {{member: string, label: string, state: GuestState, url?: string, local?: boolean,
+ *   tested?: import('./wire.js').PathResult}} GuestInfo
+ *   local: the link works on this computer only; tested: how a call would go from where the guest last tried
  * @typedef {'early' | 'open' | 'ended' | 'cancelled'} AppointmentState
  * @typedef {{id: string, label: string, starts: number, ends: number, opens: number, closes: number,
  *   state: AppointmentState, test: boolean, hidden: boolean, guests: GuestInfo[]}} Appointment   times in Unix seconds

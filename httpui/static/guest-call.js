@@ -46,6 +46,7 @@ export class GuestCall {
   #storageKey = '';
   /** @type {Bytes | null} what takes the seat again */ #resume = null;
   #opened = false;
+  /** @type {import('./wire.js').PathResult | null} found out, and not told yet */ #tested = null;
 
   /**
    * @param {{fragment: string, origin: string, media: import('./media.js').Media, storage: TabStorage, platform?: Platform}} options
@@ -100,6 +101,17 @@ export class GuestCall {
     else this.#signal?.start();
   }
 
+  /**
+   * Tells the practitioner how a call would go from here; nobody hears a knock.
+   * @param {import('./wire.js').PathResult} path
+   */
+  tell(path) {
+    if (this.#name !== null || this.#phase === 'ended') return;
+    this.#tested = path;
+    if (this.#signal?.online) this.#sendTested();
+    else this.#signal?.start();
+  }
+
   /** Gives the seat back. */
   leave() {
     if (this.#name !== null) this.#signal?.send('leave', {});
@@ -148,6 +160,7 @@ export class GuestCall {
     this.#welcome = welcome;
     this.#h = h;
     this.#mesh?.configure(welcome);
+    this.#sendTested();
     if (this.#name !== null) this.#sendJoin();
     else if (welcome.state === 'ended') this.#end('ended');
     else this.#setPhase('ready');
@@ -159,6 +172,10 @@ export class GuestCall {
     this.#connection = state === 'reconnecting' ? 'reconnecting' : 'online';
     this.#code = code;
     this.#changes.changed();
+  }
+
+  #sendTested() {
+    if (this.#tested && this.#name === null && this.#signal?.send('tested', { path: this.#tested })) this.#tested = null;
   }
 
   /**

@@ -5,6 +5,7 @@ import { callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trus
 import { Chime } from './chime.js';
 import { Media } from './media.js';
 import { parseLink } from './seal.js';
+import { testPath } from './path-test.js';
 import { Store } from './store.js';
 import { render } from './vendor/lit-html/lit-html.js';
 import { syncPanel } from './view-call.js';
@@ -19,7 +20,7 @@ import { WakeKeeper } from './wake.js';
  * @typedef {import('./view-guest.js').GuestState} GuestState
  * @typedef {import('./view-guest.js').GuestIntents} GuestIntents
  * @typedef {import('./view-call.js').CallUi & {checking: boolean, phase: 'asking' | 'ready', speakerAsked: boolean,
- *   heard: boolean | null, name: string, copied: boolean, toast: string | null}} Ui
+ *   heard: boolean | null, path: import('./view-check.js').PathState, name: string, copied: boolean, toast: string | null}} Ui
  */
 
 /** How long an admission waits for its picture before it is drawn without. */
@@ -27,7 +28,7 @@ const ENTER_MS = 400;
 
 /** @returns {Ui} */
 const newUi = () => ({
-  ...newCallUi(), checking: false, phase: 'asking', speakerAsked: false, heard: null, name: '', copied: false, toast: null,
+  ...newCallUi(), checking: false, phase: 'asking', speakerAsked: false, heard: null, path: null, name: '', copied: false, toast: null,
 });
 
 /** The guest's page: builds the parts, connects them, and draws what they say. */
@@ -52,6 +53,7 @@ class GuestPage {
   /** @type {import('./call-page.js').Heard | null} */ #heard = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #toastTimer;
   /** @type {(() => void) | null} */ #stopMeter = null;
+  /** @type {AbortController | null} */ #pathTest = null;
   #quietly = false; // a new call is being made behind the screen of the last one
 
   start() {
@@ -147,6 +149,8 @@ class GuestPage {
   }
 
   #closeCall() {
+    this.#pathTest?.abort();
+    this.#pathTest = null;
     this.#unsubscribe();
     this.#call?.close();
     this.#call = null;
@@ -182,6 +186,7 @@ class GuestPage {
       }),
       start: () => void this.#check(),
       retryMedia: () => void this.#check(),
+      retryPath: () => void this.#testPath(),
       trySpeaker: () => void this.#chime.unlock().then(() => {
         this.#chime.speakerTest();
         ui.set({ speakerAsked: true, heard: null });
@@ -189,6 +194,7 @@ class GuestPage {
       heard: (yes) => ui.set({ heard: yes }),
       setName: (name) => ui.set({ name }),
       join: (name) => {
+        this.#pathTest?.abort();
         void this.#chime.unlock(); // this tap also lets the others' sound play
         this.#call?.join(name);
       },
@@ -208,6 +214,19 @@ class GuestPage {
     this.#ui.set({ checking: true, phase: 'asking' });
     await this.#media.start({ audio: true, video: true }).catch(() => {});
     this.#ui.set({ phase: 'ready' });
+    void this.#testPath(); // not before: a page that may use the camera may use more of the network, too
+  }
+
+  /** Tries the way that the call would take, and lets the practitioner know. */
+  async #testPath() {
+    const servers = this.#now?.welcome?.ice_servers ?? [];
+    this.#pathTest?.abort();
+    const { signal } = (this.#pathTest = new AbortController());
+    this.#ui.set({ path: 'testing' });
+    const path = await testPath(servers, { signal });
+    if (signal.aborted) return;
+    this.#ui.set({ path });
+    if (path) this.#call?.tell(path);
   }
 
   /** @returns {GuestState} */
@@ -224,7 +243,7 @@ class GuestPage {
       now: this.#clock(),
       served: location.host,
       name: ui.name,
-      check: { phase: ui.phase, speakerAsked: ui.speakerAsked, heard: ui.heard, speaker: ui.speaker, agent: this.#agent },
+      check: { phase: ui.phase, speakerAsked: ui.speakerAsked, heard: ui.heard, path: ui.path, speaker: ui.speaker, agent: this.#agent },
       ui,
       canShare: canShareScreen,
       canFlip: canFlipCamera(media),

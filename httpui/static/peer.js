@@ -410,7 +410,8 @@ export class Peer {
       this.#greeted = this.#connection;
       this.#wiring.onVerified();
     }
-    this.#check(this.#connection?.failed || (this.#wasVerified && !this.#connection?.connected));
+    // A first "failed" can be that of candidates which came one by one: what is needed may come next.
+    this.#check(this.#wasVerified && !this.#connection?.connected);
     this.#wiring.onChange();
   }
 

@@ -70,6 +70,13 @@ export function appointmentCard(appointment, { now, inside, ui, act }) {
     </li>`;
 }
 
+/** What a guest's own test says, as far as a practitioner can do something about it. */
+const lights = {
+  good: 'Connection tested: works',
+  slow: 'Connection tested: works through the relay; their network blocks UDP',
+  blocked: 'Connection tested: their network lets no call through. Another network may help, or a telephone call.',
+};
+
 /** @param {Appointment} appointment @param {number} now */
 function chip({ state, opens, starts, ends }, now) {
   if (state === 'cancelled') return html`<p class="chip">Cancelled</p>`;
@@ -89,6 +96,7 @@ function guestRow({ guest, i, appointment, live, ui, act }) {
         <span class="dot dot-${guest.state}" aria-hidden="true"></span>
         <span><bdi>${name}</bdi> <span class="hint">${guestStates[guest.state]}</span></span>
       </p>
+      ${live && guest.tested && guest.state === 'unused' ? html`<p class="light light-${guest.tested}">${icon(guest.tested === 'good' ? 'check' : guest.tested === 'slow' ? 'signal' : 'alert')}<span>${lights[guest.tested]}</span></p>` : nothing}
       ${live && !appointment.test && guest.url && guest.state !== 'revoked'
         ? html`
           <button type="button" class="button ${copied ? 'button-done' : ''}" data-copy @click=${() => act.copyLink(guest)}>

@@ -12,9 +12,11 @@ import { banner } from './view-shell.js';
  * @typedef {import('./media.js').MediaSnapshot} MediaSnapshot
  * @typedef {import('./browser.js').Agent} Agent
  * @typedef {'asking' | 'ready'} CheckPhase   asking: the browser is showing its question
- * @typedef {{phase: CheckPhase, speakerAsked: boolean, heard: boolean | null, speaker: string, agent: Agent}} CheckUi
+ * @typedef {'testing' | import('./wire.js').PathResult | null} PathState   null: there is nothing to test
+ * @typedef {{phase: CheckPhase, speakerAsked: boolean, heard: boolean | null, path: PathState, speaker: string, agent: Agent}} CheckUi
  * @typedef {{
  *   retryMedia: () => void,
+ *   retryPath: () => void,
  *   trySpeaker: () => void,
  *   heard: (yes: boolean) => void,
  *   switchDevice: (kind: 'audioinput' | 'videoinput' | 'audiooutput', id: string) => void,
@@ -35,6 +37,7 @@ export const deviceCheck = (media, ui, act) => html`
     <div class="check-rows">
       ${microphone(media, ui)}
       ${speaker(ui, act)}
+      ${path(ui, act)}
     </div>
     ${ui.phase === 'ready'
       ? html`
@@ -139,6 +142,29 @@ const speaker = ({ speakerAsked, heard }, act) => html`
           <div class="check-buttons"><button type="button" class="button" @click=${act.trySpeaker}>Try the speaker</button></div>`}
     </div>
   </div>`;
+
+/**
+ * The way to the others, tried out. That it is slow or blocked is no reason not
+ * to join: the test can be wrong, and the practitioner is told.
+ * @param {CheckUi} ui @param {CheckIntents} act
+ */
+function path({ path: state }, act) {
+  if (state === null) return nothing;
+  const words = {
+    testing: 'Trying the connection…',
+    good: 'The connection works.',
+    slow: 'The connection works, by a detour: your network blocks the fast way. Sound comes first if it gets tight.',
+    blocked: 'Your network does not let a call through. Try another one: mobile data in place of Wi-Fi, or the other way round.',
+  };
+  return html`
+    <div class="check-row">
+      ${icon(state === 'blocked' ? 'alert' : state === 'testing' ? 'wifi' : 'check')}
+      <div class="check-words">
+        <p role="status">${words[state]}</p>
+        ${state === 'blocked' ? html`<div class="check-buttons"><button type="button" class="button" @click=${act.retryPath}>${icon('retry')}<span>Try again</span></button></div>` : nothing}
+      </div>
+    </div>`;
+}
 
 /** @type {[kind: 'videoinput' | 'audioinput' | 'audiooutput', label: string][]} */
 const kinds = [

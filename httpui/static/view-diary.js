@@ -53,7 +53,7 @@ export function diaryView(desk, now, ui, act) {
         <div class="masthead-words">
           <h1 tabindex="-1" data-focus><bdi>${data?.practice || 'Anteroom'}</bdi></h1>
           <p class="hint">${day(now)}${data ? html` · <bdi>${data.practitioner}</bdi>` : nothing}</p>
-          <p class="hint" role="status" aria-label="Status">${readiness(desk)}</p>
+          <p class="hint" role="status" aria-label="Status">${readiness(desk, ui.checkup.report)}</p>
         </div>
         ${tools(ui, act)}
       </header>
@@ -75,11 +75,12 @@ export function diaryView(desk, now, ui, act) {
     </main>`;
 }
 
-/** @param {DeskSnapshot} desk */
-function readiness({ desk, phase, elsewhere }) {
+/** @param {DeskSnapshot} desk @param {import('./api.js').Report | null} report of the last check, if there was one */
+function readiness({ desk, phase, elsewhere }, report) {
   if (!desk) return '';
   if (phase === 'lost') return 'Not connected';
   if (elsewhere) return 'Another tab takes the calls';
+  if (report && !report.ready) return 'Not ready: see “How patients reach you”';
   return desk.reach.kind === 'local' ? 'Ready for calls on this computer' : 'Ready for calls';
 }
 

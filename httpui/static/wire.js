@@ -29,6 +29,7 @@
  */
 /** @typedef {{peer: MemberID, kind: 'offer' | 'answer', sdp: string}} Description */
 /** @typedef {{peer: MemberID, candidate: string, mid: string}} Candidate */
+/** @typedef {'good' | 'slow' | 'blocked'} PathResult */
 /** @typedef {Record<never, never>} Nothing */
 /**
  * The body of each type.
@@ -47,6 +48,7 @@
  * @property {{member: MemberID, on: boolean}} hold
  * @property {{on: boolean}} lock
  * @property {{member: MemberID}} alarm
+ * @property {{path: PathResult}} tested
  * @property {Nothing} leave
  * @property {Nothing} end
  * @property {Nothing} ping
@@ -243,6 +245,7 @@ const bodies = new Map(Object.entries(/** @satisfies {Record<Type, Kind>} */ ({
   hold: object(field('member', member), field('on', flag)),
   lock: object(field('on', flag)),
   alarm: onlyMember,
+  tested: object(field('path', oneOf('good', 'slow', 'blocked'))),
   leave: nothing,
   end: nothing,
   ping: nothing,

@@ -52,6 +52,7 @@ var bodies = map[Type]func() Body{
 	TypeHold:        empty[Hold],
 	TypeLock:        empty[Lock],
 	TypeAlarm:       empty[Alarm],
+	TypeTested:      empty[Tested],
 	TypeLeave:       empty[Leave],
 	TypeEnd:         empty[End],
 	TypePing:        empty[Ping],
@@ -186,10 +187,12 @@ func (b *Remove) valid() bool { return member(b.Member) }
 func (b *Hold) valid() bool   { return member(b.Member) }
 func (b *Alarm) valid() bool  { return member(b.Member) }
 func (b *Lock) valid() bool   { return true }
-func (b *Leave) valid() bool  { return true }
-func (b *End) valid() bool    { return true }
-func (b *Ping) valid() bool   { return true }
-func (b *Pong) valid() bool   { return true }
+func (b *Tested) valid() bool { return oneOf(b.Path, PathGood, PathSlow, PathBlocked) }
+
+func (b *Leave) valid() bool { return true }
+func (b *End) valid() bool   { return true }
+func (b *Ping) valid() bool  { return true }
+func (b *Pong) valid() bool  { return true }
 
 func (b *ErrorBody) valid() bool { return slices.Contains(Codes, b.Code) }
 func (b *Bye) valid() bool       { return slices.Contains(Codes, b.Code) }

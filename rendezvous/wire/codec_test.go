@@ -41,6 +41,7 @@ func valid() []Body {
 		&Hold{Member: guest, On: true},
 		&Lock{On: true},
 		&Alarm{Member: guest},
+		&Tested{PathSlow},
 		&Leave{},
 		&End{},
 		&Ping{},

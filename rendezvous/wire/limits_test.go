@@ -158,6 +158,9 @@ func TestLimits(t *testing.T) {
 	members(TypeRemove, func(b Body) *MemberID { return &b.(*Remove).Member })
 	members(TypeHold, func(b Body) *MemberID { return &b.(*Hold).Member })
 	members(TypeAlarm, func(b Body) *MemberID { return &b.(*Alarm).Member })
+	for path, ok := range map[PathResult]bool{PathGood: true, PathSlow: true, PathBlocked: true, "": false, "Good": false, "fast": false} {
+		add(TypeTested, "path", ok, func(b Body) { b.(*Tested).Path = path })
+	}
 	for _, code := range append([]Code{"", "because", "Ended"}, Codes...) {
 		ok := code != "" && code != "because" && code != "Ended"
 		add(TypeError, "code "+string(code), ok, func(b Body) { b.(*ErrorBody).Code = code })

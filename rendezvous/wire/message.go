@@ -18,6 +18,7 @@ const (
 	TypeHold        Type = "hold"
 	TypeLock        Type = "lock"
 	TypeAlarm       Type = "alarm"
+	TypeTested      Type = "tested"
 	TypeLeave       Type = "leave"
 	TypeEnd         Type = "end"
 	TypePing        Type = "ping"
@@ -189,6 +190,21 @@ type Alarm struct {
 	Member MemberID `json:"member"`
 }
 
+// Tested says, before anybody joins, how a call would go from where the guest
+// is. The practitioner sees it in the diary.
+type Tested struct {
+	Path PathResult `json:"path"`
+}
+
+// A PathResult is what the guest's browser found out about its way to others.
+type PathResult string
+
+const (
+	PathGood    PathResult = "good"    // the relay, if need be, over UDP
+	PathSlow    PathResult = "slow"    // the relay over TCP or TLS only
+	PathBlocked PathResult = "blocked" // not even the relay
+)
+
 type (
 	Leave struct{}
 	End   struct{}
@@ -220,6 +236,7 @@ func (*Remove) Type() Type      { return TypeRemove }
 func (*Hold) Type() Type        { return TypeHold }
 func (*Lock) Type() Type        { return TypeLock }
 func (*Alarm) Type() Type       { return TypeAlarm }
+func (*Tested) Type() Type      { return TypeTested }
 func (*Leave) Type() Type       { return TypeLeave }
 func (*End) Type() Type         { return TypeEnd }
 func (*Ping) Type() Type        { return TypePing }

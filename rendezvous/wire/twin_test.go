@@ -157,7 +157,7 @@ func sample(rnd *rand.Rand) []byte {
 		&Description{id(rnd), "offer", "v=0\r\n" + word(rnd, 50)},
 		&Candidate{id(rnd), word(rnd, 50), word(rnd, 20)},
 		&Admit{id(rnd), ""}, &Admit{id(rnd), word(rnd, 50)}, &Deny{id(rnd)}, &Remove{id(rnd)}, &Hold{id(rnd), true},
-		&Lock{false}, &Alarm{id(rnd)}, &Leave{}, &End{}, &Ping{}, &Pong{}, &ErrorBody{CodeInternal}, &Bye{CodeEnded}, &Bye{"no-such-code"},
+		&Lock{false}, &Alarm{id(rnd)}, &Tested{PathBlocked}, &Leave{}, &End{}, &Ping{}, &Pong{}, &ErrorBody{CodeInternal}, &Bye{CodeEnded}, &Bye{"no-such-code"},
 	}
 	frame, err := encode(all[rnd.IntN(len(all))])
 	if err != nil {

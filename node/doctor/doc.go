@@ -1,0 +1,14 @@
+// Package doctor finds out whether patients can reach a node, and says what is
+// wrong and what to do, in sentences for the person who runs it. It looks when
+// it is asked to and never by itself.
+//
+//	doctor.go    Config, Report, and the table of checks
+//	here.go      what can be seen on this computer
+//	name.go      the certificate, and where the name leads
+//	outside.go   what configured peers see of this node
+//	relay.go     the node's own relay, and those that it borrows
+//	nodes.go     other nodes, and the DHT
+//	ask.go       /anteroom/check/1: one request and its answer
+//	witness.go   the node that is asked
+//	probe.go     one connection that it makes
+package doctor

@@ -1,0 +1,238 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"anteroom/discovery"
+)
+
+// runTime bounds a whole run. Nobody waits longer before a list that says
+// which check did not end.
+const runTime = 12 * time.Second
+
+// Config is the node as the doctor sees it. What is nil, or empty, the node
+// does not have, or nobody can see because it does not run.
+type Config struct {
+	Running       bool
+	Configuration func() (changed bool, err error) // reads it again; changed: it is not the one in use
+	Clock         func() time.Time                 // nil: time.Now
+
+	DataDir, KeyFile string                      // KeyFile empty: store.key in DataDir
+	Records          func(context.Context) error // reads through the open store
+	Ports            []Port
+
+	PublicURL   string                      // origin at which patients come to this node
+	Proxied     bool                        // a proxy stands there, and has the certificate
+	FrontURL    string                      // or the origin of another node, which serves the page for this one
+	Nodes       []peer.ID                   // of the practice, of which that is one
+	Fronts      []peer.ID                   // which pass patients on to this one
+	Certificate func() (Certificate, error) // nil: none is kept here
+	RelayHost   string                      // what browsers call the relay by
+	Resolver    Resolver                    // nil: the system's
+
+	Discovery *discovery.Discovery
+	Relay     *Relay
+	Lenders   func() (lending, all int)
+}
+
+// A Port is one that the node needs.
+type Port struct {
+	Key     string // in the configuration
+	For     string // "your page", and so on
+	Network string // tcp or udp
+	Addr    string // host:port; an empty host is every address
+}
+
+// A Certificate is how the one of the public page is now.
+type Certificate struct {
+	Mode     string
+	Names    []string
+	NotAfter time.Time // zero: there is none yet
+	Alert    bool      // it ends soon, and should have been renewed
+	Reason   string    // why it was not
+}
+
+// A Relay is the node's own.
+type Relay struct {
+	// Try takes a place over network, udp or tcp, at a local address, and
+	// gives it back. cfg is nil, or for TLS.
+	Try   func(ctx context.Context, network, addr string, cfg *tls.Config) error
+	Plain []netip.AddrPort // for UDP and TCP alike
+	TLS   []netip.AddrPort // beside the public page
+}
+
+// A Resolver looks names up.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// A Status is how a check ended.
+type Status string
+
+// Skip is of a check that does not apply here, or cannot be made.
+const (
+	Pass Status = "pass"
+	Warn Status = "warn" // calls work, but not for everybody or not for long
+	Fail Status = "fail" // patients cannot get through, or soon will not
+	Skip Status = "skip"
+)
+
+// A Check is one thing that was looked at.
+type Check struct {
+	ID      string `json:"id"`
+	Title   string `json:"title"`
+	Status  Status `json:"status"`
+	Finding string `json:"finding"` // one sentence of what is so
+	Todo    string `json:"todo"`    // one sentence of what to do; empty if nothing
+}
+
+// A Report is what a run found.
+type Report struct {
+	Summary string  `json:"summary"` // one sentence
+	Ready   bool    `json:"ready"`   // no check failed
+	Running bool    `json:"running"`
+	Checks  []Check `json:"checks"`
+}
+
+// A finding is a Check before it has a name.
+type finding struct {
+	status      Status
+	found, todo string
+}
+
+func pass(found string) finding       { return finding{Pass, found, ""} }
+func warn(found, todo string) finding { return finding{Warn, found, todo} }
+func fail(found, todo string) finding { return finding{Fail, found, todo} }
+func skip(found, todo string) finding { return finding{Skip, found, todo} }
+
+// table is everything that is checked, in the order in which a reader should
+// mend it: what comes first may be why what follows fails.
+var table = []struct {
+	id, title string
+	do        func(*run, context.Context) finding
+	alone     bool // can be done while the node does not run
+}{
+	{"daemon", "Anteroom", (*run).daemon, true},
+	{"configuration", "Configuration", (*run).configuration, true},
+	{"clock", "Clock", (*run).clock, false},
+	{"store", "Records", (*run).store, true},
+	{"disk", "Disk space", (*run).disk, true},
+	{"ports", "Ports", (*run).ports, true},
+	{"certificate", "Certificate", (*run).certificate, true},
+	{"dns", "Name", (*run).dns, true},
+	{"page", "Page from outside", (*run).page, false},
+	{"addresses", "Addresses for other nodes", (*run).addresses, false},
+	{"udp", "UDP", (*run).udp, false},
+	{"relay-udp", "Relay over UDP", (*run).relayUDP, false},
+	{"relay-tcp", "Relay over TCP", (*run).relayTCP, false},
+	{"relay-tls", "Relay over TLS", (*run).relayTLS, false},
+	{"lenders", "Borrowed relays", (*run).lenders, false},
+	{"dht", "DHT", (*run).dht, false},
+	{"peers", "Other nodes", (*run).peers, false},
+	{"front", "Public node", (*run).front, false},
+}
+
+// A run is one examination.
+type run struct {
+	Config
+	host    string // of PublicURL
+	port    uint16
+	answers func() []answer // of peers, asked once
+}
+
+// Run examines the node; it takes at most 12 seconds, and ends with ctx.
+func Run(ctx context.Context, cfg Config) Report {
+	ctx, cancel := context.WithTimeout(ctx, runTime)
+	defer cancel()
+	r := prepare(ctx, cfg)
+	report := Report{Running: cfg.Running, Checks: make([]Check, len(table))}
+	var wg sync.WaitGroup
+	for i, c := range table {
+		wg.Go(func() { // ends with ctx at the latest
+			f := skip("This can be seen only while Anteroom runs.", "") // the first check says how
+			if cfg.Running || c.alone {
+				f = c.do(r, ctx)
+			}
+			report.Checks[i] = Check{c.id, c.title, f.status, f.found, f.todo}
+		})
+	}
+	wg.Wait()
+	report.summarize(cfg.PublicURL == "" && cfg.FrontURL == "")
+	return report
+}
+
+// prepare returns a run of which nothing has been done yet.
+func prepare(ctx context.Context, cfg Config) *run {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Resolver == nil {
+		cfg.Resolver = net.DefaultResolver
+	}
+	r := &run{Config: cfg}
+	if u, err := url.Parse(cfg.PublicURL); err == nil && u.Host != "" {
+		r.host, r.port = u.Hostname(), portOf(u)
+	}
+	r.answers = sync.OnceValue(func() []answer { return r.ask(ctx) })
+	return r
+}
+
+// Unreadable is the report on a node whose configuration cannot be read, so
+// that nobody knows where it is.
+func Unreadable(err error) Report {
+	f := badConfiguration(err)
+	report := Report{Checks: []Check{{"configuration", "Configuration", f.status, f.found, f.todo}}}
+	report.Summary = "Anteroom cannot start because " + inner(f.found)
+	return report
+}
+
+// summarize says in one sentence what the checks mean. local: links work on
+// this computer only, as they are meant to.
+func (r *Report) summarize(local bool) {
+	r.Ready, r.Summary = true, "Ready for calls."
+	if local {
+		r.Summary = "Ready for calls on this computer."
+	}
+	for _, c := range r.Checks {
+		if c.Status == Fail {
+			r.Ready, r.Summary = false, "Patients cannot reach you because "+inner(c.Finding)
+			return
+		}
+	}
+}
+
+// inner returns a sentence as it is written after other words: with a small
+// letter, unless the first word is a name in capitals, or the program's.
+func inner(sentence string) string {
+	first, size := utf8.DecodeRuneInString(sentence)
+	second, _ := utf8.DecodeRuneInString(sentence[size:])
+	if unicode.IsUpper(second) || len(sentence) > 8 && sentence[:8] == "Anteroom" {
+		return sentence
+	}
+	return string(unicode.ToLower(first)) + sentence[size:]
+}
+
+func (r *run) daemon(context.Context) finding {
+	if r.Running {
+		return pass("Anteroom is running.")
+	}
+	return fail("Anteroom is not running.", `Start it with "anteroom serve".`)
+}
+
+// late reports whether err only says that time was up.
+func late(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+var outOfTime = warn("This check did not end in time.", "Check again; if it stays so, look at how busy this computer and its network are.")

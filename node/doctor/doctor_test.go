@@ -1,0 +1,479 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"anteroom/discovery"
+	"anteroom/node/practice"
+)
+
+var update = flag.Bool("update", false, "write testdata instead of comparing with it")
+
+// healthy is a node to which patients can come, and the peer that sees it.
+func healthy(t testing.TB) (Config, *discovery.Discovery) {
+	t.Helper()
+	h := newHouse(t, time.Now().Add(time.Hour))
+	a, b := start(t, nil), start(t, nil)
+	meet(t, a, b)
+	witness(b, trusting(h.roots))
+	return Config{
+		Running: true, Discovery: a, Relay: h.relay, RelayHost: "127.0.0.1",
+		PublicURL: fmt.Sprintf("https://127.0.0.1:%d", h.port),
+		DataDir:   records(t),
+		Certificate: func() (Certificate, error) {
+			return Certificate{Names: []string{"127.0.0.1"}, NotAfter: time.Now().Add(time.Hour)}, nil
+		},
+	}, b
+}
+
+// records returns the data directory of a practice.
+func records(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "d")
+	p, err := practice.Open(t.Context(), practice.Config{Dir: dir})
+	check(t, err)
+	check(t, p.Close())
+	return dir
+}
+
+func TestHealthyNode(t *testing.T) {
+	cfg, _ := healthy(t)
+	begun := time.Now()
+	report := Run(t.Context(), cfg)
+	if took := time.Since(begun); took > 15*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if !report.Ready || report.Summary != "Ready for calls." || len(report.Checks) != len(table) {
+		t.Errorf("%s", report.Summary)
+	}
+	want := map[string]Status{"ports": Skip, "addresses": Skip, "lenders": Skip, "dns": Skip, "front": Skip}
+	seen := map[string]bool{}
+	for _, c := range report.Checks {
+		status := want[c.ID]
+		if status == "" {
+			status = Pass
+		}
+		if c.Status != status || seen[c.ID] || c.Status == Pass && c.Todo != "" {
+			t.Errorf("%+v, want %s", c, status)
+		}
+		seen[c.ID] = true
+	}
+}
+
+// Nobody is asked, and nothing fails, on a node for this computer only.
+func TestNodeForThisComputer(t *testing.T) {
+	d := start(t, func(c *discovery.Config) { c.Listen = nil })
+	report := Run(t.Context(), Config{Running: true, Discovery: d, DataDir: records(t)})
+	if !report.Ready || report.Summary != "Ready for calls on this computer." {
+		t.Errorf("%s", report.Summary)
+	}
+	for _, c := range report.Checks {
+		if c.Status == Warn || c.Status == Fail {
+			t.Errorf("%+v", c)
+		}
+	}
+	if n := d.Stats().Connections; n != 0 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// What peers see is said for the port that it is about.
+func TestOutside(t *testing.T) {
+	cfg, peer := healthy(t)
+	r := newRun(t, cfg)
+	expect(t, r.page(t.Context()), Pass, "A peer reached the page from the same network, at 127.0.0.1.", "")
+	expect(t, r.relayUDP(t.Context()), Pass, "The relay works over UDP, also from the same network.", "")
+	expect(t, r.relayTLS(t.Context()), Pass, "over TLS, also from the same network.", "")
+	expect(t, r.udp(t.Context()), Pass, "Peers are reached over UDP.", "")
+
+	witness(peer, nil) // whose roots are those of browsers, which do not know ours
+	r = newRun(t, cfg)
+	expect(t, r.page(t.Context()), Fail, "Browsers refuse the certificate at port ", "signed for the name in http.public_url")
+	expect(t, r.relayTLS(t.Context()), Warn, "Of the relay: browsers refuse the certificate", "signed")
+
+	// Outside nobody listens: a firewall.
+	closed := nobody(t)
+	shut := cfg
+	shut.PublicURL = fmt.Sprintf("https://127.0.0.1:%d", closed)
+	r = newRun(t, shut)
+	expect(t, r.page(t.Context()), Fail, fmt.Sprintf("Nothing answers from the same network at port %d (TCP) of 127.0.0.1.", closed),
+		fmt.Sprintf("Open port %d (TCP) in the firewall, and forward it to this computer in the router.", closed))
+	expect(t, r.relayTLS(t.Context()), Warn, "Of the relay: nothing answers from the same network", "Open port")
+	shut.Proxied = true
+	expect(t, newRun(t, shut).page(t.Context()), Warn, "Nothing answers", "If your proxy is at another address")
+
+	// A relay that nobody outside reaches at all is no relay.
+	witness(peer, func(w *Witness) {
+		w.dial = func(context.Context, string, string) (net.Conn, error) { return nil, context.DeadlineExceeded }
+	})
+	r = newRun(t, cfg)
+	expect(t, r.relayUDP(t.Context()), Fail, "Of the relay: nothing gets through from the same network to port", "(UDP) in the firewall")
+	expect(t, r.relayTCP(t.Context()), Fail, "Of the relay: nothing gets through", "(TCP)")
+}
+
+// What a peer outside sees counts for more than what one next door does, and
+// one that gets through for more than one that does not.
+func TestWhoLooked(t *testing.T) {
+	cfg, _ := healthy(t)
+	cfg.Relay, cfg.PublicURL, cfg.RelayHost = nil, "https://call.example", ""
+	near, far, farther := netip.MustParseAddr("192.168.1.7"), netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8::9")
+	for _, c := range []struct {
+		seen   []answer
+		status Status
+		found  string
+	}{
+		{[]answer{sees(near, OK)}, Pass, "A peer reached the page from the same network, at 192.168.1.7."},
+		{[]answer{sees(near, OK), sees(far, Timeout)}, Fail, "Nothing gets through from outside to port 443 (TCP) of 203.0.113.9."},
+		{[]answer{sees(far, Unreachable), sees(near, OK)}, Fail, "Nothing gets through from outside to port 443 (TCP) of 203.0.113.9."},
+		{[]answer{sees(far, Refused), sees(farther, OK), sees(near, OK)}, Pass, "A peer reached the page from outside, at 2001:db8::9."},
+		{[]answer{sees(far, WrongAnswer)}, Fail, "Something else than Anteroom answers at port 443 (TCP) of 203.0.113.9."},
+		{[]answer{{Answer: Answer{Outcome: Relayed}}}, Skip, "Peers see this node through a relay only"},
+		{[]answer{{Answer: Answer{Outcome: Private, Address: near}}}, Skip, "All peers are in the same building"},
+		{[]answer{{err: errMalformed}}, Skip, "No peer answered"},
+	} {
+		r := newRun(t, cfg)
+		r.answers = func() []answer { return c.seen }
+		if got := r.page(t.Context()); got.status != c.status || !strings.HasPrefix(got.found, c.found) || (got.todo == "") != (c.status == Pass) {
+			t.Errorf("%+v, want %s: %s", got, c.status, c.found)
+		}
+	}
+}
+
+func sees(at netip.Addr, r Result) answer {
+	return answer{Answer: Answer{Address: at, Results: []Result{r}}}
+}
+
+func TestNobodyLooks(t *testing.T) {
+	cfg, peer := healthy(t)
+	tcp := newRun(t, cfg)
+	tcp.answers = func() []answer { return []answer{{quic: true}} }
+	expect(t, tcp.udp(t.Context()), Warn, "Peers are reached over TCP only, although they offer UDP.", "Allow outgoing UDP")
+	w := witness(peer, nil)
+	for range asksPerMinute {
+		w.mayAsk(cfg.Discovery.ID())
+	}
+	expect(t, newRun(t, cfg).page(t.Context()), Skip, "Peers were asked too often", "Check again in a minute.")
+	expect(t, newRun(t, cfg).relayUDP(t.Context()), Pass, "The relay works over UDP on this computer; nobody looked from outside.", "")
+
+	alone := cfg
+	alone.Discovery = start(t, nil)
+	r := newRun(t, alone)
+	expect(t, r.page(t.Context()), Skip, "No other node is known that could look from outside.", "Ask a friendly practice to be your peer")
+	expect(t, r.clock(t.Context()), Skip, "No peer answered that could tell the time.", "Ask a friendly practice")
+	expect(t, r.dht(t.Context()), Skip, "No other node is known", "")
+	expect(t, r.peers(t.Context()), Skip, "This node has no peers.", "")
+
+	// An older peer does not know the question.
+	other := start(t, nil)
+	meet(t, alone.Discovery, other)
+	expect(t, newRun(t, alone).page(t.Context()), Skip, "No peer answered, so nobody looked", "Ask the peers")
+}
+
+func TestClock(t *testing.T) {
+	cfg, _ := healthy(t)
+	for ahead, want := range map[time.Duration]finding{
+		30 * time.Second:               pass("The clock agrees with that of a peer."),
+		90*time.Second + time.Second/2: warn("The clock of this computer is 90 seconds ahead of that of a peer.", "set by the network"),
+		-7*time.Minute - 5*time.Second: fail("The clock of this computer is 7 minutes behind that of a peer.", "timedatectl set-ntp true"),
+	} {
+		cfg.Clock = func() time.Time { return time.Now().Add(ahead) }
+		got := newRun(t, cfg).clock(t.Context())
+		if ahead == 30*time.Second {
+			expect(t, got, Pass, want.found, "")
+		} else {
+			expect(t, got, want.status, strings.TrimSuffix(want.found, "90 seconds ahead of that of a peer."), want.todo)
+		}
+	}
+	// One of three tells another time.
+	cfg.Clock = nil
+	for _, ahead := range []time.Duration{0, 10 * time.Hour} {
+		other := start(t, nil)
+		meet(t, cfg.Discovery, other)
+		witness(other, func(w *Witness) { w.clock = func() time.Time { return time.Now().Add(ahead) } })
+	}
+	expect(t, newRun(t, cfg).clock(t.Context()), Pass, "The clock agrees with those of 3 peers.", "")
+}
+
+func TestRecords(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no modes there")
+	}
+	ctx := t.Context()
+	dir := filepath.Join(t.TempDir(), "d")
+	expect(t, newRun(t, Config{DataDir: dir}).store(ctx), Skip, "There are no records yet.", "")
+	p, err := practice.Open(ctx, practice.Config{Dir: dir})
+	check(t, err)
+	running := Config{Running: true, DataDir: dir, Records: p.Check}
+	expect(t, newRun(t, running).store(ctx), Pass, "The records can be read, are whole, and are for you alone.", "")
+
+	for name, mode := range map[string][2]os.FileMode{"": {0o755, 0o700}, "store.key": {0o644, 0o600}, "anteroom.db": {0o640, 0o600}} {
+		path := filepath.Join(dir, name)
+		check(t, os.Chmod(path, mode[0]))
+		expect(t, newRun(t, running).store(ctx), Fail, fmt.Sprintf("is open to other users (mode %04o).", mode[0]), fmt.Sprintf("Run chmod %03o %s.", mode[1], path))
+		check(t, os.Chmod(path, mode[1]))
+	}
+	check(t, os.Rename(filepath.Join(dir, "store.key"), filepath.Join(dir, "lost")))
+	expect(t, newRun(t, running).store(ctx), Fail, "The records cannot be read: key file", "Look at the files in ")
+	check(t, os.Rename(filepath.Join(dir, "lost"), filepath.Join(dir, "store.key")))
+	check(t, p.Close())
+
+	// A disk that returns something else than was written.
+	file := filepath.Join(dir, "anteroom.db")
+	content, err := os.ReadFile(file)
+	check(t, err)
+	copy(content[len(content)/2:], bytes.Repeat([]byte{0x5a}, 3*4096))
+	if p, err = practice.Open(ctx, practice.Config{Dir: dir}); err == nil {
+		defer p.Close()
+		check(t, os.WriteFile(file, content, 0o600))
+		running.Records = p.Check
+		expect(t, newRun(t, running).store(ctx), Fail, "The database with your records is damaged.", "restore the last good backup")
+	}
+}
+
+func TestDiskSpace(t *testing.T) {
+	expect(t, judgeSpace(19<<20), Fail, "The disk is full: 19 MB are free, and appointments cannot be kept.", "Delete what is not needed")
+	expect(t, judgeSpace(199<<20), Warn, "The disk is nearly full: 199 MB are free.", "Delete")
+	expect(t, judgeSpace(5<<30), Pass, "5120 MB are free for the records.", "")
+	if got := newRun(t, Config{DataDir: t.TempDir() + "/not/yet"}).disk(t.Context()); got.status == Skip || !strings.Contains(got.found, " MB are free") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestPorts(t *testing.T) {
+	ctx := t.Context()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer l.Close()
+	free := fmt.Sprintf("127.0.0.1:%d", nobody(t))
+	taken := Port{"http.public_listen", "the patients' page", "tcp", l.Addr().String()}
+	expect(t, newRun(t, Config{Ports: []Port{taken}}).ports(ctx), Fail,
+		"Address "+taken.Addr+" (TCP), which the patients' page needs, is in use by another program.", `See with "ss -lntup" which one; stop it or change http.public_listen`)
+	expect(t, newRun(t, Config{Ports: []Port{{"relay.listen", "the relay", "udp", "192.0.2.1:3478"}}}).ports(ctx), Fail,
+		"Address 192.0.2.1:3478 (UDP), which the relay needs, is not one of this computer.", "Change relay.listen.")
+	expect(t, cannotBind(taken, &net.OpError{Err: os.NewSyscallError("bind", syscall.EACCES)}), Fail, "is not for every program.", "setcap")
+	expect(t, newRun(t, Config{Ports: []Port{{"a", "your page", "tcp", free}, {"b", "the relay", "udp", free}}}).ports(ctx), Pass,
+		"Nothing is in the way for your page at "+free+" (TCP) and for the relay at "+free+" (UDP).", "")
+	expect(t, newRun(t, Config{Running: true, Ports: []Port{taken}}).ports(ctx), Pass, "Anteroom listens for the patients' page at "+taken.Addr+" (TCP).", "")
+}
+
+func TestConfiguration(t *testing.T) {
+	ctx := t.Context()
+	running := true
+	says := func(changed bool, err error) *run {
+		return newRun(t, Config{Running: running, Configuration: func() (bool, error) { return changed, err }})
+	}
+	expect(t, says(false, nil).configuration(ctx), Pass, "The configuration has no problem.", "")
+	expect(t, says(true, nil).configuration(ctx), Warn, "was changed after Anteroom started", "Restart Anteroom.")
+	expect(t, says(false, errors.New("a: is bad")).configuration(ctx), Warn, "has a problem: a: is bad; Anteroom goes on with the old one, and would not start again.", "Correct it")
+	running = false
+	expect(t, says(false, errors.New("a: is bad")).configuration(ctx), Fail, "The configuration has a problem: a: is bad.", `"anteroom config check"`)
+	expect(t, says(false, errors.New("a: is bad\nb: is worse")).configuration(ctx), Fail, "has 2 problems, of which the first is: a: is bad.", "See all of them")
+	report := Unreadable(errors.New("http.listen: is empty"))
+	if report.Ready || report.Summary != "Anteroom cannot start because the configuration has a problem: http.listen: is empty." {
+		t.Errorf("%+v", report)
+	}
+}
+
+func TestCertificate(t *testing.T) {
+	ctx := t.Context()
+	soon, later := time.Now().Add(time.Hour), time.Now().Add(90*24*time.Hour)
+	for _, c := range []struct {
+		is          Certificate
+		err         error
+		status      Status
+		found, todo string
+	}{
+		{Certificate{Names: []string{"call.example"}, NotAfter: later}, nil, Pass, "The certificate for call.example is good until " + day(later) + ".", ""},
+		{Certificate{Names: []string{"*.example"}, NotAfter: later}, nil, Pass, "good until", ""},
+		{Certificate{Names: []string{"other.example"}, NotAfter: later}, nil, Fail, "The certificate is for other.example, not for call.example.", "http.public_url"},
+		{Certificate{Names: []string{"call.example"}, NotAfter: soon, Alert: true, Reason: "order: no route"}, nil, Warn, "ends on " + day(soon) + " and should have been renewed. Renewing it failed: order: no route.", "renewed"},
+		{Certificate{Names: []string{"call.example"}, NotAfter: later, Reason: "order: no route"}, nil, Warn, "Renewing it failed: order: no route.", "Have the two files"},
+		{Certificate{Mode: "acme", Names: []string{"call.example"}}, nil, Warn, "has been asked for, and is not there yet.", "in a minute"},
+		{Certificate{Mode: "acme", Names: []string{"call.example"}, Reason: "the authority cannot connect"}, nil, Fail, "There is no certificate yet: the authority cannot connect.", "ports 443 and 80"},
+		{Certificate{Names: []string{"call.example"}, NotAfter: time.Now().Add(-time.Hour), Alert: true}, nil, Fail, "The certificate ended on ", "renewed"},
+		{Certificate{}, errors.New("read certificate: no such file"), Fail, "There is no certificate that can be used: read certificate: no such file.", "http.tls"},
+	} {
+		r := newRun(t, Config{PublicURL: "https://call.example", Certificate: func() (Certificate, error) { return c.is, c.err }})
+		expect(t, r.certificate(ctx), c.status, c.found, c.todo)
+	}
+	expect(t, newRun(t, Config{}).certificate(ctx), Skip, "needs no certificate", "")
+	expect(t, newRun(t, Config{PublicURL: "https://call.example", Proxied: true}).certificate(ctx), Skip, "The proxy has the certificate.", "")
+}
+
+// names is a DNS.
+type names map[string][]netip.Addr
+
+func (n names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	switch addrs, ok := n[host]; {
+	case host == "broken.example":
+		return nil, &net.DNSError{Err: "timeout", Name: host, IsTimeout: true}
+	case !ok:
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	default:
+		return addrs, nil
+	}
+}
+
+func TestDNS(t *testing.T) {
+	ctx := t.Context()
+	cfg, _ := healthy(t)
+	cfg.Resolver = names{"call.example": {localhost}, "old.example": {netip.MustParseAddr("192.0.2.7")}}
+	at := func(url, relay string) finding {
+		cfg.PublicURL, cfg.RelayHost = url, relay
+		return newRun(t, cfg).dns(ctx)
+	}
+	expect(t, at("https://call.example", "call.example"), Pass, "The name call.example leads to 127.0.0.1.", "")
+	expect(t, at("https://127.0.0.1", "127.0.0.1"), Skip, "by no name", "")
+	expect(t, at("https://gone.example", ""), Fail, "The name gone.example is not in the DNS.", "A or AAAA record")
+	expect(t, at("https://broken.example", ""), Warn, "The name broken.example could not be looked up now.", "online")
+	expect(t, at("https://call.example", "old.example"), Warn, "The name old.example leads to 192.0.2.7, which is not known to be this node.", "Peers see this computer at 127.0.0.1: change the record to that")
+	cfg.Proxied = true
+	expect(t, at("https://old.example", ""), Pass, "The name old.example leads to 192.0.2.7.", "")
+}
+
+func TestRelayOnThisComputer(t *testing.T) {
+	ctx := t.Context()
+	cfg, _ := healthy(t)
+	broken := *cfg.Relay
+	broken.Plain = []netip.AddrPort{netip.AddrPortFrom(localhost, nobody(t))}
+	cfg.Relay = &broken
+	expect(t, newRun(t, cfg).relayTCP(ctx), Fail, "The relay gives out no place over TCP: ", "Restart Anteroom")
+	expect(t, newRun(t, cfg).relayUDP(ctx), Fail, "The relay does not answer over UDP on this computer.", "Restart Anteroom")
+	cfg.Relay = nil
+	expect(t, newRun(t, cfg).relayUDP(ctx), Warn, "There is no relay, so calls fail", "relay.borrow_from")
+	expect(t, newRun(t, cfg).relayTCP(ctx), Skip, "no relay of its own", "")
+	cfg.Lenders = func() (int, int) { return 1, 2 }
+	expect(t, newRun(t, cfg).relayUDP(ctx), Skip, "no relay of its own", "")
+	expect(t, newRun(t, cfg).lenders(ctx), Pass, "1 of 2 nodes lend their relay to this one.", "")
+	cfg.Lenders = func() (int, int) { return 0, 2 }
+	expect(t, newRun(t, cfg).lenders(ctx), Warn, "No node lends its relay to this one now.", "relay.lend_to")
+}
+
+func TestDHT(t *testing.T) {
+	ctx := t.Context()
+	cfg, _ := healthy(t)
+	until(t, "a server in the routing table", func() bool { return cfg.Discovery.Stats().Nodes > 0 })
+	expect(t, newRun(t, cfg).dht(ctx), Pass, "One node of the DHT kept a record, and it was found again.", "")
+
+	// A peer that keeps nothing for others.
+	cfg.Discovery = start(t, nil)
+	meet(t, cfg.Discovery, start(t, func(c *discovery.Config) { c.Server = false }))
+	expect(t, newRun(t, cfg).dht(ctx), Warn, "No node of the DHT answers", "discovery.bootstrap")
+}
+
+func TestPeersAndFronts(t *testing.T) {
+	ctx := t.Context()
+	cfg, friend := healthy(t)
+	expect(t, newRun(t, cfg).peers(ctx), Pass, "The only peer is connected.", "")
+	gone := start(t, nil)
+	info := infoOf(t, gone, "Valley Practice")
+	check(t, gone.Close())
+	check(t, cfg.Discovery.AddPeer(info))
+	expect(t, newRun(t, cfg).peers(ctx), Warn, "Of 2 peers these are not connected: Valley Practice.", "peer cards")
+
+	cfg.PublicURL, cfg.FrontURL, cfg.Nodes = "", "https://front.example", []peer.ID{friend.ID()}
+	expect(t, newRun(t, cfg).front(ctx), Pass, "finds this one for patients at https://front.example.", "")
+	expect(t, newRun(t, cfg).page(ctx), Skip, "the node at https://front.example.", "")
+	check(t, cfg.Discovery.RemovePeer(friend.ID()))
+	expect(t, newRun(t, cfg).front(ctx), Fail, "The node at https://front.example is not connected", "practice.nodes")
+}
+
+// A hidden node says how things stand at the public one.
+func TestPublicNode(t *testing.T) {
+	ctx := t.Context()
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	check(t, err)
+	id, err := peer.IDFromPrivateKey(key)
+	check(t, err)
+	hiddenAt := func(public discovery.PeerInfo) Config {
+		hidden := start(t, func(c *discovery.Config) {
+			c.Identity, c.Server, c.Relays = key, false, []discovery.PeerInfo{public}
+		})
+		return Config{Running: true, Discovery: hidden, PublicURL: "https://call.example", Fronts: []peer.ID{public.ID}}
+	}
+	public := start(t, func(c *discovery.Config) { c.RelayFor = []peer.ID{id} })
+	cfg := hiddenAt(infoOf(t, public, ""))
+	until(t, "a place at the public node", func() bool { return cfg.Discovery.Reachability().Relays[0].Reserved })
+	expect(t, newRun(t, cfg).front(ctx), Pass, "The public node is connected, and passes patients on to this one.", "")
+	expect(t, newRun(t, cfg).addresses(ctx), Pass, "through another, which takes calls for it.", "")
+	expect(t, newRun(t, cfg).page(ctx), Skip, "Patients come in through another node, which passes them on.", "")
+	check(t, public.Close())
+	until(t, "that it is gone", func() bool { return !cfg.Discovery.Reachability().Relays[0].Connected })
+	expect(t, newRun(t, cfg).front(ctx), Fail, "The public node is not connected.", "See that it runs")
+	check(t, cfg.Discovery.Close())
+
+	refusing := start(t, func(c *discovery.Config) { c.RelayFor = []peer.ID{start(t, nil).ID()} })
+	cfg = hiddenAt(infoOf(t, refusing, ""))
+	until(t, "a refusal", func() bool { return cfg.Discovery.Reachability().Relays[0].Refused })
+	expect(t, newRun(t, cfg).front(ctx), Fail, "The public node refuses to take calls for this one.", "front.pass_to")
+}
+
+// A peer that says nothing holds up neither the list nor its end.
+func TestRunEndsWithItsContext(t *testing.T) {
+	cfg, _ := healthy(t)
+	silent := start(t, nil)
+	meet(t, cfg.Discovery, silent)
+	silent.Handle(Protocol, func(ctx context.Context, s network.Stream) { <-ctx.Done(); s.Reset() })
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	report := Run(ctx, cfg)
+	if took := time.Since(begun); took > 3*time.Second || len(report.Checks) != len(table) {
+		t.Errorf("%d checks in %v", len(report.Checks), took)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	for found, want := range map[string]string{
+		"The disk is full.":          "Patients cannot reach you because the disk is full.",
+		"Anteroom is not running.":   "Patients cannot reach you because Anteroom is not running.",
+		"DNS is down.":               "Patients cannot reach you because DNS is down.",
+		"Nothing answers at a port.": "Patients cannot reach you because nothing answers at a port.",
+	} {
+		r := Report{Checks: []Check{{Status: Warn, Finding: "First."}, {Status: Fail, Finding: found}, {Status: Fail, Finding: "Last."}}}
+		if r.summarize(true); r.Summary != want || r.Ready {
+			t.Errorf("got %s, want %s", r.Summary, want)
+		}
+	}
+}
+
+// The report of a node that does not run, as programs read it.
+func TestReportAsJSON(t *testing.T) {
+	report := Run(t.Context(), Config{DataDir: filepath.Join(t.TempDir(), "d"), PublicURL: "https://call.example", Resolver: names{}})
+	for i := range report.Checks {
+		if report.Checks[i].ID == "disk" { // differs from one computer to another
+			report.Checks[i].Finding, report.Checks[i].Todo, report.Checks[i].Status = "1 MB", "", Pass
+		}
+	}
+	got, err := json.MarshalIndent(report, "", "  ")
+	check(t, err)
+	got = append(got, '\n')
+	golden := filepath.Join("testdata", "report.json")
+	if *update {
+		check(t, os.WriteFile(golden, got, 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	check(t, err)
+	if !bytes.Equal(got, want) {
+		t.Errorf("run the test with -update and read the difference\n%s", got)
+	}
+}

@@ -1,0 +1,184 @@
+package doctor
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/goleak"
+
+	"anteroom/discovery"
+	"anteroom/httpui/certs/certstest"
+	"anteroom/node/relay"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// wait is how long a test waits for what must happen; it is long because tests
+// share their machine.
+const wait = 20 * time.Second
+
+var localhost = netip.MustParseAddr("127.0.0.1")
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(wait); !ok(); time.Sleep(10 * time.Millisecond) { // polls: nothing tells
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", wait, what)
+		}
+	}
+}
+
+// start runs a node on loopback until the test ends.
+func start(t testing.TB, change func(*discovery.Config)) *discovery.Discovery {
+	t.Helper()
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	check(t, err)
+	cfg := discovery.Config{Identity: key, Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true, Server: true}
+	if change != nil {
+		change(&cfg)
+	}
+	d, err := discovery.New(cfg)
+	check(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }() // ends with the test
+	t.Cleanup(func() { cancel(); check(t, <-done) })
+	return d
+}
+
+func infoOf(t testing.TB, d *discovery.Discovery, name string) discovery.PeerInfo {
+	t.Helper()
+	card, err := d.Card(name)
+	check(t, err)
+	info, err := discovery.ParseCard(card)
+	check(t, err)
+	return info
+}
+
+// meet makes two nodes peers of each other, and waits until they are connected.
+func meet(t testing.TB, a, b *discovery.Discovery) {
+	t.Helper()
+	check(t, b.AddPeer(discovery.PeerInfo{ID: a.ID()}))
+	check(t, a.AddPeer(infoOf(t, b, "Hill Practice")))
+	until(t, "connected peers", func() bool {
+		for _, p := range a.ListPeers() {
+			if p.ID == b.ID() {
+				return p.Connected
+			}
+		}
+		return false
+	})
+}
+
+// witness makes d look at its peers. change may be nil.
+func witness(d *discovery.Discovery, change func(*Witness)) *Witness {
+	w := NewWitness(d)
+	if change != nil {
+		change(w)
+	}
+	d.Handle(Protocol, w.Serve)
+	return w
+}
+
+func trusting(roots *x509.CertPool) func(*Witness) { return func(w *Witness) { w.roots = roots } }
+
+// forgive forgets how often a node has asked.
+func (w *Witness) forgive(p peer.ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.asked, p)
+}
+
+func addrOf(d *discovery.Discovery) peer.AddrInfo {
+	return peer.AddrInfo{ID: d.ID(), Addrs: d.Addrs()}
+}
+
+// A house is what patients come to: a page and a relay, both real, on
+// loopback, with a certificate for 127.0.0.1.
+type house struct {
+	roots *x509.CertPool
+	relay *Relay
+	port  uint16 // of the page and the relay over TLS
+}
+
+func newHouse(t testing.TB, until time.Time) house {
+	t.Helper()
+	cert, key := certstest.Pair(t, "127.0.0.1", time.Now().Add(-time.Hour), until)
+	pair, err := tls.X509KeyPair(cert, key)
+	check(t, err)
+	h := house{roots: x509.NewCertPool()}
+	h.roots.AppendCertsFromPEM(cert)
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	h.port = uint16(plain.Addr().(*net.TCPAddr).Port)
+	web, turn := relay.Split(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}))
+	go func() { // the page: its end is that of the listener
+		for {
+			c, err := web.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	udp, err := relay.ListenUDP(t.Context(), netip.AddrPortFrom(localhost, 0))
+	check(t, err)
+	at := udp[0].LocalAddr().(*net.UDPAddr).AddrPort()
+	tcp, err := relay.ListenTCP(t.Context(), at)
+	check(t, err)
+	r, err := relay.New(relay.Config{UDP: udp, TCP: []net.Listener{tcp, turn}})
+	check(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }() // ends with the test
+	t.Cleanup(func() { cancel(); check(t, <-done) })
+	h.relay = &Relay{Try: r.Try, Plain: []netip.AddrPort{at}, TLS: []netip.AddrPort{netip.AddrPortFrom(localhost, h.port)}}
+	return h
+}
+
+// nobody returns a port of loopback at which nobody listens.
+func nobody(t testing.TB) uint16 {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer l.Close()
+	return uint16(l.Addr().(*net.TCPAddr).Port)
+}
+
+// newRun is a run of which single checks are asked for.
+func newRun(t testing.TB, cfg Config) *run {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	t.Cleanup(cancel)
+	return prepare(ctx, cfg)
+}
+
+// expect compares a finding with what a person should read. found and todo may
+// be parts.
+func expect(t testing.TB, got finding, status Status, found, todo string) {
+	t.Helper()
+	if got.status != status || !strings.Contains(got.found, found) || !strings.Contains(got.todo, todo) || status != Skip && (todo == "") != (got.todo == "") {
+		t.Errorf("got  %s: %s → %s\nwant %s: %s → %s", got.status, got.found, got.todo, status, found, todo)
+	}
+	for _, s := range []string{got.found, got.todo} {
+		if s != "" && (s[len(s)-1] != '.' || strings.HasSuffix(s, "..") || strings.Contains(s, "%!")) {
+			t.Errorf("no sentence: %q", s)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func portOf(u *url.URL) uint16 {
+	if u.Port() == "" {
+		return 443
+	}
+	n, _ := strconv.ParseUint(u.Port(), 10, 16) // url.Parse lets digits alone through
+	return uint16(n)
+}
+
+func (r *run) certificate(context.Context) finding {
+	switch {
+	case r.PublicURL == "":
+		return skip("No patient comes to this node directly, so it needs no certificate.", "")
+	case r.Proxied:
+		return skip("The proxy has the certificate.", "")
+	case r.Certificate == nil:
+		return skip("Whether there is a certificate can be seen only while Anteroom runs.", "")
+	}
+	c, err := r.Certificate()
+	if err != nil {
+		return fail("There is no certificate that can be used: "+sentence(err.Error()), "Correct http.tls, or put the right files there.")
+	}
+	why, todo := "", "Have the two files of http.tls renewed."
+	if c.Reason != "" {
+		why = " Renewing it failed: " + sentence(c.Reason)
+	}
+	if c.Mode == "acme" {
+		todo = "See that the name leads to this computer and that ports 443 and 80 are open; Anteroom tries again by itself."
+	}
+	switch left := time.Until(c.NotAfter); { // by the clock that browsers' are like
+	case c.NotAfter.IsZero() && c.Reason == "":
+		return warn("The certificate has been asked for, and is not there yet.", "Check again in a minute.")
+	case c.NotAfter.IsZero():
+		return fail("There is no certificate yet: "+sentence(c.Reason), todo)
+	case left <= 0:
+		return fail(strings.TrimSuffix("The certificate ended on "+day(c.NotAfter)+"."+why, " "), todo)
+	case !covers(c.Names, r.host):
+		return fail(fmt.Sprintf("The certificate is for %s, not for %s.", listed(c.Names), r.host), "Get one for the name in http.public_url.")
+	case c.Alert:
+		return warn("The certificate ends on "+day(c.NotAfter)+" and should have been renewed."+why, todo)
+	case c.Reason != "":
+		return warn("The certificate is good until "+day(c.NotAfter)+"."+why, todo)
+	}
+	return pass(fmt.Sprintf("The certificate for %s is good until %s.", r.host, day(c.NotAfter)))
+}
+
+func day(t time.Time) string { return t.Local().Format("2006-01-02") }
+
+// covers reports whether one of a certificate's names is host.
+func covers(names []string, host string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		if suffix, wild := strings.CutPrefix(name, "*."); wild {
+			_, rest, _ := strings.Cut(host, ".")
+			return strings.EqualFold(suffix, rest)
+		}
+		return strings.EqualFold(name, host)
+	})
+}
+
+// dns looks up the names by which browsers find the page and the relay.
+func (r *run) dns(ctx context.Context) finding {
+	hosts := []string{}
+	for _, host := range []string{r.host, r.RelayHost} {
+		if _, err := netip.ParseAddr(host); host != "" && err != nil && !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	if len(hosts) == 0 {
+		return skip("Patients come by no name of this node, so there is none to look up.", "")
+	}
+	own, seen := r.ownAddresses()
+	var good []string
+	for _, host := range hosts {
+		addrs, err := r.Resolver.LookupNetIP(ctx, "ip", host)
+		switch missing := (*net.DNSError)(nil); {
+		case errors.As(err, &missing) && missing.IsNotFound:
+			return fail(fmt.Sprintf("The name %s is not in the DNS.", host),
+				"Have whoever manages the domain add an A or AAAA record that leads to this computer's public address.")
+		case err != nil:
+			return warn(fmt.Sprintf("The name %s could not be looked up now.", host), "See that this computer is online and has a DNS server.")
+		}
+		for i, a := range addrs {
+			addrs[i] = a.Unmap()
+		}
+		elsewhere := r.Proxied || len(r.Fronts) > 0
+		if !elsewhere && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return slices.Contains(own, a) }) {
+			todo := "Change the record to this computer's public address; if a router forwards ports to this computer, compare it with the router's."
+			if seen != "" {
+				todo = "Peers see this computer at " + seen + ": change the record to that, unless patients come in at another address on purpose."
+			}
+			return warn(fmt.Sprintf("The name %s leads to %s, which is not known to be this node.", host, addrs[0]), todo)
+		}
+		good = append(good, fmt.Sprintf("%s leads to %s", host, addrs[0]))
+	}
+	return pass("The name " + listed(good) + ".")
+}
+
+// ownAddresses are those of this computer, and those at which peers see it, of
+// which the first is also returned as text.
+func (r *run) ownAddresses() (own []netip.Addr, seen string) {
+	if addrs, err := net.InterfaceAddrs(); err == nil {
+		for _, a := range addrs {
+			if n, ok := a.(*net.IPNet); ok {
+				if ip, ok := netip.AddrFromSlice(n.IP); ok {
+					own = append(own, ip.Unmap())
+				}
+			}
+		}
+	}
+	for _, a := range r.answers() {
+		if a.Address.IsValid() {
+			own = append(own, a.Address)
+			if seen == "" {
+				seen = a.Address.String()
+			}
+		}
+	}
+	return own, seen
+}

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// ErrDamaged says that a database is not what was written.
+var ErrDamaged = errors.New("database is damaged")
+
+// CheckFiles fails if the files of a store in dir are not there, or if others
+// may read them. It opens and makes nothing. keyFile empty: store.key in dir.
+func CheckFiles(dir, keyFile string) error {
+	if keyFile == "" {
+		keyFile = filepath.Join(dir, "store.key")
+	}
+	path := filepath.Join(dir, "anteroom.db")
+	for _, f := range []struct {
+		path, mode string
+		beside     bool // may be missing
+	}{{dir, "700", false}, {path, "600", false}, {keyFile, "600", false}, {path + "-wal", "600", true}, {path + "-shm", "600", true}} {
+		info, err := os.Stat(f.path)
+		missing := errors.Is(err, fs.ErrNotExist)
+		switch {
+		case missing && f.beside:
+			continue
+		case missing && f.path == keyFile: // the database is there
+			return fmt.Errorf("key file %s is missing, and without it %s cannot be read", keyFile, path)
+		case err != nil:
+			return fmt.Errorf("look at data directory: %w", err)
+		}
+		if err := private(f.path, info, f.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Check reads all of the database and fails with ErrDamaged if it is not whole.
+func (s *Store) Check(ctx context.Context) error {
+	err := s.Read(ctx, func(tx *sql.Tx) error {
+		var found string
+		if err := tx.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
+			return err
+		}
+		if found != "ok" { // what it found may quote a row
+			return ErrDamaged
+		}
+		return nil
+	})
+	if failed, ok := errors.AsType[*sqlite.Error](err); ok && (failed.Code()&0xff == sqlite3.SQLITE_CORRUPT || failed.Code()&0xff == sqlite3.SQLITE_NOTADB) {
+		return ErrDamaged
+	}
+	if err != nil {
+		return fmt.Errorf("check database: %w", err)
+	}
+	return nil
+}
