@@ -80,6 +80,17 @@ test('a damaged link says one sentence and reaches nobody', {timeout: 60_000}, a
   }
 });
 
+test('a page that lost a part on the way loads again, with its link', {timeout: 60_000}, async (t) => {
+  const d = await demo(t);
+  const guest = await Person.arrive(t);
+  let lost = 0;
+  await guest.page.route('**/mesh.js', (route) => (lost++ < 1 ? route.abort('connectionaborted') : route.continue()));
+  await guest.page.goto(d.link('home'));
+  await guest.button('Continue').waitFor();
+  assert.ok(lost > 1);
+  assert.ok(!guest.page.url().includes('#A'), 'the fragment is in the address bar');
+});
+
 test('opening a link has no effect: no camera, no knock', {timeout: 60_000}, async (t) => {
   const d = await demo(t);
   const [doctor, scanner] = await Promise.all([Person.arrive(t), Person.arrive(t)]);

@@ -83,6 +83,11 @@ export function watchPath() {
     const [local, remote] = [stats.get(pair.localCandidateId), stats.get(pair.remoteCandidateId)];
     return {local: local.candidateType, remote: remote.candidateType, protocol: local.relayProtocol ?? local.protocol};
   };
+  /** What came of sound, in the connection that is up. */
+  window.heard = async () => {
+    const r = [...(await all.find((c) => c.connectionState === 'connected').getStats()).values()].find((s) => s.type === 'inbound-rtp' && s.kind === 'audio');
+    return {packets: r.packetsReceived, concealed: r.concealedSamples, samples: r.totalSamplesReceived};
+  };
   /** What happened, in ms after a moment. */
   window.connectionEvents = (since) => events.filter(([at]) => at > since - 5000).map(([at, what]) => `${Math.round(at - since)} ${what}`).join('\n');
 }

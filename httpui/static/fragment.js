@@ -21,3 +21,24 @@ export function takeFragment() {
   taken = '';
   return fragment;
 }
+
+// A phone that changes networks while the page loads leaves some of its scripts
+// out, and says nothing. Then it is loaded again, with its link, as soon as that
+// can be done. The listener is here because this script has come.
+addEventListener('error', ({ target }) => {
+  if (target instanceof HTMLScriptElement) void loadAgain();
+}, { capture: true, once: true });
+
+async function loadAgain() {
+  const said = document.createElement('p');
+  said.setAttribute('role', 'status');
+  said.textContent = 'The connection was lost while this page was loading. It goes on by itself.';
+  document.getElementById('main')?.append(said);
+  for (let wait = 500; ; wait = Math.min(2 * wait, 8_000)) {
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    const there = await fetch(location.pathname, { cache: 'no-store' }).then(({ ok }) => ok, () => false);
+    if (!there) continue;
+    history.replaceState(null, '', location.pathname + location.search + taken);
+    return location.reload();
+  }
+}

@@ -39,7 +39,7 @@ import { cleanChat, hear, say } from './chat.js';
  * @property {typeof RTCPeerConnection} [rtc]
  */
 
-const TICK_MS = 500;
+const TICK_MS = 400;
 /** Ticks between two reports of what this end sends, while its sound keeps the line alive. */
 const QUIET_TICKS = 4;
 /** Lines of chat that are kept. */
@@ -189,7 +189,7 @@ export class Mesh {
 
   #tick() {
     this.#ticks++;
-    if (this.#ticks % 20 === 0) this.#heard.clear();
+    if (this.#ticks % 25 === 0) this.#heard.clear();
     if (this.#around.media.tracks.audio === null || this.#ticks % QUIET_TICKS === 0) this.#sayMedia();
     for (const peer of this.#peers.values()) void peer.tick();
   }

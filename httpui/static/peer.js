@@ -132,9 +132,13 @@ export class Peer {
     this.#early = null;
     if (early) this.description(early.kind, early.sdp);
     if (this.#mode !== 'prepared') {
-      if (!this.#connection && introduction.polite) this.offer();
-      else if (former && (!this.#healthy || this.#silent)) this.#retry(); // what was offered before may be lost
-      else this.#check();
+      const connection = this.#connection;
+      if (!connection && introduction.polite) this.offer();
+      else if (!former || (this.#healthy && !this.#silent)) this.#check();
+      // What was offered before is lost. It is offered again as it is: with two new
+      // connections the two ends would be in each other's way.
+      else if (connection?.offering && !introduction.polite) this.#sendOffer(connection);
+      else this.#retry();
     }
     this.#wiring.onChange();
   }

@@ -32,7 +32,7 @@ const UPLINK_POOR = 60_000; // bits per second
 const UPLINK_GOOD = 70_000; // above which it is good again
 const FRAMES_POOR = 5; // per second, of a picture that is being sent
 /** Without one byte for this long a connection is lost until the contrary is shown. */
-export const SILENT_MS = 1_000;
+export const SILENT_MS = 800;
 /** A page that has not looked for this long was asleep, and knows nothing of the time between. */
 const ASLEEP_MS = 2_500;
 /** Fewer packets than this say nothing about loss. */
