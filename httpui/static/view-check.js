@@ -153,7 +153,7 @@ function path({ path: state }, act) {
   const words = {
     testing: 'Trying the connection…',
     good: 'The connection works.',
-    slow: 'The connection works, by a detour: your network blocks the fast way. Sound comes first if it gets tight.',
+    slow: 'The connection works, by a detour: your network blocks the fast way.',
     blocked: 'Your network does not let a call through. Try another one: mobile data in place of Wi-Fi, or the other way round.',
   };
   return html`
