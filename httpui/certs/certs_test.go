@@ -75,6 +75,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 		var log bytes.Buffer
 		m, certFile, keyFile := filesManager(t, &log)
 		run(t, m)
+		synctest.Wait() // it has looked once, and will not while a file is half written
 		first := served(m)
 		wait := func() {
 			t.Helper()
