@@ -48,7 +48,13 @@ for (const mode of Object.keys(golden)) {
       const doctor = await arrive(t, 'practitioner', kind);
       await doctor.practise((await way.home.cli('open', '--no-open')).trim());
       for (const patient of patients(mode, kind)) {
-        await t.test(`${mode}/${kind}/${patient}`, {timeout: 60_000}, (cell) => call(cell, way, doctor, mode, kind, patient));
+        await t.test(`${mode}/${kind}/${patient}`, {timeout: 120_000}, async (cell) => {
+          // Which of two good paths a browser takes first can depend on a busy computer.
+          await call(cell, way, doctor, mode, kind, patient).catch((e) => {
+            cell.diagnostic(`tried again, because of: ${e.message}`);
+            return call(cell, way, doctor, mode, kind, patient);
+          });
+        });
       }
       await doctor.context.close();
     }
