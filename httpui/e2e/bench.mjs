@@ -10,28 +10,11 @@
 //   node e2e/bench.mjs [rounds]
 import {createServer} from 'node:http';
 import {createHash} from 'node:crypto';
-import {demo, Person} from './harness.mjs';
+import {demo, Person, watchFirstFrame} from './harness.mjs';
 
 const rounds = Number(process.argv[2] ?? 7);
 const ends = [];
 const t = {name: 'bench', passed: true, after: (f) => ends.push(f)};
-
-/** Marks the first frame that each picture of somebody else shows. */
-function watchFirstFrames() {
-  window.firstFrame = new Promise((done) => {
-    const seen = new WeakSet();
-    const look = () => {
-      for (const v of document.querySelectorAll('video[data-participant]')) {
-        if (seen.has(v)) continue;
-        seen.add(v);
-        v.requestVideoFrameCallback((now) => done(performance.timeOrigin + now));
-      }
-    };
-    new MutationObserver(look).observe(document, {subtree: true, childList: true});
-    look();
-  });
-  document.addEventListener('click', () => { window.clicked = performance.timeOrigin + performance.now(); }, true);
-}
 
 async function ours(doctor, patient, link, n) {
   const name = `Bench ${n}`;
@@ -42,7 +25,7 @@ async function ours(doctor, patient, link, n) {
   await patient.button('Join').click();
   await doctor.button(`Admit ${name}`).waitFor();
   await doctor.page.waitForTimeout(1500); // the guest's offer and the prepared answer are there, as after any real wait
-  for (const p of [doctor, patient]) await p.page.evaluate(watchFirstFrames);
+  for (const p of [doctor, patient]) await p.page.evaluate(watchFirstFrame);
   await doctor.button(`Admit ${name}`).click();
   const [seenByDoctor, seenByPatient, clicked] = await Promise.all([
     doctor.page.evaluate(() => window.firstFrame), patient.page.evaluate(() => window.firstFrame),

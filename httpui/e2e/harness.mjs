@@ -298,3 +298,20 @@ export async function setUp(person, d, practiceName, name) {
   await person.page.getByRole('button', {name: /set up|start|continue|create/i}).first().click();
   await person.page.getByRole('heading', {name: practiceName}).waitFor();
 }
+
+/** Marks the first frame of somebody else's picture, and the last click. */
+export function watchFirstFrame() {
+  window.firstFrame = new Promise((done) => {
+    const seen = new WeakSet();
+    const look = () => {
+      for (const v of document.querySelectorAll('video[data-participant]')) {
+        if (seen.has(v)) continue;
+        seen.add(v);
+        v.requestVideoFrameCallback((now) => done(performance.timeOrigin + now));
+      }
+    };
+    new MutationObserver(look).observe(document, {subtree: true, childList: true});
+    look();
+  });
+  document.addEventListener('click', () => { window.clicked = performance.timeOrigin + performance.now(); }, true);
+}

@@ -1,8 +1,7 @@
-// Browsers on the hosts of the bed, and the authority that they believe.
-import {chmodSync, cpSync, mkdirSync, mkdtempSync, writeFileSync} from 'node:fs';
+// Browsers on the hosts of the bed, and what is watched in them.
+import {chmodSync, cpSync, mkdtempSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {chromium} from 'playwright-core';
-import {run} from './bed.mjs';
 
 const program = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -12,33 +11,6 @@ const flags = [
   '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
   '--autoplay-policy=no-user-gesture-required',
 ];
-
-/** A certificate authority, and a home directory whose browsers believe it. */
-export class Authority {
-  constructor(dir) {
-    this.dir = mkdtempSync(join(dir, 'ca-'));
-    this.home = join(this.dir, 'home');
-    const db = join(this.home, '.pki/nssdb');
-    mkdirSync(db, {recursive: true});
-    this.#openssl('ca', '/CN=Test bed', 'basicConstraints=critical,CA:true', 'keyUsage=critical,keyCertSign');
-    run('certutil', ['-N', '--empty-password', '-d', `sql:${db}`]);
-    run('certutil', ['-A', '-d', `sql:${db}`, '-n', 'test bed', '-t', 'C,,', '-i', this.#file('ca.pem')]);
-  }
-
-  /** Issues a certificate: {cert, key} are PEM files. */
-  issue(name) {
-    this.#openssl(name, `/CN=${name}`, `subjectAltName=DNS:${name}`, 'basicConstraints=critical,CA:false');
-    return {cert: this.#file(`${name}.pem`), key: this.#file(`${name}.key`)};
-  }
-
-  #file(name) { return join(this.dir, name); }
-
-  #openssl(name, subject, ...extensions) {
-    const signer = name === 'ca' ? [] : ['-CA', this.#file('ca.pem'), '-CAkey', this.#file('ca.key')];
-    run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-days', '2', '-subj', subject,
-      ...extensions.flatMap((e) => ['-addext', e]), ...signer, '-keyout', this.#file(`${name}.key`), '-out', this.#file(`${name}.pem`)]);
-  }
-}
 
 /** A browser on a host, with a home directory of its own. */
 export async function browse(bed, host, authority) {
@@ -90,21 +62,4 @@ export function watchPath() {
   };
   /** What happened, in ms after a moment. */
   window.connectionEvents = (since) => events.filter(([at]) => at > since - 5000).map(([at, what]) => `${Math.round(at - since)} ${what}`).join('\n');
-}
-
-/** Marks the first frame of somebody else's picture, and the last click. */
-export function watchFirstFrame() {
-  window.firstFrame = new Promise((done) => {
-    const seen = new WeakSet();
-    const look = () => {
-      for (const v of document.querySelectorAll('video[data-participant]')) {
-        if (seen.has(v)) continue;
-        seen.add(v);
-        v.requestVideoFrameCallback((now) => done(performance.timeOrigin + now));
-      }
-    };
-    new MutationObserver(look).observe(document, {subtree: true, childList: true});
-    look();
-  });
-  document.addEventListener('click', () => { window.clicked = performance.timeOrigin + performance.now(); }, true);
 }

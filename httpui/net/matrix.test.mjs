@@ -8,9 +8,9 @@
 import assert from 'node:assert/strict';
 import {readFileSync, writeFileSync} from 'node:fs';
 import {after, before, test} from 'node:test';
-import {Person} from '../e2e/harness.mjs';
+import {Person, watchFirstFrame} from '../e2e/harness.mjs';
 import {Bed, check} from './bed.mjs';
-import {watchFirstFrame, watchPath} from './browser.mjs';
+import {watchPath} from './browser.mjs';
 import {Ways} from './ways.mjs';
 
 const goldenFile = new URL('golden.json', import.meta.url);

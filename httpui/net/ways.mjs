@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import {readFileSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
+import {Authority} from '../e2e/authority.mjs';
 import {binary, Daemon, Person, Program, run, setUp, until} from '../e2e/harness.mjs';
-import {Authority, browse} from './browser.mjs';
+import {browse} from './browser.mjs';
 
 /** A node on a host; its own page is at the port, and others reach it at the next one. */
 class Node extends Daemon {
@@ -59,7 +60,7 @@ export class Ways {
   constructor(bed, practitioners) {
     this.#bed = bed;
     this.#practitioners = practitioners;
-    this.#authority = new Authority(bed.dir);
+    this.#authority = new Authority(bed);
   }
 
   #host = once((role, kind) => this.#bed.host(`${role}-${kind}`, kind));
