@@ -10,7 +10,9 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 
@@ -66,6 +68,10 @@ func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.D
 		}
 		return e, nil
 	}
+	var reached func(context.Context) error // nil: connections come in here
+	if len(public) == 0 {
+		reached = connectedToFront(cfg.Front, d)
+	}
 	if public, err = pass(cfg.Front, public, d, log); err != nil {
 		return entrance{}, err
 	}
@@ -92,6 +98,7 @@ func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.D
 		CAFile:    cfg.HTTP.TLS.CAFile,
 		Agreed:    cfg.HTTP.TLS.AgreeTerms,
 		HTTP:      len(e.redirect) > 0,
+		Reached:   reached,
 		Log:       log,
 	})
 	if err != nil {
@@ -130,6 +137,33 @@ func pass(cfg Front, public []net.Listener, d *discovery.Discovery, log *slog.Lo
 		public = append(public, back)
 	}
 	return public, nil
+}
+
+var errNoFront = errors.New("no node that passes connections on to this one is connected")
+
+// connectedToFront returns what waits until a node that passes connections on
+// to this one is connected, so that they arrive.
+func connectedToFront(cfg Front, d *discovery.Discovery) func(context.Context) error {
+	return func(ctx context.Context) error {
+		fronts, err := parsePeers(cfg.PassFrom)
+		if err != nil {
+			return err
+		}
+		tick := time.NewTicker(200 * time.Millisecond) // nothing tells
+		defer tick.Stop()
+		for {
+			for _, r := range d.Reachability().Relays {
+				if r.Connected && slices.Contains(ids(fronts), r.ID) {
+					return nil
+				}
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return errNoFront
+			}
+		}
+	}
 }
 
 // encrypt returns listeners that speak TLS on those of plain. Whatever shares

@@ -34,6 +34,7 @@ const (
 	obtainTime  = 5 * time.Minute  // for one certificate, from the first request to the last
 	requestTime = 30 * time.Second // for one request
 	askInterval = 6 * time.Hour    // how often the directory is asked for its advice (RFC 9773)
+	reachTime   = 5 * time.Second  // without Config.Reached, before Status says so
 
 	// A failed attempt is repeated after retryPause, then after twice as long
 	// each time, up to retryMost pauses. Let's Encrypt allows five failed
@@ -51,6 +52,7 @@ type fromACME struct {
 	name    string
 	email   string
 	dir     string // of this directory: one authority's files are no use to another
+	reached func(context.Context) error
 	retry   time.Duration
 	fails   int           // attempts since the last certificate
 	account *acme.Account // nil until it is registered in this run
@@ -86,10 +88,11 @@ func newACME(cfg Config, s solver) (*fromACME, *tls.Certificate, error) {
 			},
 			ChallengeSolvers: map[string]acmez.Solver{acme.ChallengeTypeTLSALPN01: s},
 		},
-		name:  cfg.Name,
-		email: cfg.Email,
-		dir:   filepath.Join(cfg.Dir, fileName(u.Host+u.Path)),
-		retry: retryPause,
+		name:    cfg.Name,
+		email:   cfg.Email,
+		dir:     filepath.Join(cfg.Dir, fileName(u.Host+u.Path)),
+		reached: cfg.Reached,
+		retry:   retryPause,
 	}
 	if cfg.HTTP {
 		a.client.ChallengeSolvers[acme.ChallengeTypeHTTP01] = s
@@ -119,6 +122,9 @@ func (a *fromACME) next(ctx context.Context, old *tls.Certificate) (*tls.Certifi
 			return nil, min(wait, askInterval), a.keep()
 		}
 	}
+	if err := a.awaitReached(ctx); err != nil {
+		return nil, 0, err // not an attempt: the directory has heard nothing
+	}
 	cert, err := a.obtain(ctx, old)
 	if err != nil {
 		wait := a.retry * time.Duration(min(1<<a.fails, retryMost))
@@ -127,6 +133,17 @@ func (a *fromACME) next(ctx context.Context, old *tls.Certificate) (*tls.Certifi
 	}
 	a.fails = 0
 	return cert, a.retry, a.keep() // not at once, whatever the directory advises
+}
+
+// awaitReached waits until the directory's challenges would arrive, because it
+// counts those that do not.
+func (a *fromACME) awaitReached(ctx context.Context) error {
+	if a.reached == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	return a.reached(ctx)
 }
 
 // keep writes a new certificate down. It is used even if that fails: authorities

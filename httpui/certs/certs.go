@@ -47,6 +47,10 @@ type Config struct {
 	Agreed    bool   // to the authority's terms; without it there is no certificate
 	HTTP      bool   // port 80 reaches Challenge, so http-01 can be tried as well
 
+	// Reached returns once connections for Name come in here, or when ctx ends,
+	// why they do not. nil: they do from the start.
+	Reached func(ctx context.Context) error
+
 	Log *slog.Logger // nil: nothing is logged
 }
 

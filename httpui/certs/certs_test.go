@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -276,6 +277,42 @@ func TestNoCertificateYet(t *testing.T) {
 	if s := m.Status(); !s.Alert || !strings.Contains(s.Reason, "connection refused") {
 		t.Errorf("after it: %+v", s)
 	}
+}
+
+// TestNotReachedYet: while no challenge could arrive, the directory is asked for
+// nothing and Status says why; once it could, it is asked.
+func TestNotReachedYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reached := make(chan struct{})
+		m, err := New(Config{
+			Mode: ACME, Name: name, Dir: filepath.Join(t.TempDir(), "certs"), Directory: "https://127.0.0.1:1/dir", Agreed: true,
+			Reached: func(ctx context.Context) error {
+				select {
+				case <-reached:
+					return nil
+				case <-ctx.Done():
+					return errors.New("nobody is connected")
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, m)
+		for _, want := range []string{"", "nobody is connected", "nobody is connected"} {
+			synctest.Wait()
+			if s := m.Status(); s.Reason != want || s.Alert != (want != "") {
+				t.Errorf("not reached: %+v", s)
+			}
+			time.Sleep(reachTime)
+		}
+		close(reached)
+		time.Sleep(requestTime) // it is asked more than once
+		synctest.Wait()
+		if s := m.Status(); !strings.Contains(s.Reason, "connection refused") {
+			t.Errorf("reached: %+v", s)
+		}
+	})
 }
 
 func TestWhenToRenewAndToAlert(t *testing.T) {

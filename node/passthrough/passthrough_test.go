@@ -1,6 +1,7 @@
 package passthrough_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -36,6 +37,7 @@ type world struct {
 	addr   string // of the public node
 	roots  *x509.CertPool
 	own    net.Listener
+	back   net.Listener
 	hidden *discovery.Discovery
 }
 
@@ -96,6 +98,15 @@ func (c fromConn) RemoteAddr() net.Addr { return c.addr }
 // start puts a web server behind a hidden node and another on the public one.
 func start(t *testing.T, address bool) *world {
 	t.Helper()
+	w := connect(t, address)
+	w.serve(t, w.back, hiddenName)
+	w.serve(t, w.own, frontName)
+	return w
+}
+
+// connect makes both nodes and waits until one has found the other.
+func connect(t *testing.T, address bool) *world {
+	t.Helper()
 	publicKey, _ := newKey(t)
 	hiddenKey, hiddenID := newKey(t)
 	public, publicInfo := node(t, publicKey, nil, hiddenID)
@@ -105,9 +116,11 @@ func start(t *testing.T, address bool) *world {
 	front := passthrough.NewFront(public, map[string]peer.ID{hiddenName: hiddenInfo.ID}, slog.New(slog.DiscardHandler))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	w := &world{addr: l.Addr().String(), roots: x509.NewCertPool(), own: front.Listen(from{l, client}), hidden: hidden}
-	w.serve(t, back, hiddenName)
-	w.serve(t, w.own, frontName)
+	w := &world{addr: l.Addr().String(), roots: x509.NewCertPool(), own: front.Listen(from{l, client}), back: back, hidden: hidden}
+	t.Cleanup(func() {
+		w.own.Close()
+		w.back.Close()
+	})
 	for range 500 { // until the hidden node has connected itself
 		if r := hidden.Reachability().Relays; len(r) > 0 && r[0].Reserved {
 			break
@@ -117,8 +130,8 @@ func start(t *testing.T, address bool) *world {
 	return w
 }
 
-// serve answers with its name, the client's address and what it was sent.
-func (w *world) serve(t *testing.T, l net.Listener, name string) {
+// certificate returns one for name that clients trust.
+func (w *world) certificate(t *testing.T, name string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
@@ -128,6 +141,13 @@ func (w *world) serve(t *testing.T, l net.Listener, name string) {
 	cert, err := x509.ParseCertificate(der)
 	must(t, err)
 	w.roots.AddCert(cert)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// serve answers with its name, the client's address and what it was sent.
+func (w *world) serve(t *testing.T, l net.Listener, name string) {
+	t.Helper()
+	cert := w.certificate(t, name)
 	srv := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(rw, "%s %s %s %s", name, r.Proto, r.RemoteAddr, body)
@@ -135,7 +155,7 @@ func (w *world) serve(t *testing.T, l net.Listener, name string) {
 	done := make(chan struct{})
 	go func() { // ends with the server
 		defer close(done)
-		srv.Serve(tls.NewListener(l, &tls.Config{NextProtos: []string{"h2", "http/1.1"}, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}))
+		srv.Serve(tls.NewListener(l, &tls.Config{NextProtos: []string{"h2", "http/1.1"}, Certificates: []tls.Certificate{cert}}))
 	}()
 	t.Cleanup(func() {
 		srv.Close()
@@ -178,6 +198,64 @@ func TestNamesEndAtTheirNodes(t *testing.T) {
 			t.Errorf("%s: %.60q, %v", name, answer, err)
 		}
 	}
+}
+
+// What either end says is what the other hears, to the byte: nobody between
+// them takes part in TLS.
+func TestTLSIsNotOpened(t *testing.T) {
+	w := connect(t, false)
+	cert := w.certificate(t, hiddenName)
+	heard, said := make(chan *tapped, 1), strings.Repeat("x", 1<<20)
+	go func() { // ends with the connection
+		conn, err := w.back.Accept()
+		if err != nil {
+			close(heard)
+			return
+		}
+		tap := &tapped{Conn: conn}
+		server := tls.Server(tap, &tls.Config{Certificates: []tls.Certificate{cert}})
+		io.Copy(server, server)
+		server.Close()
+		heard <- tap
+	}()
+	conn, err := net.Dial("tcp", w.addr)
+	must(t, err)
+	tap := &tapped{Conn: conn}
+	defer tap.Close()
+	must(t, tap.SetDeadline(time.Now().Add(20*time.Second)))
+	c := tls.Client(tap, &tls.Config{ServerName: hiddenName, RootCAs: w.roots})
+	echo := make(chan string, 1)
+	go func() { // ends with the connection
+		all, _ := io.ReadAll(c)
+		echo <- string(all)
+	}()
+	_, err = io.WriteString(c, said)
+	must(t, err)
+	must(t, c.CloseWrite())
+	if got := <-echo; got != said {
+		t.Fatalf("%d bytes came back of %d", len(got), len(said))
+	}
+	if far := <-heard; !bytes.Equal(tap.out, far.in) || !bytes.Equal(far.out, tap.in) || len(tap.out) < len(said) {
+		t.Errorf("sent %d, arrived %d; answered %d, arrived %d; or they differ", len(tap.out), len(far.in), len(far.out), len(tap.in))
+	}
+}
+
+// A tapped connection keeps what went through it.
+type tapped struct {
+	net.Conn
+	in, out []byte // of whoever reads, and whoever writes
+}
+
+func (c *tapped) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.in = append(c.in, b[:n]...)
+	return n, err
+}
+
+func (c *tapped) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.out = append(c.out, b[:n]...)
+	return n, err
 }
 
 func TestManyConnectionsAtOnce(t *testing.T) {
