@@ -2,8 +2,10 @@
 // each of its transports, and through a public node that passes TLS on.
 import assert from 'node:assert/strict';
 import {closeSync, openSync, readFileSync, readSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {test} from 'node:test';
 import {Authority} from './authority.mjs';
+import {FirefoxPerson} from './firefox.mjs';
 import {Daemon, freePort, p2p, Person, setUp, until} from './harness.mjs';
 
 /** A practice with a public page at https://name, on this computer. */
@@ -22,8 +24,8 @@ ${p2p}${extra}${front}`);
   return d.start();
 }
 
-/** Leaves the page only those relays that test accepts, as a network would. */
-const onlyRelays = (person, pattern) => person.context.addInitScript((source) => {
+/** Runs in the page: leaves it only those relays that test accepts, as a network would. */
+function keepRelays(source) {
   const Real = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Real {
     constructor(config) {
@@ -31,22 +33,33 @@ const onlyRelays = (person, pattern) => person.context.addInitScript((source) =>
       this.addEventListener('icecandidate', ({candidate}) => candidate?.candidate && (window.candidates ??= []).push(candidate.candidate));
     }
   };
-}, pattern);
+}
+
+const firefox = (person) => person instanceof FirefoxPerson;
+const onlyRelays = (person, pattern) => firefox(person) ? person.page.evaluateOnNewDocument(keepRelays, pattern) : person.context.addInitScript(keepRelays, pattern);
 
 const hiddenLink = async (d) => JSON.parse(await d.cli('appointment', 'create', '--hide-addresses', '--guest', 'Patient', '--output', 'json')).guests[0].url;
 
-for (const [transport, pattern] of [['UDP', '^turn:.*=udp'], ['TCP', '^turn:.*=tcp'], ['TLS on the port of the page', '^turns:']]) {
+const udp = '^turn:.*=udp', tcp = '^turn:.*=tcp', overTLS = '^turns:';
+for (const [transport, pattern, browsers = 'CC'] of [
+  ['UDP', udp], ['TCP', tcp], ['TLS on the port of the page', overTLS],
+  ['UDP, with Firefox', udp, 'CF'], ['TCP, with Firefox', tcp, 'CF'], ['TLS on the port of the page, with Firefox', overTLS, 'CF'],
+  ['UDP, between two Firefoxes', udp, 'FF'],
+]) {
   test(`addresses hidden behind the relay, over ${transport}`, {timeout: 120_000}, async (t) => {
     const authority = new Authority(t);
     const practice = await publicPractice(t, authority, 'practice.test');
-    const [doctor, patient] = await Promise.all([authority.person(t), authority.person(t)]);
+    const [doctor, patient] = await Promise.all([...browsers].map((b) =>
+      b === 'F' ? FirefoxPerson.arrive(t, {authority: join(authority.dir, 'ca.pem'), names: ['practice.test']}) : authority.person(t)));
     await Promise.all([onlyRelays(doctor, pattern), onlyRelays(patient, pattern)]);
-    await setUp(doctor, practice, 'Riverside Practice', 'Dr Lee');
+    await (firefox(doctor) ? doctor.setUp(practice, 'Riverside Practice', 'Dr Lee') : setUp(doctor, practice, 'Riverside Practice', 'Dr Lee'));
     await patient.knock(await hiddenLink(practice), 'Ana Pereira');
-    await doctor.button('Admit Ana Pereira').click();
+    await (firefox(doctor) ? doctor.press('Admit Ana Pereira') : doctor.button('Admit Ana Pereira').click());
     await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
     for (const p of [doctor, patient]) {
-      await p.page.getByText(/^Relayed by practice\.test, which cannot see or hear you · encrypted · verified/).first().waitFor();
+      // Firefox's statistics do not name the relay.
+      await (firefox(p) ? p.reads('Relayed · encrypted · verified')
+        : p.page.getByText('Relayed by practice.test, which cannot see or hear you · encrypted · verified').first().waitFor());
       const seen = await p.page.evaluate(() => window.candidates);
       assert.ok(seen.length > 0 && seen.every((c) => / typ relay /.test(c) && / (203\.0\.113\.\d+|2001:db8:\S+) /.test(c)), `not hidden: ${seen}`);
     }

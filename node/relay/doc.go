@@ -22,5 +22,6 @@
 //	stream.go      or TCP and TLS connections
 //	limit.go       rates
 //	listen.go      opens the sockets
+//	direct_….go    which are read without the poller of the runtime, on Linux
 //	split.go       one TLS port for pages and for the relay
 package relay

@@ -169,7 +169,7 @@ func (f *front) readPackets(socket batchConn) error {
 
 		// Waking up costs more than a packet: under load, let a few gather.
 		if n < batch/4 && c.now-last < int64(busy) {
-			time.Sleep(gather)
+			rest(gather)
 		}
 		last = now()
 	}
@@ -178,7 +178,7 @@ func (f *front) readPackets(socket batchConn) error {
 // A reader that wakes up again within busy lets packets wait for gather: at
 // most that much is added to the delay of a busy relay, and nothing to that of
 // one that carries a call or two.
-const busy, gather = 400 * time.Microsecond, 500 * time.Microsecond
+const busy, gather = time.Millisecond, time.Millisecond
 
 // A batchConn moves several packets in one system call: an *ipv4.PacketConn,
 // for sockets of either family.

@@ -43,7 +43,7 @@ func ListenUDP(ctx context.Context, addr netip.AddrPort) ([]net.PacketConn, erro
 			return nil, explain(addr, err)
 		}
 		grow(c.(*net.UDPConn))
-		conns = append(conns, c)
+		conns = append(conns, withoutPoller(c.(*net.UDPConn)))
 		if !canShare {
 			break
 		}

@@ -33,7 +33,7 @@ type Config struct {
 
 // Limits bound what clients can make a Relay do.
 type Limits struct {
-	Allocations   int // at once; at most 254, each has an address of its own
+	Allocations   int // at once; at most 1,024, of at most 254 calls
 	PerCredential int // allocations of one seat; one more ends the oldest
 	PerCall       int // allocations of one call
 
@@ -62,7 +62,7 @@ var DefaultLimits = Limits{
 	Bits:             4_000_000,
 	Packets:          1500,
 	Replies:          20,
-	Streams:          256,
+	Streams:          768, // two allocations of three come over TCP or TLS
 	StreamsPerPrefix: 64,
 }
 

@@ -281,8 +281,13 @@ func TestPermissions(t *testing.T) {
 	if p := b.read(50 * time.Millisecond); p != nil {
 		t.Errorf("received %q", p)
 	}
-	must(t, "end", a.refresh(0), 0)
-	must(t, "permission for who has left", b.permit(a.relayed), 403)
+	other := g.seat(t, "udp4", g.Grant("another call", later()))
+	must(t, "allocate", other.allocate(), 0)
+	if other.relayed.Addr() == b.relayed.Addr() {
+		t.Error("a permission for one call is for another, too")
+	}
+	must(t, "end", other.refresh(0), 0)
+	must(t, "permission for a call that has ended", b.permit(other.relayed), 403)
 }
 
 func TestRates(t *testing.T) {
@@ -417,6 +422,34 @@ func TestStreams(t *testing.T) {
 		})
 		must(t, "refresh", a.refresh(600), 0)
 	})
+	for _, transport := range []string{"tcp4", "tls4"} {
+		t.Run("late "+transport, func(t *testing.T) { // a client on a slow line hears what is new
+			a, b := g.pair(t, "udp4", transport)
+			for i := range 4000 {
+				a.write(channelData(0x4000, make([]byte, 1000)))
+				if i%50 == 0 {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			time.Sleep(2 * stale)
+			newest := channelData(0x4000, []byte("the newest"))
+			a.write(newest)
+			old := 0
+			for {
+				p := b.read(2 * time.Second)
+				if p == nil {
+					t.Fatal("it did not come")
+				}
+				if bytes.HasPrefix(p, newest) {
+					break
+				}
+				old += len(p)
+			}
+			if old > 256<<10 { // what both systems have in their buffers
+				t.Errorf("%d bytes came before it", old)
+			}
+		})
+	}
 }
 
 func TestRunEnds(t *testing.T) {
@@ -464,40 +497,74 @@ func TestListen(t *testing.T) {
 	if _, err := New(Config{}); err == nil {
 		t.Error("a relay without sockets")
 	}
-	if _, err := New(Config{UDP: conns, Limits: Limits{Allocations: 255}}); err == nil {
+	if _, err := New(Config{UDP: conns, Limits: Limits{Allocations: maxAllocations + 1}}); err == nil {
 		t.Error("a relay with too many allocations")
 	}
 }
 
-// TestAddresses: each allocation has an address of its own, and one that has
-// become free rests.
+// TestAddresses: allocations differ in their ports and calls in their IP
+// addresses, and what has become free rests.
 func TestAddresses(t *testing.T) {
-	r, err := New(Config{UDP: []net.PacketConn{listening(t)}, Limits: Limits{Allocations: maxAllocations, PerCall: 1000, PerCredential: 1000}})
+	r, err := New(Config{UDP: []net.PacketConn{listening(t)}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	user := r.Grant("call", later()).Username
 	var all []*allocation
-	seen := make(map[netip.Addr]bool)
-	for i := range maxAllocations {
-		a, err := r.newAllocation(r.fronts[0], user, i%2 == 0)
+	ports := make(map[uint16]bool)
+	owner := make(map[netip.Addr]string)
+	allocate := func(user string, v6 bool) bool {
+		a, err := r.newAllocation(r.fronts[0], user, v6)
 		if err != nil {
-			t.Fatal(err)
+			return false
 		}
 		all = append(all, a)
-		seen[a.addr.Addr()] = true
-		if p := a.addr.Port(); p < minPort {
-			t.Errorf("port %d", p)
+		ip, port := a.addr.Addr(), a.addr.Port()
+		if was, ok := owner[ip]; ok && was != a.call {
+			t.Errorf("%v is of two calls", ip)
+		}
+		if ports[port] || port < minPort {
+			t.Errorf("port %d", port)
+		}
+		ports[port], owner[ip] = true, a.call
+		r.table.mu.RLock()
+		defer r.table.mu.RUnlock()
+		if r.table.atLocked(a.addr) != a || !r.table.hasLocked(ip) {
+			t.Errorf("%v is not found", a.addr)
+		}
+		return true
+	}
+	for i := range maxAllocations {
+		if !allocate(r.Grant(fmt.Sprint("call ", i%200), later()).Username, i%400 < 200) {
+			t.Fatalf("no allocation %d", i)
 		}
 	}
-	must(t, "addresses", len(seen), maxAllocations)
-	if _, err := r.newAllocation(r.fronts[0], user, false); err == nil {
+	must(t, "allocations", r.Stats().Allocations, 1024)
+	must(t, "addresses", len(owner), 2*200)
+	if allocate(r.Grant("call 0", later()).Username, false) {
 		t.Error("one too many")
 	}
+	rested := all[0].addr
 	for _, a := range slices.Backward(all) {
 		a.Close()
 		a.Close()
 	}
 	must(t, "allocations", r.Stats().Allocations, 0)
 	must(t, "owners", len(r.table.owners)+len(r.table.calls), 0)
+	if r.table.hasLocked(rested.Addr()) || r.table.atLocked(rested) != nil {
+		t.Errorf("%v is still there", rested)
+	}
+
+	all, owner, ports = nil, make(map[netip.Addr]string), make(map[uint16]bool)
+	for i := range maxCalls {
+		if !allocate(r.Grant(fmt.Sprint("new call ", i), later()).Username, false) {
+			t.Fatalf("no call %d", i)
+		}
+	}
+	must(t, "addresses", len(owner), maxCalls)
+	if allocate(r.Grant("another", later()).Username, false) {
+		t.Error("one call too many")
+	}
+	for _, a := range all {
+		a.Close()
+	}
 }

@@ -18,9 +18,16 @@ const (
 	// sendTime is how long a client may take to accept what is sent to it.
 	sendTime = 10 * time.Second
 
-	// queueLen is how many packets a stream may be behind: about a second of
-	// a call.
+	// queueLen is how many packets a stream may be behind.
 	queueLen = 512
+
+	// stale is how old a packet may get here. What waits behind it on a slow
+	// line is of more use than sound and pictures of the past.
+	stale = 200 * time.Millisecond
+
+	// unsentBytes is how much may wait beyond that in the system, where nothing
+	// can be dropped.
+	unsentBytes = 8 << 10
 )
 
 // A stream is one client's connection.
@@ -34,8 +41,9 @@ type stream struct {
 
 // A parcel is a packet on its way into a stream.
 type parcel struct {
-	n int
-	b buffer
+	at int64 // when it came
+	n  int
+	b  buffer
 }
 
 var parcels = sync.Pool{New: func() any { return new(parcel) }}
@@ -162,7 +170,7 @@ func (s *stream) read() {
 // send queues a copy of p.
 func (s *stream) send(p []byte) {
 	q := parcels.Get().(*parcel)
-	q.n = copy(q.b[:], p)
+	q.at, q.n = now(), copy(q.b[:], p)
 	select {
 	case s.out <- q:
 	default:
@@ -171,10 +179,11 @@ func (s *stream) send(p []byte) {
 	}
 }
 
-// write sends what is queued, several packets at once if it falls behind, and
-// looks from time to time whether the client has any business here.
+// write sends what is queued and not stale, several packets at once if it falls
+// behind, and looks from time to time whether the client has any business here.
 func (s *stream) write() {
-	w := bufio.NewWriterSize(s.conn, 16<<10)
+	limitUnsent(s.conn, unsentBytes)
+	w := bufio.NewWriterSize(s.conn, unsentBytes)
 	check := time.NewTicker(s.front.relay.patience)
 	defer check.Stop()
 	for {
@@ -187,7 +196,12 @@ func (s *stream) write() {
 			}
 		case q := <-s.out:
 			s.conn.SetWriteDeadline(time.Now().Add(sendTime))
-			_, err := w.Write(q.b[:q.n])
+			var err error
+			if now()-q.at <= int64(stale) {
+				_, err = w.Write(q.b[:q.n])
+			} else {
+				s.front.relay.count.overflow.Add(1)
+			}
 			parcels.Put(q)
 			if err == nil && len(s.out) == 0 {
 				err = w.Flush()

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -12,16 +13,20 @@ import (
 )
 
 // Relayed addresses are of ranges for documentation: no route leads to them,
-// and browsers take them for public ones, about which they ask nobody. An
-// allocation's number is the last byte of its address.
+// and browsers take them for public ones, about which they ask nobody.
+//
+// A call has an IP address of each family, whose last byte is its number, so
+// that a permission, which knows no port, is for one call. An allocation's
+// number is in its port.
 var (
 	range4 = netip.MustParseAddr("203.0.113.0")
 	range6 = netip.MustParseAddr("2001:db8:a27e::")
 )
 
 const (
-	maxAllocations = 254
-	minPort        = 49152 // of relayed addresses, as RFC 8656 recommends
+	maxCalls       = 254
+	maxAllocations = 1024  // a power of two: the low bits of a port
+	minPort        = 49152 // of relayed addresses, as RFC 8656 recommends; a multiple of maxAllocations
 )
 
 // A table is what a Relay knows of its allocations. Couriers hold mu for
@@ -31,19 +36,27 @@ type table struct {
 	limits Limits
 
 	mu      sync.RWMutex
-	slots   [maxAllocations + 1]*allocation // by number, from 1
-	last    int                             // number that was given out last
+	slots   [maxAllocations]*allocation // by number
+	last    int                         // number that was given out last
 	live    int
 	births  uint64
-	owners  map[string]int // allocations of each username
-	calls   map[string]int // and of each call
+	owners  map[string]int       // allocations of each username
+	calls   map[string]*callSlot // that have allocations
+	numbers [maxCalls + 1]*callSlot
+	called  int // number of a call that was given out last
 	revoked map[string]time.Time
+}
+
+// A callSlot is a call that has allocations.
+type callSlot struct {
+	number int // from 1
+	live   int
 }
 
 func (t *table) init(l Limits) {
 	t.limits = l
 	t.owners = make(map[string]int)
-	t.calls = make(map[string]int)
+	t.calls = make(map[string]*callSlot)
 	t.revoked = make(map[string]time.Time)
 }
 
@@ -54,7 +67,10 @@ var (
 
 // fullLocked returns why this user cannot have another allocation.
 func (t *table) fullLocked(user, call string) error {
-	if t.live >= t.limits.Allocations || t.owners[user] >= t.limits.PerCredential || t.calls[call] >= t.limits.PerCall {
+	if t.live >= t.limits.Allocations || t.owners[user] >= t.limits.PerCredential {
+		return errFull
+	}
+	if c := t.calls[call]; c == nil && len(t.calls) >= maxCalls || c != nil && c.live >= t.limits.PerCall {
 		return errFull
 	}
 	return nil
@@ -71,65 +87,74 @@ func (t *table) add(a *allocation, base netip.Addr) error {
 		return errRevoked
 	}
 	// Round and round, so that an address rests before another client has it.
-	for t.last = t.last%maxAllocations + 1; t.slots[t.last] != nil; {
-		t.last = t.last%maxAllocations + 1
+	c := t.calls[a.call]
+	if c == nil {
+		for t.called = t.called%maxCalls + 1; t.numbers[t.called] != nil; {
+			t.called = t.called%maxCalls + 1
+		}
+		c = &callSlot{number: t.called}
+		t.calls[a.call], t.numbers[c.number] = c, c
+	}
+	for t.last = (t.last + 1) % maxAllocations; t.slots[t.last] != nil; {
+		t.last = (t.last + 1) % maxAllocations
 	}
 	b := base.AsSlice()
-	b[len(b)-1] = byte(t.last)
+	b[len(b)-1] = byte(c.number)
 	ip, _ := netip.AddrFromSlice(b)
-	a.addr = netip.AddrPortFrom(ip, minPort+uint16(rand.N(1<<16-minPort)))
+	a.addr = netip.AddrPortFrom(ip, uint16(minPort+t.last+maxAllocations*rand.N((1<<16-minPort)/maxAllocations)))
 	t.slots[t.last] = a
 	t.births++
 	a.born = t.births
 	t.live++
 	t.owners[a.user]++
-	t.calls[a.call]++
+	c.live++
 	return nil
 }
 
 // number is the place in slots of an allocation that had this address.
-func number(ip netip.Addr) int {
-	b := ip.AsSlice()
-	if len(b) == 0 {
-		return 0 // which nobody has
-	}
-	return int(b[len(b)-1]) % (maxAllocations + 1)
-}
+func number(addr netip.AddrPort) int { return int(addr.Port()) % maxAllocations }
 
 // atLocked returns the allocation that has the relayed address, or nil.
 func (t *table) atLocked(addr netip.AddrPort) *allocation {
-	if a := t.slots[number(addr.Addr())]; a != nil && a.addr == addr {
+	if a := t.slots[number(addr)]; a != nil && a.addr == addr {
 		return a
 	}
 	return nil
 }
 
-// hasLocked reports whether an allocation has this IP address.
+// hasLocked reports whether a call has this IP address.
 func (t *table) hasLocked(ip netip.Addr) bool {
-	a := t.slots[number(ip)]
-	return a != nil && a.addr.Addr() == ip
+	b := ip.AsSlice()
+	if len(b) == 0 || int(b[len(b)-1]) > maxCalls || t.numbers[b[len(b)-1]] == nil {
+		return false
+	}
+	base := range4.AsSlice()
+	if ip.Is6() {
+		base = range6.AsSlice()
+	}
+	return bytes.Equal(b[:len(b)-1], base[:len(base)-1])
 }
 
 // remove forgets a. It may be called again.
 func (t *table) remove(a *allocation) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := number(a.addr.Addr())
+	n := number(a.addr)
 	if t.slots[n] != a {
 		return
 	}
 	t.slots[n] = nil
 	t.live--
-	decrease(t.owners, a.user)
-	decrease(t.calls, a.call)
+	if t.owners[a.user]--; t.owners[a.user] == 0 {
+		delete(t.owners, a.user)
+	}
+	c := t.calls[a.call]
+	if c.live--; c.live == 0 {
+		delete(t.calls, a.call)
+		t.numbers[c.number] = nil
+	}
 	if a.front.clients[a.client] == a {
 		delete(a.front.clients, a.client)
-	}
-}
-
-func decrease(of map[string]int, key string) {
-	if of[key]--; of[key] == 0 {
-		delete(of, key)
 	}
 }
 
