@@ -69,9 +69,10 @@ type Backend interface {
 	// the attend message. Otherwise as Join.
 	Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error
 
-	// Doctor looks at all that patients need to reach the node; that takes up
-	// to 15 s, and contacts other nodes. While it looks already for somebody it
-	// is a *Refusal with wire.CodeTooMany.
+	// Doctor looks at all that patients need to reach the node, now, though it
+	// also does so unasked; that takes up to 25 s, and contacts the nodes that
+	// the configuration names. The Desk has the same Report from then on. Too
+	// often in a minute it is a *Refusal with wire.CodeTooMany.
 	Doctor(ctx context.Context, practitioner string) (Report, error)
 
 	// Card returns this node's peer card, as text for a person to pass on.
@@ -116,7 +117,8 @@ type Desk struct {
 	Practitioner string        `json:"practitioner"`
 	Appointments []Appointment `json:"appointments"` // by time; never null
 	Reach        Reach         `json:"reach"`
-	Relay        bool          `json:"relay"` // there is one, so addresses can be hidden
+	Relay        bool          `json:"relay"`  // there is one, so addresses can be hidden
+	Report       *Report       `json:"report"` // the newest; null while the first look is under way
 }
 
 // Reach says who can open this node's links.
@@ -158,9 +160,11 @@ type Link struct {
 	URL    string        `json:"url"`
 }
 
-// Report is what Doctor found.
+// Report is what was found when the node was last looked at.
 type Report struct {
+	Line    string  `json:"line"`    // "Ready for calls", or why not
 	Summary string  `json:"summary"` // one sentence
+	At      int64   `json:"at"`      // when, by the node's clock
 	Ready   bool    `json:"ready"`   // no check failed
 	Checks  []Check `json:"checks"`  // never null
 }

@@ -2,9 +2,9 @@ package httpui
 
 import "testing"
 
-// The node looks at itself, which contacts other nodes, only for a page that
-// asks for it: not for who has a link, or a cookie alone.
-func TestDoctorComesOnDemandOnly(t *testing.T) {
+// The node looks at itself at once, which contacts other nodes, only for a page
+// that may ask for it: not for who has a link, or a cookie alone.
+func TestDoctorComesForTheSignedInOnly(t *testing.T) {
 	ts := newTest(t)
 	lee := ts.signedIn()
 	post := "POST /api/doctor\nHost: " + local + "\nOrigin: http://" + local + "\nContent-Type: application/json\n"

@@ -47,6 +47,9 @@ func (n *Node) Status() Status {
 	return s
 }
 
+// InCall reports whether a guest is admitted anywhere now.
+func (n *Node) InCall() bool { return n.Status().InCall > 0 }
+
 // Seats returns where the guests of an appointment stand now; those who are
 // not here are not in it.
 func (n *Node) Seats(appointment string) map[wire.MemberID]wire.SeatState {

@@ -220,6 +220,10 @@ func (n *Node) relayChanges(ctx context.Context) {
 	}
 }
 
+// Changed tells every Watch that something else that its watcher shows has
+// changed.
+func (n *Node) Changed() { n.tick() }
+
 // tick tells every Watch.
 func (n *Node) tick() {
 	n.mu.Lock()

@@ -101,7 +101,16 @@ type (
 		Links    string      `json:"links"`    // what links begin with
 		Node     node.Status `json:"node"`
 
-		Certificate *certs.Status `json:"certificate,omitempty"` // nil if this node has none
+		Readiness   readinessReply `json:"readiness"`
+		Certificate *certs.Status  `json:"certificate,omitempty"` // nil if this node has none
+	}
+
+	// readinessReply says whether patients can call: the doctor's newest report.
+	readinessReply struct { // of status
+		State   string     `json:"state"`             // "checking", "ready" or "not-ready"
+		Text    string     `json:"text"`              // one sentence
+		Todo    string     `json:"todo"`              // what to do; empty if ready
+		Checked *time.Time `json:"checked,omitempty"` // nil while checking
 	}
 
 	launchReply struct {
@@ -142,7 +151,7 @@ func controlRoutes(d *daemon) http.Handler {
 		url, err := d.launchURL(ctx)
 		return launchReply{url}, err
 	})
-	route(mux, "doctor", func(ctx context.Context, _ nothing) (doctor.Report, error) { return d.examine(ctx) })
+	route(mux, "doctor", func(ctx context.Context, _ nothing) (doctor.Report, error) { return look(ctx, d.rounds) })
 	mine(mux, d, "appointment/list", func(ctx context.Context, who string, q listRequest) ([]httpui.Appointment, error) {
 		return d.pages.list(ctx, who, q.All)
 	})

@@ -95,13 +95,29 @@ func printReport(w io.Writer, r doctor.Report) error {
 	return err
 }
 
-// examine looks at the running node, for one person at a time.
-func (d *daemon) examine(ctx context.Context) (doctor.Report, error) {
-	if !d.examining.TryLock() {
-		return doctor.Report{}, &httpui.Refusal{Code: wire.CodeTooMany, Sentence: "A check is running already; please wait until it is done."}
+// look has the running node looked at now.
+func look(ctx context.Context, rounds *doctor.Rounds) (doctor.Report, error) {
+	report, err := rounds.Look(ctx)
+	if errors.Is(err, doctor.ErrTooOften) {
+		err = &httpui.Refusal{Code: wire.CodeTooMany, Sentence: "This was checked several times just now; please wait ten seconds."}
 	}
-	defer d.examining.Unlock()
-	return doctor.Run(ctx, d.patient()), nil
+	return report, err
+}
+
+// readiness is the newest report in one line.
+func (d *daemon) readiness() readinessReply {
+	report, ok := d.rounds.Latest()
+	if !ok {
+		return readinessReply{State: "checking", Text: "Checking…"}
+	}
+	r := readinessReply{State: "ready", Text: report.Line(), Checked: &report.Checked}
+	for _, c := range report.Checks {
+		if c.Status == doctor.Fail {
+			r.State, r.Todo = "not-ready", c.Todo
+			break
+		}
+	}
+	return r
 }
 
 // patient is what the doctor may see of a node that does not run.

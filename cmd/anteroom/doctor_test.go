@@ -83,7 +83,7 @@ func befriend(t *testing.T, a, b *daemon) {
 }
 
 func examined(t *testing.T, d *daemon) (doctor.Report, map[string]doctor.Check) {
-	report, err := d.examine(t.Context())
+	report, err := look(t.Context(), d.rounds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,18 +146,177 @@ func TestDoctorSeesCertificates(t *testing.T) {
 	}
 }
 
-// TestDoctorLooksOnceAtATime: whoever clicks twice makes no second round.
-func TestDoctorLooksOnceAtATime(t *testing.T) {
-	d := idleDaemon(t, nil)
-	who := setUpDaemon(t, d)
-	d.examining.Lock()
-	_, err := d.pages.Doctor(t.Context(), who)
-	if refusal, ok := errors.AsType[*httpui.Refusal](err); !ok || refusal.Code != wire.CodeTooMany {
-		t.Errorf("got %v", err)
+// localDaemon returns a running daemon for this computer only.
+func localDaemon(t *testing.T) *daemon {
+	cfg := Default()
+	cfg.DataDir = t.TempDir() + "/d"
+	cfg.HTTP.Listen = []string{"localhost:0"}
+	d, err := newDaemon(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	d.examining.Unlock()
-	report, err := d.pages.Doctor(t.Context(), who)
-	if err != nil || !report.Ready || report.Summary != "Ready for calls on this computer." || len(report.Checks) == 0 || report.Checks[0].Status != "pass" {
-		t.Errorf("got %+v, %v", report, err)
+	runDaemon(t, d)
+	return d
+}
+
+// deskWhere waits, as a page does, for a desk that is as ok says.
+func deskWhere(t *testing.T, d *daemon, who, what string, ok func(httpui.Desk) bool) httpui.Desk {
+	t.Helper()
+	changed, stop := d.pages.Watch()
+	defer stop()
+	late := time.After(30 * time.Second)
+	for {
+		desk, err := d.pages.Desk(t.Context(), who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok(desk) {
+			return desk
+		}
+		select {
+		case <-changed:
+		case <-late:
+			t.Fatalf("no desk with %s; the last report is %+v", what, desk.Report)
+		}
+	}
+}
+
+// TestReadinessByItself: before the first look nobody is told that calls work;
+// then pages and the command line are told the same, without asking, and what
+// breaks is told, too.
+func TestReadinessByItself(t *testing.T) {
+	idle := idleDaemon(t, nil)
+	desk, err := idle.pages.Desk(t.Context(), setUpDaemon(t, idle))
+	if err != nil || desk.Report != nil {
+		t.Errorf("before the first look: %+v, %v", desk.Report, err)
+	}
+	if is := idle.readiness(); is.State != "checking" || is.Text != "Checking…" || is.Checked != nil {
+		t.Errorf("before the first look: %+v", is)
+	}
+
+	d := localDaemon(t)
+	who := setUpDaemon(t, d)
+	desk = deskWhere(t, d, who, "a report", func(desk httpui.Desk) bool { return desk.Report != nil })
+	if r := desk.Report; r.Line != "Ready for calls on this computer" || !r.Ready || desk.Now-r.At > 30 {
+		t.Errorf("after the start: %+v", r)
+	}
+	if is := d.readiness(); is.State != "ready" || is.Text != desk.Report.Line || is.Todo != "" || is.Checked.Unix() != desk.Report.At {
+		t.Errorf("after the start: %+v", is)
+	}
+
+	key := filepath.Join(d.cfg.dataDir(), "store.key")
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := look(t.Context(), d.rounds); err != nil {
+		t.Fatal(err)
+	}
+	desk = deskWhere(t, d, who, "a failure", func(desk httpui.Desk) bool { return !desk.Report.Ready })
+	if want := "Not ready: " + key + " is open to other users (mode 0644)."; desk.Report.Line != want {
+		t.Errorf("got %s, want %s", desk.Report.Line, want)
+	}
+	if is := d.readiness(); is.State != "not-ready" || is.Text != desk.Report.Line || is.Todo != "Run chmod 600 "+key+"." {
+		t.Errorf("with a failure: %+v", is)
+	}
+	var text strings.Builder
+	err = printStatus(&text, statusReply{Readiness: d.readiness()})
+	if said := strings.Join(strings.Fields(text.String()), " "); err != nil ||
+		!strings.Contains(said, "Calls "+desk.Report.Line+" (checked ") || !strings.Contains(said, "To do Run chmod 600 ") {
+		t.Errorf("status says, %v:\n%s", err, &text)
+	}
+}
+
+// TestDoctorHasItsLimit: peers put up with so many questions a minute.
+func TestDoctorHasItsLimit(t *testing.T) {
+	d := localDaemon(t)
+	who := setUpDaemon(t, d)
+	for range 10 {
+		report, err := d.pages.Doctor(t.Context(), who)
+		if refusal, ok := errors.AsType[*httpui.Refusal](err); ok && refusal.Code == wire.CodeTooMany {
+			return
+		}
+		if err != nil || !report.Ready || report.Summary != "Ready for calls on this computer." || len(report.Checks) == 0 || report.Checks[0].Status != "pass" {
+			t.Fatalf("got %+v, %v", report, err)
+		}
+	}
+	t.Error("there is no limit")
+}
+
+// checked returns one check of a daemon that need not run.
+func checked(t *testing.T, d *daemon, id string) doctor.Check {
+	t.Helper()
+	for _, c := range doctor.Run(t.Context(), d.patient()).Checks {
+		if c.ID == id {
+			return c
+		}
+	}
+	t.Fatalf("no check %s", id)
+	return doctor.Check{}
+}
+
+// TestDoctorSeesTheConfigurationBreak: a file that is edited under a daemon
+// that runs, and would not start again.
+func TestDoctorSeesTheConfigurationBreak(t *testing.T) {
+	d := idleDaemon(t, nil)
+	for yaml, want := range map[string]string{
+		"log: {level: loud}\n":                 "warn The configuration has a problem: log.level: must be one of debug, info, warn, error; Anteroom goes on with the old one, and would not start again.",
+		"log: {level: loud, format: pretty}\n": "warn The configuration has 2 problems, of which the first is: log.level: must be one of debug, info, warn, error; Anteroom goes on with the old one, and would not start again.",
+		"log: {level: warn}\n":                 "warn The configuration was changed after Anteroom started, which goes on with the old one.",
+	} {
+		file := writeConfig(t, yaml)
+		d.reload = func() (Config, error) { return Load(testFlags(t, "--config", file), nil) }
+		if c := checked(t, d, "configuration"); string(c.Status)+" "+c.Finding != want || c.Todo == "" {
+			t.Errorf("%s: got %+v", yaml, c)
+		}
+	}
+}
+
+// TestDoctorWaitsForTheAuthority: one that does not answer.
+func TestDoctorWaitsForTheAuthority(t *testing.T) {
+	cfg := loopbackConfig(t.TempDir() + "/d")
+	cfg.HTTP.PublicListen, cfg.HTTP.RedirectListen, cfg.Relay.Listen = []string{"127.0.0.1:0"}, "", nil
+	cfg.HTTP.PublicURL = "https://192.0.2.10"
+	cfg.HTTP.TLS = TLS{Mode: tlsACME, AgreeTerms: true, Directory: fmt.Sprintf("https://127.0.0.1:%d/dir", closedPort(t))}
+	d, err := newDaemon(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := checked(t, d, "certificate"); c.Status != doctor.Warn || c.Finding != "The certificate has been asked for, and is not there yet." || c.Todo != "Check again in a minute." {
+		t.Errorf("before the first attempt: %+v", c)
+	}
+	runDaemon(t, d)
+	deadline := time.Now().Add(30 * time.Second)
+	for d.entrance.certs.Status().Reason == "" { // nothing tells
+		if time.Now().After(deadline) {
+			t.Fatal("the authority is not missed")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if c := checked(t, d, "certificate"); c.Status != doctor.Fail || !strings.HasPrefix(c.Finding, "There is no certificate yet: ") || !strings.HasPrefix(c.Todo, "See that the name leads to this computer") {
+		t.Errorf("after it: %+v", c)
+	}
+}
+
+// TestDoctorMissesALender: a node that lends to others only.
+func TestDoctorMissesALender(t *testing.T) {
+	other, err := newDaemon(t.Context(), loopbackConfig(t.TempDir()+"/d"), nil, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runDaemon(t, other)
+	card, err := other.discovery.Card("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := loopbackConfig(t.TempDir() + "/d")
+	cfg.Relay.BorrowFrom = []string{card}
+	d, err := newDaemon(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runDaemon(t, d)
+	_, is := examined(t, d)
+	if c := is["lenders"]; c.Status != doctor.Warn || c.Finding != "No node lends its relay to this one now." || !strings.HasPrefix(c.Todo, "Ask those in relay.borrow_from") {
+		t.Errorf("%+v", c)
 	}
 }

@@ -26,7 +26,7 @@ type pages struct {
 	here      string         // origin of the page on this computer
 	links     string         // what links begin with; see linkBase
 	certs     *certs.Manager // of the public page; nil if it is not encrypted here
-	examine   func(context.Context) (doctor.Report, error)
+	rounds    *doctor.Rounds
 }
 
 var _ httpui.Backend = (*pages)(nil)
@@ -103,6 +103,7 @@ func (p *pages) Desk(ctx context.Context, practitioner string) (httpui.Desk, err
 		Appointments: list,
 		Reach:        p.reach(),
 		Relay:        p.node.HasRelay(),
+		Report:       p.report(),
 	}, nil
 }
 
@@ -131,9 +132,9 @@ func (p *pages) reach() httpui.Reach {
 	}
 	if p.certs != nil {
 		if s := p.certs.Status(); s.Alert && !s.NotAfter.After(time.Now()) {
-			return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Patients cannot open your links: %s has no valid certificate. \"anteroom status\" says why.", p.links)}
+			return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Patients cannot open your links: %s has no valid certificate.", p.links)}
 		} else if s.Alert {
-			return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s, whose certificate ends soon and is not renewed. \"anteroom status\" says why.", p.links)}
+			return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s, whose certificate ends soon and is not renewed.", p.links)}
 		}
 	}
 	return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s.", p.links)}
@@ -299,15 +300,28 @@ func (p *pages) Doctor(ctx context.Context, practitioner string) (httpui.Report,
 	if _, err := p.practitioner(ctx, practitioner); err != nil {
 		return httpui.Report{}, err
 	}
-	found, err := p.examine(ctx)
-	if err != nil {
-		return httpui.Report{}, err
+	found, err := look(ctx, p.rounds)
+	return shownReport(found), err
+}
+
+// report is what the doctor found last; nil: the first look is under way.
+func (p *pages) report() *httpui.Report {
+	found, ok := p.rounds.Latest()
+	if !ok {
+		return nil
 	}
-	report := httpui.Report{Summary: found.Summary, Ready: found.Ready, Checks: make([]httpui.Check, len(found.Checks))}
+	report := shownReport(found)
+	return &report
+}
+
+func shownReport(found doctor.Report) httpui.Report {
+	report := httpui.Report{
+		Line: found.Line(), Summary: found.Summary, Ready: found.Ready, At: found.Checked.Unix(), Checks: make([]httpui.Check, len(found.Checks)),
+	}
 	for i, c := range found.Checks {
 		report.Checks[i] = httpui.Check{ID: c.ID, Title: c.Title, Status: string(c.Status), Finding: c.Finding, Todo: c.Todo}
 	}
-	return report, nil
+	return report
 }
 
 // Card returns the node's peer card under the practice's name.

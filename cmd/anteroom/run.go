@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -39,7 +38,7 @@ type daemon struct {
 	relay     *relayPart     // nil: none
 	ui        *httpui.Server
 	control   *control
-	examining sync.Mutex // held while the doctor is here
+	rounds    *doctor.Rounds
 }
 
 // newDaemon opens and binds everything that cfg names, and starts nothing. The
@@ -73,7 +72,8 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 		return nil, err
 	}
 	d.discovery.Handle(doctor.Protocol, doctor.NewWitness(d.discovery).Serve)
-	d.pages = &pages{node: d.node, practice: d.practice, discovery: d.discovery, certs: d.entrance.certs, examine: d.examine}
+	d.rounds = doctor.NewRounds(d.patient, d.node.InCall, d.node.Changed, log)
+	d.pages = &pages{node: d.node, practice: d.practice, discovery: d.discovery, certs: d.entrance.certs, rounds: d.rounds}
 	d.ui, err = httpui.New(httpui.Config{
 		Listeners:      d.listeners,
 		Public:         d.entrance.tls,
@@ -273,6 +273,7 @@ func (d *daemon) run(ctx context.Context) error {
 	nodeCtx, stopNode := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { return d.node.Run(nodeCtx) })
 	g.Go(func() error { return d.control.run(ctx) })
+	g.Go(func() error { d.rounds.Run(ctx); return nil })
 	if d.entrance.certs != nil {
 		g.Go(func() error { return d.entrance.certs.Run(ctx) })
 	}
@@ -326,11 +327,12 @@ func (d *daemon) status(ctx context.Context) (statusReply, error) {
 		return statusReply{}, err
 	}
 	reply := statusReply{
-		Version:  version,
-		URL:      d.ui.URL(),
-		Practice: info.Name,
-		Links:    d.pages.links,
-		Node:     d.node.Status(),
+		Version:   version,
+		URL:       d.ui.URL(),
+		Practice:  info.Name,
+		Links:     d.pages.links,
+		Node:      d.node.Status(),
+		Readiness: d.readiness(),
 	}
 	if d.entrance.certs != nil {
 		s := d.entrance.certs.Status()

@@ -38,6 +38,14 @@ func printStatus(w io.Writer, s statusReply) error {
 		practice = `not set up yet: run "anteroom open"`
 	}
 	fmt.Fprintf(t, "Practice\t%s\n", practice)
+	calls := s.Readiness.Text
+	if at := s.Readiness.Checked; at != nil {
+		calls += fmt.Sprintf(" (checked %s)", at.Local().Format("15:04"))
+	}
+	fmt.Fprintf(t, "Calls\t%s\n", calls)
+	if s.Readiness.Todo != "" {
+		fmt.Fprintf(t, "To do\t%s\n", s.Readiness.Todo)
+	}
 	fmt.Fprintf(t, "Page\t%s\n", s.URL)
 	fmt.Fprintf(t, "Links\t%s\n", s.Links)
 	if c := s.Certificate; c != nil {

@@ -280,12 +280,12 @@ let port = 20_000 + (process.pid % 1000) * 10; // below those that the system gi
 /** A port that nobody listens on just now, and none that was given before. */
 export async function freePort() {
   for (;;) {
-    port = port >= 32_000 ? 20_000 : port + 1;
-    const s = createServer().listen(port, '127.0.0.1');
+    const mine = port = port >= 32_000 ? 20_000 : port + 1; // tests that run together each get another
+    const s = createServer().listen(mine, '127.0.0.1');
     const free = await new Promise((done) => s.once('listening', () => done(true)).once('error', () => done(false)));
     if (!free) continue;
     await new Promise((done) => s.close(done));
-    return port;
+    return mine;
   }
 }
 

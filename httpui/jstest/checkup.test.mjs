@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError } from '../static/api.js';
-import { Checkup } from '../static/checkup.js';
+import { Checkup, readiness } from '../static/checkup.js';
 
-const report = { summary: 'Ready for calls.', ready: true, checks: [] };
+const report = { line: 'Ready for calls', summary: 'Ready for calls.', at: 1, ready: true, checks: [] };
 
 function checkup() {
   const seen = { log: [], expired: 0, asked: [] };
@@ -29,20 +29,33 @@ test('nothing is asked before somebody wants it, and once at a time', async () =
   assert.equal(seen.log.length, 2);
 });
 
-test('a failure is a sentence, and takes an old result away', async () => {
+test('what the node pushes is the newest report, also while somebody waits', async () => {
   const { it, seen } = checkup();
+  it.learn(report);
+  assert.deepEqual(it.snapshot, { busy: false, report, error: '' });
+  const run = it.run();
+  const newer = { ...report, at: 2 };
+  it.learn(newer);
+  assert.deepEqual(it.snapshot, { busy: true, report: newer, error: '' });
+  const newest = { ...report, at: 3 };
+  seen.asked[0].resolve(newest);
+  await run;
+  assert.equal(it.snapshot.report, newest);
+  it.learn(null);
+  assert.equal(it.snapshot.report, null, 'a node that has started again knows nothing yet');
+});
+
+test('a failure is a sentence, and what was known stays', async () => {
+  const { it, seen } = checkup();
+  it.learn(report);
   const first = it.run();
-  seen.asked[0].resolve(report);
+  seen.asked[0].reject(new ApiError('too-many', 'This was checked several times just now; please wait ten seconds.', 429));
   await first;
+  assert.deepEqual(it.snapshot, { busy: false, report, error: 'This was checked several times just now; please wait ten seconds.' });
   const second = it.run();
-  assert.equal(it.snapshot.report, report, 'shown until there is a new one');
-  seen.asked[1].reject(new ApiError('too-many', 'A check is running already; please wait until it is done.', 429));
-  await second;
-  assert.deepEqual(it.snapshot, { busy: false, report: null, error: 'A check is running already; please wait until it is done.' });
-  const third = it.run();
   assert.equal(it.snapshot.error, '', 'not while it tries again');
-  seen.asked[2].reject(new TypeError('no'));
-  await third;
+  seen.asked[1].reject(new TypeError('no'));
+  await second;
   assert.match(it.snapshot.error, /^[A-Z].*\.$/);
 });
 
@@ -57,4 +70,23 @@ test('who is signed out is told so, and sees nothing of it later', async () => {
   seen.asked[1].reject(new ApiError('unauthorized', '', 401));
   await expired;
   assert.equal(seen.expired, 1);
+});
+
+test('the line says no more than is known', () => {
+  const desk = { desk: {}, phase: 'attending', elsewhere: false };
+  const line = (patch, found, now = 1) => Object.values(readiness({ ...desk, ...patch }, found, now));
+  const check = (status) => ({ id: status, title: '', status, finding: '', todo: '' });
+  const failed = { ...report, ready: false, line: 'Not ready: it is shut.', checks: [check('fail'), check('warn')] };
+  assert.deepEqual(line({ desk: null }, report), ['calm', '', '']);
+  assert.deepEqual(line({}, null), ['calm', 'Checking…', '']);
+  assert.deepEqual(line({}, report), ['good', 'Ready for calls', '']);
+  assert.deepEqual(line({}, { ...report, checks: [check('pass'), check('skip'), check('warn')] }), ['good', 'Ready for calls', '1 thing to look at']);
+  assert.deepEqual(line({}, { ...report, checks: [check('warn'), check('warn')] }), ['good', 'Ready for calls', '2 things to look at']);
+  assert.deepEqual(line({}, failed), ['bad', 'Not ready: it is shut.', 'What to do']);
+  for (const found of [report, failed]) { // too old, or of a time to come: a clock was wrong
+    for (const now of [3600, -3600]) assert.match(line({}, found, now)[1], /^Last checked at /);
+    assert.deepEqual(line({}, found, 1000)[1], found.line);
+    assert.deepEqual(line({ phase: 'lost' }, found), ['warn', 'Not connected', '']);
+    assert.deepEqual(line({ elsewhere: true }, found), ['warn', 'Another tab takes the calls', '']);
+  }
 });

@@ -10,12 +10,14 @@
  * @typedef {{id: string, label: string, starts: number, ends: number, opens: number, closes: number,
  *   state: AppointmentState, test: boolean, hidden: boolean, guests: GuestInfo[]}} Appointment   times in Unix seconds
  * @typedef {{kind: 'local' | 'public', text: string}} Reach
- * @typedef {{now: number, practice: string, practitioner: string, appointments: Appointment[], reach: Reach, relay: boolean}} DeskData
+ * @typedef {{now: number, practice: string, practitioner: string, appointments: Appointment[], reach: Reach, relay: boolean,
+ *   report: Report | null}} DeskData   report: the newest; null while the node looks at itself for the first time
  * @typedef {{starts: number, minutes: number, label: string, guests: {label: string}[], hide_addresses?: boolean}} NewAppointment
  * @typedef {{member: string, label: string, url: string}} LinkInfo
  * @typedef {{id: string, title: string, status: 'pass' | 'warn' | 'fail' | 'skip', finding: string, todo: string}} Check
  *   finding: one sentence of what is so; todo: one of what to do, or ""
- * @typedef {{summary: string, ready: boolean, checks: Check[]}} Report
+ * @typedef {{line: string, summary: string, at: number, ready: boolean, checks: Check[]}} Report
+ *   line: "Ready for calls", or why not; at: Unix seconds by the node's clock
  */
 
 /** A refusal by the node, or the news that it cannot be reached (code "offline"). */
@@ -127,7 +129,7 @@ export class Api {
     return this.#ask('POST', '/api/test-call');
   }
 
-  /** @returns {Promise<Report>} what stands between patients and the node; it looks for up to 15 s */
+  /** @returns {Promise<Report>} what stands between patients and the node; it looks for up to 25 s */
   doctor() {
     return this.#ask('POST', '/api/doctor', {}, 2 * patience);
   }

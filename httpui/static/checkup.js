@@ -1,14 +1,46 @@
-// Asking the node to look at itself: it takes a while, and happens only when
-// somebody wants it.
+// What the node found when it looked at itself, which it does now and then by
+// itself, and at once when somebody wants it to.
 
 import { ApiError } from './api.js';
 import { apiSentence } from './errors.js';
+import { when } from './format.js';
 
 /**
  * @typedef {import('./api.js').Report} Report
  * @typedef {{busy: boolean, report: Report | null, error: string}} CheckupSnapshot
- *   report: what was found last; error: why the last attempt found nothing, in one sentence
+ *   busy: somebody waits for a look; report: the newest; error: why the last
+ *   attempt found nothing, in one sentence
+ * @typedef {{tone: 'calm' | 'good' | 'warn' | 'bad', text: string, jump: string}} Readiness
+ *   text: whether patients can call now, or why not; jump: what to call the way
+ *   to what there is to do about it, or ""
  */
+
+/** Seconds after which a report says nothing about now: the node looks every five minutes. */
+const tooOld = 20 * 60;
+
+/** @param {import('./api.js').Check[]} checks @returns those that somebody should look at, the worst first */
+export const toMend = (checks) => [
+  ...checks.filter(({ status }) => status === 'fail'),
+  ...checks.filter(({ status }) => status === 'warn'),
+];
+
+/**
+ * Whether patients can call now. What nobody has found out is not said.
+ * @param {Pick<import('./desk.js').DeskSnapshot, 'desk' | 'phase' | 'elsewhere'>} desk
+ * @param {Report | null} report the newest
+ * @param {number} now the node's clock, Unix seconds
+ * @returns {Readiness}
+ */
+export function readiness({ desk, phase, elsewhere }, report, now) {
+  if (!desk) return { tone: 'calm', text: '', jump: '' };
+  if (phase === 'lost') return { tone: 'warn', text: 'Not connected', jump: '' };
+  if (elsewhere) return { tone: 'warn', text: 'Another tab takes the calls', jump: '' };
+  if (!report) return { tone: 'calm', text: 'Checking…', jump: '' };
+  if (Math.abs(now - report.at) > tooOld) return { tone: 'warn', text: `Last checked ${when(now, report.at)}`, jump: 'See the last check' };
+  if (!report.ready) return { tone: 'bad', text: report.line, jump: 'What to do' };
+  const open = toMend(report.checks).length;
+  return { tone: 'good', text: report.line, jump: open === 0 ? '' : open === 1 ? '1 thing to look at' : `${open} things to look at` };
+}
 
 /** @type {CheckupSnapshot} */
 const nothingYet = { busy: false, report: null, error: '' };
@@ -34,22 +66,32 @@ export class Checkup {
     return this.#snapshot;
   }
 
+  /**
+   * Takes note of what the node pushed. After it has started again it knows
+   * nothing yet, and what was so before counts no more.
+   * @param {Report | null} report
+   */
+  learn(report) {
+    this.#say({ ...this.#snapshot, report });
+  }
+
   /** Looks; while it does, a second call does nothing. */
   async run() {
     if (this.#snapshot.busy) return;
     const turn = ++this.#turn;
     this.#say({ ...this.#snapshot, busy: true, error: '' });
-    /** @type {CheckupSnapshot} */
-    let found;
+    let error = '';
+    /** @type {Report | null} */
+    let report = null;
     try {
-      found = { busy: false, report: await this.#api.doctor(), error: '' };
+      report = await this.#api.doctor();
     } catch (err) {
       if (turn !== this.#turn) return;
       const refusal = err instanceof ApiError ? err : new ApiError('internal', '', 0);
       if (refusal.status === 401) this.#onExpired();
-      found = { busy: false, report: null, error: apiSentence(refusal) };
+      error = apiSentence(refusal);
     }
-    if (turn === this.#turn) this.#say(found);
+    if (turn === this.#turn) this.#say({ busy: false, report: report ?? this.#snapshot.report, error });
   }
 
   /** Forgets what was found, as when somebody else signs in. */

@@ -114,7 +114,10 @@ class PractitionerPage {
     this.#feed = new DeskFeed({
       api: this.#api,
       origin,
-      onDesk: (data) => this.#desk?.update(data),
+      onDesk: (data) => {
+        this.#checkup.learn(data.report);
+        this.#desk?.update(data);
+      },
       onState: (state) => {
         if (state === 'offline') this.#desk?.lost();
         if (state === 'signed-out') this.#session.expired();
@@ -262,6 +265,7 @@ class PractitionerPage {
         if (made) this.#tell('“Echo” knocks in a moment. Admit it to see and hear yourself.');
       },
       checkUp: () => void this.#checkup.run(),
+      showFix: () => focusWithin(this.#root, '.doctor-check[tabindex]:not(details *), .doctor-again button'),
       openForeign: (open) => ui.set({ foreign: open ? { error: '' } : null, draft: null }),
       goForeign: (link) => this.#goForeign(link),
       copyLink: async ({ member, url = '' }) => {

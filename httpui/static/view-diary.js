@@ -2,6 +2,7 @@
 
 import { html, nothing } from './vendor/lit-html/lit-html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
+import { readiness } from './checkup.js';
 import { hostSentence } from './errors.js';
 import { dateKey, day } from './format.js';
 import { icon } from './icons.js';
@@ -26,6 +27,7 @@ import { waitingRoom } from './view-waiting.js';
  * }} DiaryUi   knocking: knocks are to be heard; problem: why the last request failed
  * @typedef {import('./view-appointment.js').AppointmentIntents & import('./view-new.js').NewIntents &
  *   import('./view-waiting.js').WaitingIntents & import('./view-doctor.js').DoctorIntents & {
+ *   showFix: () => void,
  *   openDraft: () => void,
  *   testCall: () => void,
  *   openForeign: (open: boolean) => void,
@@ -53,7 +55,7 @@ export function diaryView(desk, now, ui, act) {
         <div class="masthead-words">
           <h1 tabindex="-1" data-focus><bdi>${data?.practice || 'Anteroom'}</bdi></h1>
           <p class="hint">${day(now)}${data ? html` · <bdi>${data.practitioner}</bdi>` : nothing}</p>
-          <p class="hint" role="status" aria-label="Status">${readiness(desk, ui.checkup.report)}</p>
+          ${readinessLine(readiness(desk, ui.checkup.report, now), act)}
         </div>
         ${tools(ui, act)}
       </header>
@@ -75,13 +77,16 @@ export function diaryView(desk, now, ui, act) {
     </main>`;
 }
 
-/** @param {DeskSnapshot} desk @param {import('./api.js').Report | null} report of the last check, if there was one */
-function readiness({ desk, phase, elsewhere }, report) {
-  if (!desk) return '';
-  if (phase === 'lost') return 'Not connected';
-  if (elsewhere) return 'Another tab takes the calls';
-  if (report && !report.ready) return 'Not ready: see “How patients reach you”';
-  return desk.reach.kind === 'local' ? 'Ready for calls on this computer' : 'Ready for calls';
+/** @type {Record<import('./checkup.js').Readiness['tone'], import('./icons.js').IconName>} */
+const readinessSigns = { calm: 'clock', good: 'check', warn: 'info', bad: 'alert' };
+
+/** @param {import('./checkup.js').Readiness} readiness @param {DiaryIntents} act */
+function readinessLine({ tone, text, jump }, act) {
+  return html`
+    <div class="readiness readiness-${tone}">
+      <p role="status" aria-label="Status">${text ? icon(readinessSigns[tone]) : nothing}<span dir="auto">${text}</span></p>
+      ${jump ? html`<button type="button" class="jump" @click=${act.showFix}>${jump}</button>` : nothing}
+    </div>`;
 }
 
 /** @param {DiaryUi} ui @param {DiaryIntents} act */

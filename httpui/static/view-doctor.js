@@ -3,6 +3,8 @@
 
 import { html, nothing } from './vendor/lit-html/lit-html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
+import { toMend } from './checkup.js';
+import { clock } from './format.js';
 import { icon } from './icons.js';
 import { banner } from './view-shell.js';
 
@@ -27,22 +29,27 @@ export function doctorView({ busy, report, error }, act) {
   // The button keeps the focus while it waits: disabled it would lose it.
   return html`
     <div class="doctor">
-      <div><button type="button" class="button" aria-disabled=${busy} @click=${act.checkUp}>${icon('retry')}<span>${report ? 'Check again' : 'Check now'}</span></button></div>
       <p role="status" aria-label="Check" class="doctor-summary">${summary(busy, report)}</p>
       ${error ? banner({ tone: 'bad', text: error }) : nothing}
       ${report && !busy ? results(report.checks) : nothing}
+      <div class="doctor-again">
+        <button type="button" class="button" aria-disabled=${busy} @click=${act.checkUp}>${icon('retry')}<span>Check now</span></button>
+        ${report ? html`<p class="hint">Checked at <time>${clock(report.at)}</time>. Anteroom checks again every few minutes.</p>` : nothing}
+      </div>
     </div>`;
 }
 
 /** @param {boolean} busy @param {import('./api.js').Report | null} report */
 function summary(busy, report) {
-  if (busy) return html`<span class="spinner" aria-hidden="true"></span> Checking… this takes up to 15 seconds.`;
-  return report?.summary ?? '';
+  if (busy || !report) return html`<span class="spinner" aria-hidden="true"></span> Checking… this can take half a minute.`;
+  const problems = report.checks.filter(({ status }) => status === 'fail').length;
+  if (problems) return `Not ready for calls: ${problems === 1 ? '1 problem' : `${problems} problems`}.`;
+  return report.summary;
 }
 
 /** @param {Check[]} checks */
 function results(checks) {
-  const open = checks.filter(({ status }) => status === 'fail' || status === 'warn');
+  const open = toMend(checks);
   const rest = checks.filter((check) => !open.includes(check));
   return html`
     ${open.length ? list('What to look at', open) : nothing}
@@ -65,7 +72,7 @@ const list = (label, checks) => html`
 function row({ id, title, status, finding, todo }) {
   const { word, sign } = signs[status];
   return html`
-    <li class="doctor-check doctor-${status}" data-check=${id}>
+    <li class="doctor-check doctor-${status}" data-check=${id} tabindex="-1">
       <p class="doctor-title">${icon(sign)}<span><strong>${word}</strong>: ${title}</span></p>
       <p dir="auto">${finding}</p>
       ${todo ? html`<p class="hint" dir="auto">${todo}</p>` : nothing}

@@ -1,8 +1,10 @@
 // Package doctor finds out whether patients can reach a node, and says what is
 // wrong and what to do, in sentences for the person who runs it. It looks when
-// it is asked to and never by itself.
+// it is asked to, and every now and then by itself, at what the operator named
+// and at nothing else.
 //
 //	doctor.go    Config, Report, and the table of checks
+//	rounds.go    when to look, and the newest report
 //	here.go      what can be seen on this computer
 //	name.go      the certificate, and where the name leads
 //	outside.go   what configured peers see of this node

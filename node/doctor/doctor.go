@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 	"unicode"
@@ -44,6 +45,8 @@ type Config struct {
 	Discovery *discovery.Discovery
 	Relay     *Relay
 	Lenders   func() (lending, all int)
+
+	earlier map[string]finding // by id: what stands of checks that are not made again
 }
 
 // A Port is one that the node needs.
@@ -99,10 +102,21 @@ type Check struct {
 
 // A Report is what a run found.
 type Report struct {
-	Summary string  `json:"summary"` // one sentence
-	Ready   bool    `json:"ready"`   // no check failed
-	Running bool    `json:"running"`
-	Checks  []Check `json:"checks"`
+	Summary string    `json:"summary"` // one sentence
+	Ready   bool      `json:"ready"`   // no check failed
+	Running bool      `json:"running"`
+	Checked time.Time `json:"checked"` // when it was complete
+	Checks  []Check   `json:"checks"`
+}
+
+// Line is the report in one line: "Ready for calls", or why not.
+func (r Report) Line() string {
+	for _, c := range r.Checks {
+		if c.Status == Fail {
+			return "Not ready: " + inner(c.Finding)
+		}
+	}
+	return strings.TrimSuffix(r.Summary, ".")
 }
 
 // A finding is a Check before it has a name.
@@ -138,8 +152,8 @@ var table = []struct {
 	{"relay-tcp", "Relay over TCP", (*run).relayTCP, false},
 	{"relay-tls", "Relay over TLS", (*run).relayTLS, false},
 	{"lenders", "Borrowed relays", (*run).lenders, false},
-	{"dht", "DHT", (*run).dht, false},
 	{"peers", "Other nodes", (*run).peers, false},
+	{"dht", "DHT", (*run).dht, false},
 	{"front", "Public node", (*run).front, false},
 }
 
@@ -168,6 +182,7 @@ func Run(ctx context.Context, cfg Config) Report {
 		})
 	}
 	wg.Wait()
+	report.Checked = r.Clock().UTC().Truncate(time.Second)
 	report.summarize(cfg.PublicURL == "" && cfg.FrontURL == "")
 	return report
 }
@@ -192,7 +207,7 @@ func prepare(ctx context.Context, cfg Config) *run {
 // that nobody knows where it is.
 func Unreadable(err error) Report {
 	f := badConfiguration(err)
-	report := Report{Checks: []Check{{"configuration", "Configuration", f.status, f.found, f.todo}}}
+	report := Report{Checked: time.Now().UTC().Truncate(time.Second), Checks: []Check{{"configuration", "Configuration", f.status, f.found, f.todo}}}
 	report.Summary = "Anteroom cannot start because " + inner(f.found)
 	return report
 }

@@ -13,14 +13,19 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	kadpb "github.com/libp2p/go-libp2p-kad-dht/pb"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-msgio/pbio"
+	ma "github.com/multiformats/go-multiaddr"
+	"golang.org/x/net/dns/dnsmessage"
 
 	"anteroom/discovery"
 	"anteroom/node/practice"
@@ -31,7 +36,8 @@ var update = flag.Bool("update", false, "write testdata instead of comparing wit
 // healthy is a node to which patients can come, and the peer that sees it.
 func healthy(t testing.TB) (Config, *discovery.Discovery) {
 	t.Helper()
-	h := newHouse(t, time.Now().Add(time.Hour))
+	ends := time.Now().Add(time.Hour)
+	h := newHouse(t, ends)
 	a, b := start(t, nil), start(t, nil)
 	meet(t, a, b)
 	witness(b, trusting(h.roots))
@@ -40,7 +46,7 @@ func healthy(t testing.TB) (Config, *discovery.Discovery) {
 		PublicURL: fmt.Sprintf("https://127.0.0.1:%d", h.port),
 		DataDir:   records(t),
 		Certificate: func() (Certificate, error) {
-			return Certificate{Names: []string{"127.0.0.1"}, NotAfter: time.Now().Add(time.Hour)}, nil
+			return Certificate{Names: []string{"127.0.0.1"}, NotAfter: ends}, nil
 		},
 	}, b
 }
@@ -121,7 +127,27 @@ func TestOutside(t *testing.T) {
 	shut.Proxied = true
 	expect(t, newRun(t, shut).page(t.Context()), Warn, "Nothing answers", "If your proxy is at another address")
 
-	// A relay that nobody outside reaches at all is no relay.
+	// The router forwards the port to something else.
+	for greeting, want := range map[string][2]string{
+		strings.Repeat("HTTP/1.1 400 Bad Request\r\n", 4): {"Something else than Anteroom answers at port %d (TCP) of 127.0.0.1.", "See what else has port %d (TCP)"},
+		"": {"Nothing gets through from the same network to port %d (TCP) of 127.0.0.1.", "Open port %d (TCP)"},
+	} {
+		port := stubborn(t, greeting)
+		shut.PublicURL, shut.Proxied = fmt.Sprintf("https://127.0.0.1:%d", port), false
+		expect(t, newRun(t, shut).page(t.Context()), Fail, fmt.Sprintf(want[0], port), fmt.Sprintf(want[1], port))
+	}
+
+	// A relay that nobody outside reaches at all is no relay: it listens where
+	// the peer does not look for it.
+	if runtime.GOOS == "linux" { // has all of 127.0.0.0/8
+		apart := newHouseAt(t, netip.MustParseAddr("127.0.0.2"), time.Now().Add(time.Hour))
+		unseen := shut
+		unseen.Relay, unseen.PublicURL = apart.relay, fmt.Sprintf("https://127.0.0.1:%d", apart.port)
+		r = newRun(t, unseen)
+		expect(t, r.relayUDP(t.Context()), Fail, "Of the relay: nothing answers from the same network at port ", "(UDP) in the firewall")
+		expect(t, r.relayTCP(t.Context()), Fail, "Of the relay: nothing answers from the same network at port ", "(TCP) in the firewall")
+		expect(t, r.relayTLS(t.Context()), Fail, "Of the relay: nothing answers from the same network at port ", "(TCP) in the firewall")
+	}
 	witness(peer, func(w *Witness) {
 		w.dial = func(context.Context, string, string) (net.Conn, error) { return nil, context.DeadlineExceeded }
 	})
@@ -164,9 +190,6 @@ func sees(at netip.Addr, r Result) answer {
 
 func TestNobodyLooks(t *testing.T) {
 	cfg, peer := healthy(t)
-	tcp := newRun(t, cfg)
-	tcp.answers = func() []answer { return []answer{{quic: true}} }
-	expect(t, tcp.udp(t.Context()), Warn, "Peers are reached over TCP only, although they offer UDP.", "Allow outgoing UDP")
 	w := witness(peer, nil)
 	for range asksPerMinute {
 		w.mayAsk(cfg.Discovery.ID())
@@ -241,18 +264,25 @@ func TestRecords(t *testing.T) {
 	content, err := os.ReadFile(file)
 	check(t, err)
 	copy(content[len(content)/2:], bytes.Repeat([]byte{0x5a}, 3*4096))
-	if p, err = practice.Open(ctx, practice.Config{Dir: dir}); err == nil {
-		defer p.Close()
-		check(t, os.WriteFile(file, content, 0o600))
-		running.Records = p.Check
-		expect(t, newRun(t, running).store(ctx), Fail, "The database with your records is damaged.", "restore the last good backup")
-	}
+	p, err = practice.Open(ctx, practice.Config{Dir: dir})
+	check(t, err)
+	defer p.Close()
+	running.Records = p.Check
+	busy, cancel := context.WithCancel(ctx)
+	cancel()
+	expect(t, newRun(t, running).store(busy), Warn, "This check did not end in time.", "how busy this computer and its network are")
+	check(t, os.WriteFile(file, content, 0o600))
+	expect(t, newRun(t, running).store(ctx), Fail, "The database with your records is damaged.", "restore the last good backup")
 }
 
 func TestDiskSpace(t *testing.T) {
 	expect(t, judgeSpace(19<<20), Fail, "The disk is full: 19 MB are free, and appointments cannot be kept.", "Delete what is not needed")
 	expect(t, judgeSpace(199<<20), Warn, "The disk is nearly full: 199 MB are free.", "Delete")
 	expect(t, judgeSpace(5<<30), Pass, "5120 MB are free for the records.", "")
+	expect(t, newRun(t, Config{DataDir: ""}).disk(t.Context()), Warn, "How much space is free cannot be seen: no such file or directory.", "Look at the disk")
+	if runtime.GOOS == "linux" { // where this is a disk that has no space
+		expect(t, newRun(t, Config{DataDir: "/proc"}).disk(t.Context()), Fail, "The disk is full: 0 MB are free, and appointments cannot be kept.", "Delete what is not needed")
+	}
 	if got := newRun(t, Config{DataDir: t.TempDir() + "/not/yet"}).disk(t.Context()); got.status == Skip || !strings.Contains(got.found, " MB are free") {
 		t.Errorf("%+v", got)
 	}
@@ -267,6 +297,13 @@ func TestPorts(t *testing.T) {
 	taken := Port{"http.public_listen", "the patients' page", "tcp", l.Addr().String()}
 	expect(t, newRun(t, Config{Ports: []Port{taken}}).ports(ctx), Fail,
 		"Address "+taken.Addr+" (TCP), which the patients' page needs, is in use by another program.", `See with "ss -lntup" which one; stop it or change http.public_listen`)
+	u, err := net.ListenPacket("udp", "127.0.0.1:0")
+	check(t, err)
+	defer u.Close()
+	expect(t, newRun(t, Config{Ports: []Port{{"relay.listen", "the relay", "udp", u.LocalAddr().String()}}}).ports(ctx), Fail,
+		"Address "+u.LocalAddr().String()+" (UDP), which the relay needs, is in use by another program.", "stop it or change relay.listen")
+	expect(t, newRun(t, Config{Ports: []Port{{"http.listen", "your page", "tcp", "127.0.0.1:99999"}}}).ports(ctx), Fail,
+		"Address 127.0.0.1:99999 (TCP), which your page needs, cannot be used: ", "Change http.listen.")
 	expect(t, newRun(t, Config{Ports: []Port{{"relay.listen", "the relay", "udp", "192.0.2.1:3478"}}}).ports(ctx), Fail,
 		"Address 192.0.2.1:3478 (UDP), which the relay needs, is not one of this computer.", "Change relay.listen.")
 	expect(t, cannotBind(taken, &net.OpError{Err: os.NewSyscallError("bind", syscall.EACCES)}), Fail, "is not for every program.", "setcap")
@@ -319,24 +356,54 @@ func TestCertificate(t *testing.T) {
 	expect(t, newRun(t, Config{PublicURL: "https://call.example", Proxied: true}).certificate(ctx), Skip, "The proxy has the certificate.", "")
 }
 
-// names is a DNS.
-type names map[string][]netip.Addr
-
-func (n names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
-	switch addrs, ok := n[host]; {
-	case host == "broken.example":
-		return nil, &net.DNSError{Err: "timeout", Name: host, IsTimeout: true}
-	case !ok:
-		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
-	default:
-		return addrs, nil
-	}
+// resolver asks a DNS server that knows the given names, says of broken.example
+// that it has failed, and of every other that there is none.
+func resolver(t testing.TB, known map[string]netip.Addr) *net.Resolver {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	check(t, err)
+	done := make(chan struct{})
+	t.Cleanup(func() { c.Close(); <-done })
+	go func() { // ends with c
+		defer close(done)
+		b := make([]byte, 512)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(b[:n]) != nil || len(m.Questions) != 1 {
+				continue
+			}
+			q := m.Questions[0]
+			host := strings.TrimSuffix(q.Name.String(), ".")
+			address, ok := known[host]
+			m.Response, m.Additionals = true, nil
+			switch {
+			case host == "broken.example":
+				m.RCode = dnsmessage.RCodeServerFailure
+			case !ok:
+				m.RCode = dnsmessage.RCodeNameError
+			case q.Type == dnsmessage.TypeA:
+				m.Answers = []dnsmessage.Resource{{
+					Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.AResource{A: address.As4()},
+				}}
+			}
+			if reply, err := m.Pack(); err == nil {
+				c.WriteTo(reply, from)
+			}
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", c.LocalAddr().String())
+	}}
 }
 
 func TestDNS(t *testing.T) {
 	ctx := t.Context()
 	cfg, _ := healthy(t)
-	cfg.Resolver = names{"call.example": {localhost}, "old.example": {netip.MustParseAddr("192.0.2.7")}}
+	cfg.Resolver = resolver(t, map[string]netip.Addr{"call.example": localhost, "old.example": netip.MustParseAddr("192.0.2.7")})
 	at := func(url, relay string) finding {
 		cfg.PublicURL, cfg.RelayHost = url, relay
 		return newRun(t, cfg).dns(ctx)
@@ -346,6 +413,10 @@ func TestDNS(t *testing.T) {
 	expect(t, at("https://gone.example", ""), Fail, "The name gone.example is not in the DNS.", "A or AAAA record")
 	expect(t, at("https://broken.example", ""), Warn, "The name broken.example could not be looked up now.", "online")
 	expect(t, at("https://call.example", "old.example"), Warn, "The name old.example leads to 192.0.2.7, which is not known to be this node.", "Peers see this computer at 127.0.0.1: change the record to that")
+	alone := cfg
+	alone.Discovery = start(t, nil)
+	alone.PublicURL, alone.RelayHost = "https://old.example", ""
+	expect(t, newRun(t, alone).dns(ctx), Warn, "The name old.example leads to 192.0.2.7, which is not known to be this node.", "compare it with the router's")
 	cfg.Proxied = true
 	expect(t, at("https://old.example", ""), Pass, "The name old.example leads to 192.0.2.7.", "")
 }
@@ -355,8 +426,10 @@ func TestRelayOnThisComputer(t *testing.T) {
 	cfg, _ := healthy(t)
 	broken := *cfg.Relay
 	broken.Plain = []netip.AddrPort{netip.AddrPortFrom(localhost, nobody(t))}
+	broken.TLS = broken.Plain
 	cfg.Relay = &broken
 	expect(t, newRun(t, cfg).relayTCP(ctx), Fail, "The relay gives out no place over TCP: ", "Restart Anteroom")
+	expect(t, newRun(t, cfg).relayTLS(ctx), Fail, "The relay gives out no place over TLS: ", "Restart Anteroom")
 	expect(t, newRun(t, cfg).relayUDP(ctx), Fail, "The relay does not answer over UDP on this computer.", "Restart Anteroom")
 	cfg.Relay = nil
 	expect(t, newRun(t, cfg).relayUDP(ctx), Warn, "There is no relay, so calls fail", "relay.borrow_from")
@@ -378,6 +451,68 @@ func TestDHT(t *testing.T) {
 	cfg.Discovery = start(t, nil)
 	meet(t, cfg.Discovery, start(t, func(c *discovery.Config) { c.Server = false }))
 	expect(t, newRun(t, cfg).dht(ctx), Warn, "No node of the DHT answers", "discovery.bootstrap")
+}
+
+// One that takes so many records a minute and no more, and one that says that
+// it keeps them and does not.
+func TestDHTKeepsNothing(t *testing.T) {
+	ctx := t.Context()
+	with := func(server *discovery.Discovery) Config {
+		d := start(t, func(c *discovery.Config) { c.Server = false })
+		meet(t, d, server)
+		until(t, "a server in the routing table", func() bool { return d.Stats().Nodes > 0 })
+		return Config{Running: true, Discovery: d}
+	}
+	full := with(start(t, nil))
+	got := newRun(t, full).dht(ctx)
+	for n := 0; n < 100 && got.status == Pass; n++ {
+		got = newRun(t, full).dht(ctx)
+	}
+	expect(t, got, Warn, "Of 1 nodes of the DHT only 0 kept a record.", "discovery.bootstrap")
+
+	forgetful := start(t, nil)
+	cfg := with(forgetful)
+	forgetful.Handle("/anteroom/kad/1.0.0", func(_ context.Context, s network.Stream) {
+		defer s.Close()
+		in, out := pbio.NewDelimitedReader(s, 1<<16), pbio.NewDelimitedWriter(s)
+		for {
+			m := new(kadpb.Message)
+			if in.ReadMsg(m) != nil {
+				return
+			}
+			if m.GetType() != kadpb.Message_PUT_VALUE { // which is answered with itself
+				m = kadpb.NewMessage(m.GetType(), m.GetKey(), 0)
+			}
+			if out.WriteMsg(m) != nil {
+				return
+			}
+		}
+	})
+	expect(t, newRun(t, cfg).dht(ctx), Warn, "One node of the DHT kept a record, but it was not found again.", "discovery.bootstrap")
+}
+
+// A peer whose UDP port is shut, as that of everybody is behind some firewalls.
+func TestUDPDoesNotGetThrough(t *testing.T) {
+	a, b := start(t, nil), start(t, nil)
+	check(t, b.AddPeer(discovery.PeerInfo{ID: a.ID()}))
+	witness(b, nil)
+	info := infoOf(t, b, "")
+	shut := ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", nobody(t)))
+	info.Addrs = slices.DeleteFunc(info.Addrs, func(m ma.Multiaddr) bool { _, err := m.ValueForProtocol(ma.P_QUIC_V1); return err == nil })
+	info.Addrs = append(info.Addrs, shut)
+	check(t, a.AddPeer(info))
+	until(t, "a connected peer", func() bool { return a.ListPeers()[0].Connected })
+	expect(t, newRun(t, Config{Running: true, Discovery: a}).udp(t.Context()), Warn, "Peers are reached over TCP only, although they offer UDP.", "Allow outgoing UDP")
+}
+
+// What peers found when they tried the addresses, which is always those on the
+// internet, so that a test of package discovery simulates one.
+func TestAddresses(t *testing.T) {
+	at := []ma.Multiaddr{ma.StringCast("/ip4/192.0.2.7/tcp/4001")}
+	expect(t, judgeReach(discovery.Reachability{Reached: at, Unreached: at}), Pass, "Other nodes reach this one at /ip4/192.0.2.7/tcp/4001.", "")
+	expect(t, judgeReach(discovery.Reachability{Unreached: at, Untried: at}), Warn, "Other nodes do not reach this one at /ip4/192.0.2.7/tcp/4001.", "Open the ports of discovery.listen")
+	expect(t, judgeReach(discovery.Reachability{Untried: at}), Skip, "No peer has tried this node's addresses yet.", "in some minutes")
+	expect(t, judgeReach(discovery.Reachability{}), Skip, "This node has no address on the internet", "")
 }
 
 func TestPeersAndFronts(t *testing.T) {
@@ -421,6 +556,13 @@ func TestPublicNode(t *testing.T) {
 	expect(t, newRun(t, cfg).front(ctx), Fail, "The public node is not connected.", "See that it runs")
 	check(t, cfg.Discovery.Close())
 
+	// One that is no relay at all, as while it has an older configuration.
+	other := start(t, nil)
+	cfg = hiddenAt(infoOf(t, other, ""))
+	until(t, "a connection", func() bool { return cfg.Discovery.Reachability().Relays[0].Connected })
+	expect(t, newRun(t, cfg).front(ctx), Warn, "The public node is connected, but does not take calls from other nodes for this one yet.", "Check again in a minute.")
+	check(t, cfg.Discovery.Close())
+
 	refusing := start(t, func(c *discovery.Config) { c.RelayFor = []peer.ID{start(t, nil).ID()} })
 	cfg = hiddenAt(infoOf(t, refusing, ""))
 	until(t, "a refusal", func() bool { return cfg.Discovery.Reachability().Relays[0].Refused })
@@ -444,21 +586,36 @@ func TestRunEndsWithItsContext(t *testing.T) {
 
 func TestSummary(t *testing.T) {
 	for found, want := range map[string]string{
-		"The disk is full.":          "Patients cannot reach you because the disk is full.",
-		"Anteroom is not running.":   "Patients cannot reach you because Anteroom is not running.",
-		"DNS is down.":               "Patients cannot reach you because DNS is down.",
-		"Nothing answers at a port.": "Patients cannot reach you because nothing answers at a port.",
+		"The disk is full.":          "the disk is full.",
+		"Anteroom is not running.":   "Anteroom is not running.",
+		"DNS is down.":               "DNS is down.",
+		"Nothing answers at a port.": "nothing answers at a port.",
 	} {
 		r := Report{Checks: []Check{{Status: Warn, Finding: "First."}, {Status: Fail, Finding: found}, {Status: Fail, Finding: "Last."}}}
-		if r.summarize(true); r.Summary != want || r.Ready {
+		if r.summarize(true); r.Summary != "Patients cannot reach you because "+want || r.Ready {
 			t.Errorf("got %s, want %s", r.Summary, want)
+		}
+		if got := r.Line(); got != "Not ready: "+want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestLineOfAReadyNode(t *testing.T) {
+	for local, want := range map[bool]string{true: "Ready for calls on this computer", false: "Ready for calls"} {
+		r := Report{Checks: []Check{{Status: Warn, Finding: "First."}}}
+		if r.summarize(local); r.Line() != want {
+			t.Errorf("got %s, want %s", r.Line(), want)
 		}
 	}
 }
 
 // The report of a node that does not run, as programs read it.
 func TestReportAsJSON(t *testing.T) {
-	report := Run(t.Context(), Config{DataDir: filepath.Join(t.TempDir(), "d"), PublicURL: "https://call.example", Resolver: names{}})
+	at := time.Date(2026, 3, 4, 5, 6, 7, 8, time.FixedZone("", 3600))
+	report := Run(t.Context(), Config{
+		DataDir: filepath.Join(t.TempDir(), "d"), PublicURL: "https://call.example", Resolver: resolver(t, nil), Clock: func() time.Time { return at },
+	})
 	for i := range report.Checks {
 		if report.Checks[i].ID == "disk" { // differs from one computer to another
 			report.Checks[i].Finding, report.Checks[i].Todo, report.Checks[i].Status = "1 MB", "", Pass

@@ -119,12 +119,17 @@ type house struct {
 
 func newHouse(t testing.TB, until time.Time) house {
 	t.Helper()
+	return newHouseAt(t, localhost, until)
+}
+
+func newHouseAt(t testing.TB, address netip.Addr, until time.Time) house {
+	t.Helper()
 	cert, key := certstest.Pair(t, "127.0.0.1", time.Now().Add(-time.Hour), until)
 	pair, err := tls.X509KeyPair(cert, key)
 	check(t, err)
 	h := house{roots: x509.NewCertPool()}
 	h.roots.AppendCertsFromPEM(cert)
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	plain, err := net.Listen("tcp", netip.AddrPortFrom(address, 0).String())
 	check(t, err)
 	h.port = uint16(plain.Addr().(*net.TCPAddr).Port)
 	web, turn := relay.Split(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}))
@@ -137,7 +142,7 @@ func newHouse(t testing.TB, until time.Time) house {
 			c.Close()
 		}
 	}()
-	udp, err := relay.ListenUDP(t.Context(), netip.AddrPortFrom(localhost, 0))
+	udp, err := relay.ListenUDP(t.Context(), netip.AddrPortFrom(address, 0))
 	check(t, err)
 	at := udp[0].LocalAddr().(*net.UDPAddr).AddrPort()
 	tcp, err := relay.ListenTCP(t.Context(), at)
@@ -148,7 +153,7 @@ func newHouse(t testing.TB, until time.Time) house {
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }() // ends with the test
 	t.Cleanup(func() { cancel(); check(t, <-done) })
-	h.relay = &Relay{Try: r.Try, Plain: []netip.AddrPort{at}, TLS: []netip.AddrPort{netip.AddrPortFrom(localhost, h.port)}}
+	h.relay = &Relay{Try: r.Try, Plain: []netip.AddrPort{at}, TLS: []netip.AddrPort{netip.AddrPortFrom(address, h.port)}}
 	return h
 }
 

@@ -239,9 +239,12 @@ func (r *run) addresses(context.Context) finding {
 	if len(r.known()) == 0 {
 		return skip("No other node is known that would come to this one.", "")
 	}
-	found := r.Discovery.Reachability()
+	return judgeReach(r.Discovery.Reachability())
+}
+
+func judgeReach(found discovery.Reachability) finding {
 	for _, relay := range found.Relays {
-		if relay.Reserved {
+		if relay.Reserved && relay.Connected {
 			return pass("Other nodes reach this one through another, which takes calls for it.")
 		}
 	}
