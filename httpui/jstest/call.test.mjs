@@ -372,6 +372,55 @@ test('what ICE cannot recover is built anew, and proves itself anew', async () =
   assert.ok([...w.network.pcs].every((pc) => !pcs.includes(pc)));
 });
 
+test('on a weak line the picture is paused before the sound suffers, both are told, and it comes back', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  await w.advance(4_000);
+  const [pc] = guest.connections;
+  const encodings = () => Object.fromEntries(pc.transceivers.map(({ sender }) => [sender.kind, sender.encoding]));
+  const plain = encodings();
+  assert.equal(plain.video.active, true);
+
+  pc.uplink = 50_000;
+  await w.advance(2_000);
+  assert.equal(encodings().video.active, false);
+  assert.ok(encodings().audio.maxBitrate < plain.audio.maxBitrate);
+  assert.deepEqual([guest.peer('host').saving, host.peer(guest.member).saving], [true, false]);
+  assert.deepEqual([host.peer(guest.member).video, host.peer(guest.member).paused, host.peer(guest.member).muted], [false, true, false]);
+  assert.deepEqual(guest.sending.sort(), ['audio', 'video'], 'nothing is negotiated anew');
+
+  // A camera that is off is off, whatever the line is like.
+  await guest.media.camera(false);
+  await w.advance(1_000);
+  assert.deepEqual([guest.peer('host').saving, host.peer(guest.member).paused], [false, false]);
+  await guest.media.camera(true);
+  await w.advance(1_000);
+  assert.equal(encodings().video.active, true, 'who turns it on gets a chance');
+  assert.ok(encodings().video.maxBitrate < plain.video.maxBitrate);
+  await w.advance(2_000);
+  assert.equal(encodings().video.active, false);
+
+  pc.uplink = 75_000;
+  await w.advance(60_000);
+  assert.equal(encodings().video.scaleResolutionDownBy, 2, 'it carries half a picture');
+  pc.uplink = 1_000_000;
+  await w.advance(2_000);
+  assert.deepEqual(encodings(), plain);
+  assert.deepEqual([guest.peer('host').saving, host.peer(guest.member).video, host.peer(guest.member).paused], [false, true, false]);
+});
+
+test('a weak line to one is not one to the others', async () => {
+  const { w, host, guest, other } = await make(2);
+  await w.seat(guest);
+  await w.seat(other);
+  await w.advance(4_000);
+  const toGuest = host.connections.find((pc) => pc.partner.owner === guest);
+  toGuest.uplink = 50_000;
+  await w.advance(2_000);
+  assert.deepEqual([host.peer(guest.member).saving, host.peer(other.member).saving], [true, false]);
+  assert.deepEqual([guest.peer('host').video, other.peer('host').video], [false, true]);
+});
+
 test('tracks follow the devices, without another negotiation', async () => {
   const { w, host, guest } = await make();
   await w.join(guest);

@@ -44,11 +44,12 @@ test('both browsers count what came', () => {
 function metered(change, { count = 4, expectsPicture = true } = {}) {
   const meter = new Meter();
   const base = {
-    at: 0, bytes: 0, audioPackets: 0, audioLost: 0, frames: 0, videoPackets: 0, roundTrip: 0.05, lossOut: 0, uplink: 900_000, sendsVideo: true, limit: 'none',
+    at: 0, bytes: 0, audioPackets: 0, audioLost: 0, frames: 0, videoPackets: 0, roundTrip: 0.05, lossOut: 0, uplink: 900_000, sendsVideo: true, limit: 'none', soundLossOut: 0,
     truth: NO_TRUTH,
   };
-  for (let i = 0; i < 4 + count; i++) {
+  for (let i = -8; i < 4 + count; i++) {
     const s = { ...base, at: 500 * i, bytes: 10_000 * i, audioPackets: 25 * i, frames: 15 * i, videoPackets: 60 * i };
+    meter.verdict(expectsPicture);
     meter.add(i < 4 ? s : { ...s, ...change(s, i - 3) });
   }
   return { meter, ...meter.verdict(expectsPicture) };
@@ -81,6 +82,28 @@ test('a weak uplink is weak until it is clearly better', () => {
   assert.equal(metered((_, i) => ({ uplink: uplinks[i - 1] })).reason, 'bandwidth');
   assert.equal(metered((_, i) => ({ uplink: i === 1 ? 50_000 : 75_000 })).reason, null);
   assert.equal(metered(() => ({ uplink: 65_000 })).reason, null);
+});
+
+test('where a browser does not know its uplink, the sound that gets lost tells', () => {
+  const { meter } = metered(() => ({ uplink: 0, soundLossOut: 0.3 }));
+  assert.equal(meter.weak, true);
+  assert.equal(metered(() => ({ uplink: 0, soundLossOut: 0.1 })).meter.weak, false);
+  assert.equal(metered(() => ({ soundLossOut: 0.3 })).meter.weak, false, 'one that knows it goes by that');
+});
+
+test('an uplink that the browser only assumes is none that it knows', () => {
+  const room = (uplink) => { const { meter } = metered((_, i) => ({ uplink: Array.isArray(uplink) ? uplink[i - 1] : uplink })); return meter.roomFor(400_000); };
+  assert.equal(room(3_000_000), true);
+  assert.equal(room(300_000), false);
+  assert.equal(room([800_000, 610_000, 610_000, 610_000]), true, 'measured once');
+  const fresh = new Meter();
+  for (const uplink of [600_000, 605_000]) fresh.add({ ...sample(new Map()), at: uplink, uplink });
+  assert.deepEqual([fresh.roomFor(400_000), fresh.roomFor(900_000)], [null, false]);
+});
+
+test('a picture that begins again is not stuck', () => {
+  const { meter } = metered(() => ({ frames: 45 }), { expectsPicture: false });
+  assert.equal(meter.verdict(true).reason, null);
 });
 
 test('a second without a byte are silence, and coming back is not', () => {

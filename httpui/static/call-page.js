@@ -1,7 +1,7 @@
 // What both pages do around a call besides showing it: the person's intents
 // that are the same for everybody, and the news that is worth speaking.
 
-import { callName, trusted, truthLine } from './view-truth.js';
+import { callName, pausedText, trusted, truthLine } from './view-truth.js';
 
 /**
  * @typedef {import('./chime.js').Chime} Chime
@@ -127,6 +127,9 @@ export function news(before, after, { chatOpen }) {
     if (was.audio === 'muted' && is.audio === 'on') said.push('Microphone on.');
     if (was.video === 'on' && is.video !== 'on') said.push('Camera off.');
     if (was.video !== 'on' && is.video === 'on') said.push('Camera on.');
+    const paused = pausedText(after.peers);
+    if (paused && paused !== pausedText(before.peers)) said.push(paused);
+    if (was.video === 'on' && is.video === 'on' && !paused && pausedText(before.peers)) said.push('Your picture is sent again.');
     if (was.screen !== is.screen) said.push(is.screen ? 'You are sharing your screen.' : 'Screen sharing has stopped.');
   }
   return said;

@@ -5,8 +5,9 @@ import { codePoints, disturbs } from './wire.js';
 
 /**
  * @typedef {{from: string, name: string, text: string, at: number}} ChatLine from: a member id, or "self"; at: milliseconds
- * @typedef {{t: 'chat', text: string} | {t: 'media', audio: boolean, video: boolean}} Said
- *   media: what the other end sends now; repeated, so that it also shows that the line is alive
+ * @typedef {{t: 'chat', text: string} | {t: 'media', audio: boolean, video: boolean, paused: boolean}} Said
+ *   media: what the other end sends now; paused: its picture waits for a better line. Repeated, so that it also shows that
+ *   the line is alive
  */
 
 /** Code points of one line of chat. */
@@ -38,9 +39,9 @@ export function hear(text) {
     return null;
   }
   if (typeof said !== 'object' || said === null) return null;
-  const { t, text: line, audio, video } = /** @type {Record<string, unknown>} */ (said);
+  const { t, text: line, audio, video, paused } = /** @type {Record<string, unknown>} */ (said);
   if (t === 'chat' && typeof line === 'string') return { t, text: cleanChat(line) };
-  if (t === 'media' && typeof audio === 'boolean' && typeof video === 'boolean') return { t, audio, video };
+  if (t === 'media' && typeof audio === 'boolean' && typeof video === 'boolean') return { t, audio, video, paused: paused === true };
   return null;
 }
 

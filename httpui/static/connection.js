@@ -15,6 +15,7 @@ import { format, outgoing, parse } from './sdp.js';
  * @typedef {import('./candidate.js').IceCandidate} IceCandidate
  * @typedef {{audio: MediaStreamTrack | null, video: MediaStreamTrack | null, screen: boolean}} Tracks
  *   screen: video shows a screen
+ * @typedef {import('./uplink.js').Share} Share
  */
 /**
  * @typedef {object} Events
@@ -183,21 +184,23 @@ export class Connection {
   /**
    * Sends these tracks from now on. No negotiation: the transceivers are there.
    * @param {Tracks} tracks
-   * @param {number} receivers how many the uplink is divided among
+   * @param {{receivers: number, share: Share}} use receivers: how many the uplink is divided among
    */
-  async attach(tracks, receivers) {
-    const senders = this.#pc.getTransceivers().map(({ sender, receiver }) => ({ sender, track: receiver.track.kind === 'audio' ? tracks.audio : tracks.video }));
-    await Promise.all(senders.map(({ sender, track }) => sender.track !== track && sender.replaceTrack(track)));
-    for (const { sender, track } of senders) if (track) await this.#tune(sender, `${track.id} ${tracks.screen} ${receivers}`, { screen: tracks.screen, receivers });
+  async attach(tracks, { receivers, share }) {
+    for (const { sender, receiver } of this.#pc.getTransceivers()) {
+      const track = receiver.track.kind === 'audio' ? tracks.audio : tracks.video;
+      if (track) await this.#tune(sender, track, `${track.id} ${tracks.screen} ${receivers} ${share}`, { screen: tracks.screen, receivers, share });
+      if (sender.track !== track) await sender.replaceTrack(track);
+    }
   }
 
   /**
    * Setting parameters starts an encoder anew, so it is done once for each use.
-   * @param {RTCRtpSender} sender @param {string} use @param {{screen: boolean, receivers: number}} how
+   * @param {RTCRtpSender} sender @param {MediaStreamTrack} track that it is to send @param {string} use @param {{screen: boolean, receivers: number, share: Share}} how
    */
-  async #tune(sender, use, how) {
+  async #tune(sender, track, use, how) {
     if (this.#tuned.get(sender) === use) return;
-    if (await tune(sender, how)) this.#tuned.set(sender, use);
+    if (await tune(sender, track, how)) this.#tuned.set(sender, use);
   }
 
   /** @param {RTCConfiguration} config newer credentials for the relay */

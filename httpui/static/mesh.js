@@ -19,11 +19,13 @@ import { cleanChat, hear, say } from './chat.js';
  */
 /**
  * One other member of the call as it may be shown. stream is null until the
- * browser behind it is verified; video and muted are what the other end says.
+ * browser behind it is verified; video, paused and muted are what the other end
+ * says; saving: their end gets no picture of this one, so that the sound gets through.
  * reason: of stats.js, or "held", "unverified".
  * @typedef {object} PeerView
  * @property {MemberID} member @property {Role} role @property {string} name @property {string} label
- * @property {PeerState} state @property {MediaStream | null} stream @property {boolean} video @property {boolean} muted
+ * @property {PeerState} state @property {MediaStream | null} stream @property {boolean} video @property {boolean} paused @property {boolean} muted
+ * @property {boolean} saving
  * @property {Truth & {verified: boolean}} truth
  * @property {Quality} quality @property {string | null} reason
  */
@@ -53,7 +55,7 @@ export class Mesh {
   #identity;
   /** @type {RTCConfiguration} */ #config = {};
   /** @type {Map<MemberID, Peer>} */ #peers = new Map();
-  /** @type {Map<MemberID, {audio: boolean, video: boolean}>} what each says they send */ #told = new Map();
+  /** @type {Map<MemberID, {audio: boolean, video: boolean, paused: boolean}>} what each says they send */ #told = new Map();
   /** @type {Map<MemberID, number>} lines heard lately */ #heard = new Map();
   /** @type {ChatLine[]} */ #chat = [];
   #ticks = 0;
@@ -134,7 +136,9 @@ export class Mesh {
         state: peer.state,
         stream: peer.stream,
         video,
+        paused: told?.paused ?? false,
         muted: told ? !told.audio : false,
+        saving: peer.paused,
         truth: Object.freeze({ ...peer.truth, verified: peer.verified }),
         ...(peer.mode === 'held' && verdict.reason === null ? { ...verdict, reason: 'held' } : verdict),
       })];
@@ -178,6 +182,7 @@ export class Mesh {
       online,
       onChange,
       onTrouble,
+      onPaused: () => this.#sayMedia(),
       onVerified: () => this.#sayMedia(),
       onText: (text) => this.#hear(member, text),
       rtc: this.#rtc,
@@ -196,8 +201,9 @@ export class Mesh {
 
   #sayMedia() {
     const { audio, video } = this.#around.media.tracks;
-    const said = say({ t: 'media', audio: audio?.enabled === true, video: video !== null });
-    for (const peer of this.#peers.values()) peer.say(said);
+    for (const peer of this.#peers.values()) {
+      peer.say(say({ t: 'media', audio: audio?.enabled === true, video: video !== null && !peer.paused, paused: peer.paused }));
+    }
   }
 
   /** @param {MemberID} member @param {string} text */

@@ -11,7 +11,9 @@ import { Connection, SILENCE } from './connection.js';
 import { Meter, sample } from './stats.js';
 import { Recovery } from './recovery.js';
 import { constantTimeEqual } from './seal.js';
+import { roomFor } from './sending.js';
 import { parse } from './sdp.js';
+import { Uplink } from './uplink.js';
 
 /**
  * @typedef {import('./wire.js').MemberID} MemberID
@@ -32,6 +34,7 @@ import { parse } from './sdp.js';
  * @property {(type: 'description' | 'candidate', body: any) => boolean} send
  * @property {() => boolean} online whether what is sent leaves
  * @property {() => void} onChange
+ * @property {() => void} onPaused the picture for this peer is paused, or goes on
  * @property {() => void} onVerified the browser at the other end has proved itself
  * @property {() => void} onTrouble bytes stopped coming: the network may have changed
  * @property {(text: string) => void} onText from a verified peer, in mode open
@@ -55,6 +58,7 @@ export class Peer {
   /** @type {Tracks} */ #tracks = SILENCE;
   #receivers = 1;
   #meter = new Meter();
+  #uplink = new Uplink();
   #wasVerified = false;
   /** @type {Connection | null} verified, and told so */ #greeted = null;
   #silent = false; // bytes stopped, and have not come back
@@ -102,6 +106,11 @@ export class Peer {
 
   get pictures() {
     return this.#meter.pictures;
+  }
+
+  /** Whether a picture that could be sent is held back, so that the sound gets through. */
+  get paused() {
+    return this.#mode === 'open' && this.#tracks.video !== null && this.#uplink.paused;
   }
 
   /** @param {boolean} expectsPicture */
@@ -160,6 +169,8 @@ export class Peer {
 
   /** @param {Tracks} tracks to send while open @param {number} receivers how many get them */
   setTracks(tracks, receivers) {
+    // Who turns the camera on wants it to be seen.
+    if (tracks.video && tracks.video !== this.#tracks.video) this.#uplink.retry(Date.now());
     this.#tracks = tracks;
     this.#receivers = receivers;
     this.#attach();
@@ -234,11 +245,14 @@ export class Peer {
     const report = await connection.getStats().catch(() => null);
     if (!report || connection !== this.#connection || this.#closed) return;
     this.#meter.add(sample(report));
+    this.#lookAtUplink();
     if (!this.#silent && this.#meter.silent) {
       this.#silent = true;
       this.#meter.rearm();
       this.#wiring.onTrouble();
-      this.#retry();
+      // A weak line stutters, and to connect anew would be one more burden.
+      if (this.#meter.weak) this.#check();
+      else this.#retry();
     } else if (this.#silent && this.#meter.flowing) {
       this.#silent = false;
       this.#check();
@@ -403,8 +417,26 @@ export class Peer {
     const connection = this.#connection;
     connection?.attaching.add(async () => {
       if (connection !== this.#connection) return;
-      await connection.attach(this.#mode === 'open' && !this.#closed ? this.#tracks : SILENCE, this.#receivers);
+      // A picture would take the place of the proof on a weak line, and is for nobody else anyway.
+      const share = connection.verified ? this.#uplink.share : 'voice';
+      await connection.attach(this.#mode === 'open' && !this.#closed ? this.#tracks : SILENCE, { receivers: this.#receivers, share });
     }).catch(() => {});
+  }
+
+  /** Sends as much as the line carries. */
+  #lookAtUplink() {
+    if (this.#mode !== 'open' || !this.#connection?.connected) return;
+    const { share } = this.#uplink;
+    const { half, whole } = roomFor(this.#receivers);
+    this.#uplink.look(Date.now(), {
+      weak: this.#meter.weak,
+      half: this.#meter.roomFor(half) === true,
+      whole: this.#meter.roomFor(whole) !== false,
+      relayed: this.#meter.truth.path === 'relay',
+    });
+    if (this.#uplink.share === share) return;
+    this.#attach();
+    this.#wiring.onPaused();
   }
 
   #stateChanged() {
@@ -412,6 +444,7 @@ export class Peer {
       this.#wasVerified = true;
       this.#unproved = false;
       this.#greeted = this.#connection;
+      this.#attach();
       this.#wiring.onVerified();
     }
     // A first "failed" can be that of candidates which came one by one: what is needed may come next.
@@ -424,7 +457,9 @@ export class Peer {
    * @param {boolean} [broke] it was up, so there is no reason to be patient
    */
   #check(broke = false) {
-    if (this.#healthy && !this.#silent) this.#recovery.stop();
+    // Up, and about to prove itself: the connection ends by itself if that fails.
+    const proving = this.#connection?.connected && !this.#connection.verified;
+    if ((this.#healthy || proving) && !this.#silent) this.#recovery.stop();
     else if (broke && !this.#recovery.begun) this.#retry();
     else if (this.#wanted) this.#recovery.watch();
   }

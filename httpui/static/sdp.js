@@ -6,6 +6,7 @@
 
 import { MAX_CANDIDATES, MAX_SDP } from './wire.js';
 import { formatCandidate, parseCandidate, reachable } from './candidate.js';
+import { ASSUMED_UPLINK } from './sending.js';
 
 /** @typedef {import('./wire.js').Bytes} Bytes */
 /** @typedef {import('./candidate.js').IceCandidate} IceCandidate */
@@ -55,9 +56,8 @@ const CODECS = {
 };
 // In-band error correction; no DTX, since gaps tell who speaks.
 const OPUS = 'minptime=10;useinbandfec=1;usedtx=0;maxaveragebitrate=40000';
-// Where Chromium's bandwidth estimate begins, kbit/s. At its own 300 the first
-// picture of 720p is too large: it is dropped, or takes as long as connecting.
-const VIDEO_START = 'x-google-start-bitrate=1000';
+// Where Chromium's bandwidth estimate begins, kbit/s.
+const VIDEO_START = `x-google-start-bitrate=${ASSUMED_UPLINK / 1000}`;
 const FEEDBACK = new Set(['nack', 'nack pli', 'ccm fir', 'goog-remb', 'transport-cc', 'rrtr']);
 // Without the audio level: it travels in clear and tells who speaks.
 const EXTENSIONS = new Set([

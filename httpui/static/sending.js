@@ -1,14 +1,24 @@
 // How tracks are sent: which codec first, and how much of the uplink each takes.
 
+/** @typedef {import('./uplink.js').Share} Share */
+
+/** Bits per second that an uplink is taken for: enough for half a picture, and for finding out soon whether there is room for a whole one. */
+export const ASSUMED_UPLINK = 600_000;
 /** Video by the number of people it is sent to: a mesh divides the uplink. */
 const VIDEO = [
   { maxBitrate: 1_700_000, scaleResolutionDownBy: 1 }, // 720p
   { maxBitrate: 800_000, scaleResolutionDownBy: 4 / 3 }, // 540p
   { maxBitrate: 450_000, scaleResolutionDownBy: 2 }, // 360p
 ];
+/** How much of a picture's width and height is given up while a line has not shown that it has room. */
+const HALF = 2;
+/** What a line carries that hardly carries a picture. */
+const SMALL = { maxBitrate: 100_000, maxFramerate: 12, scaleResolutionDownBy: 4 }; // 180p
 /** A screen is read, so it keeps its resolution and gives up frames. */
 const SCREEN = { maxBitrate: 1_700_000, maxFramerate: 15, scaleResolutionDownBy: 1 };
-const AUDIO_BITRATE = 40_000; // bits per second
+const SMALL_SCREEN = { ...SCREEN, maxBitrate: 100_000, maxFramerate: 2 };
+/** Bits per second; where error correction is redundant audio, twice as many are sent. */
+const AUDIO_BITRATE = { all: 40_000, half: 40_000, small: 16_000, sound: 32_000, voice: 16_000 };
 
 /**
  * Orders the codecs of a transceiver that has not been negotiated: redundant
@@ -30,19 +40,35 @@ export function prefer(transceiver) {
 /** VP9 costs about twice the processor time of VP8. */
 const strong = () => (globalThis.navigator?.hardwareConcurrency ?? 0) >= 4 && !/Mobi|Android/.test(globalThis.navigator?.userAgent ?? '');
 
+/** @param {number} receivers @returns {{maxBitrate: number, scaleResolutionDownBy: number}} of a whole picture */
+const whole = (receivers) => VIDEO[Math.min(Math.max(receivers, 1), VIDEO.length) - 1] ?? SMALL;
+
+/** @param {Share} share @param {number} receivers */
+function pictureOf(share, receivers) {
+  const { maxBitrate, scaleResolutionDownBy } = whole(receivers);
+  if (share === 'all') return { maxBitrate, scaleResolutionDownBy };
+  return share === 'half' ? { maxBitrate, scaleResolutionDownBy: HALF * scaleResolutionDownBy } : SMALL;
+}
+
+/** @param {Share} share half a screen cannot be read */
+const screenOf = (share) => (share === 'all' || share === 'half' ? SCREEN : SMALL_SCREEN);
+
+/** @param {number} receivers @returns {{half: number, whole: number}} bits per second that are room enough for a picture */
+export const roomFor = (receivers) => ({ half: 1.5 * SMALL.maxBitrate, whole: whole(receivers).maxBitrate / 2 });
+
 /**
- * @param {RTCRtpSender} sender that has a track and was negotiated
- * @param {{screen: boolean, receivers: number}} use
+ * @param {RTCRtpSender} sender @param {MediaStreamTrack} track that it sends or is about to
+ * @param {{screen: boolean, receivers: number, share: Share}} use
  * @returns {Promise<boolean>} false if nothing is negotiated yet, so that it must be done again
  */
-export async function tune(sender, { screen, receivers }) {
+export async function tune(sender, track, { screen, receivers, share }) {
   const parameters = sender.getParameters();
   const [encoding] = parameters.encodings ?? [];
   if (!encoding) return false;
-  if (sender.track?.kind === 'audio') {
-    Object.assign(encoding, { maxBitrate: AUDIO_BITRATE, priority: 'high', networkPriority: 'high' });
+  if (track.kind === 'audio') {
+    Object.assign(encoding, { maxBitrate: AUDIO_BITRATE[share], priority: 'high', networkPriority: 'high' });
   } else {
-    Object.assign(encoding, { maxFramerate: 30 }, screen ? SCREEN : VIDEO[Math.min(Math.max(receivers, 1), VIDEO.length) - 1]);
+    Object.assign(encoding, { maxFramerate: 30, active: share !== 'sound' && share !== 'voice' }, (screen ? screenOf : pictureOf)(share, receivers));
     parameters.degradationPreference = screen ? 'maintain-resolution' : 'maintain-framerate';
   }
   try {

@@ -1,6 +1,8 @@
 // What getStats says, made into what a person is told: which way the call
 // takes, how it is sealed, and how good it is, with the reason.
 
+import { ASSUMED_UPLINK } from './sending.js';
+
 /**
  * @typedef {object} Truth only what the browser reports now
  * @property {'direct' | 'relay' | null} path
@@ -18,7 +20,8 @@
  * @property {number} bytes received, of any kind
  * @property {number} audioPackets received @property {number} audioLost
  * @property {number} frames decoded @property {number} videoPackets received
- * @property {number} roundTrip seconds @property {number} lossOut 0 to 1, as the other end last reported
+ * @property {number} roundTrip seconds @property {number} lossOut 0 to 1, as the other end last reported; soundLossOut: of sound alone
+ * @property {number} soundLossOut
  * @property {number} uplink bits per second that the browser thinks it can send, 0 where unknown
  * @property {boolean} sendsVideo @property {string} limit what the encoder is limited by
  * @property {Truth} truth
@@ -30,7 +33,10 @@ const LOSS_POOR = 0.05;
 const ROUND_TRIP_POOR = 0.4; // seconds
 const UPLINK_POOR = 60_000; // bits per second
 const UPLINK_GOOD = 70_000; // above which it is good again
+const CORRECTION = 0.15; // by which an assumed uplink changes once it is measured
+const SOUND_POOR = 0.2; // of what is said gets lost: where a browser does not know its uplink, that tells
 const FRAMES_POOR = 5; // per second, of a picture that is being sent
+const FIRST_FRAME_MS = 3_000; // that a picture may take to begin, or to begin again
 /** Without one byte for this long a connection is lost until the contrary is shown. */
 export const SILENT_MS = 800;
 /** A page that has not looked for this long was asleep, and knows nothing of the time between. */
@@ -71,7 +77,8 @@ export function sample(report) {
     frames: sum(videoIn, 'framesDecoded'),
     videoPackets: sum(videoIn, 'packetsReceived'),
     roundTrip: pair?.currentRoundTripTime ?? 0,
-    lossOut: Math.max(0, ...all('remote-inbound-rtp').map((s) => s.fractionLost ?? 0)),
+    lossOut: lossOf(all('remote-inbound-rtp')),
+    soundLossOut: lossOf(all('remote-inbound-rtp').filter((s) => s.kind === 'audio')),
     uplink: pair?.availableOutgoingBitrate ?? 0,
     sendsVideo: videoOut.some((s) => s.active !== false && s.framesSent > 0),
     limit: videoOut.find((s) => s.qualityLimitationReason)?.qualityLimitationReason ?? 'none',
@@ -84,6 +91,9 @@ export function sample(report) {
     },
   };
 }
+
+/** @param {any[]} reports @returns {number} the worst of them */
+const lossOf = (reports) => Math.max(0, ...reports.map((s) => s.fractionLost ?? 0));
 
 /** @param {any} pair @param {Report} report @returns {'direct' | 'relay' | null} */
 function pathOf(pair, report) {
@@ -106,6 +116,8 @@ export class Meter {
   #flowing = 0; // samples in a row with bytes
   #silentSince = 0;
   #weak = false;
+  #expectedSince = NaN;
+  #measured = false; // the uplink is no longer the one that was assumed
 
   /** @returns {Truth} */
   get truth() {
@@ -121,6 +133,22 @@ export class Meter {
   /** Whether bytes came with the newest sample, and since rearm. */
   get flowing() {
     return this.#flowing > 0 && this.#silentSince === 0;
+  }
+
+  /** Whether this end can send too little for sound and picture, until it clearly can again. */
+  get weak() {
+    return this.#weak;
+  }
+
+  /**
+   * @param {number} bits per second
+   * @returns {boolean | null} whether this end can send so much; null as long as the browser only assumes it, and
+   *   where it does not know
+   */
+  roomFor(bits) {
+    const uplink = this.#samples.at(-1)?.uplink ?? 0;
+    if (uplink > 0 && uplink < bits) return false;
+    return this.#measured ? true : null;
   }
 
   /** Whether pictures came in lately. */
@@ -142,7 +170,8 @@ export class Meter {
     }
     // A page that was asleep has not listened, so what it missed says nothing.
     if (now.at - before.at > ASLEEP_MS) this.#silentSince = 0;
-    this.#weak = now.sendsVideo && now.uplink > 0 && now.uplink < (this.#weak ? UPLINK_GOOD : UPLINK_POOR);
+    if (now.uplink > 0 && Math.abs(now.uplink / ASSUMED_UPLINK - 1) > CORRECTION) this.#measured = true;
+    this.#weak = now.uplink > 0 ? now.uplink < (this.#weak ? UPLINK_GOOD : UPLINK_POOR) : now.soundLossOut > SOUND_POOR;
   }
 
   /** Silence has been acted upon: only a new flow can fall silent again. */
@@ -164,13 +193,16 @@ export class Meter {
     const lost = to.audioLost - from.audioLost;
     const packets = to.audioPackets - from.audioPackets + lost;
     const seconds = (to.at - from.at) / 1000;
+    if (!expectsPicture) this.#expectedSince = NaN;
+    else if (Number.isNaN(this.#expectedSince)) this.#expectedSince = to.at;
+    const begun = to.at - this.#expectedSince > FIRST_FRAME_MS;
     const [reason] = [
       ...poor(packets >= MIN_PACKETS && lost / packets > LOSS_POOR, 'loss-in'),
       ...poor(to.lossOut > LOSS_POOR, 'loss-out'),
       ...poor(to.roundTrip > ROUND_TRIP_POOR, 'delay'),
-      ...poor(this.#weak, 'bandwidth'),
+      ...poor(this.#weak && to.sendsVideo, 'bandwidth'),
       ...poor(to.limit === 'cpu', 'cpu'),
-      ...poor(expectsPicture && from.frames > 0 && (to.frames - from.frames) / seconds < FRAMES_POOR, 'frozen'),
+      ...poor(begun && from.frames > 0 && (to.frames - from.frames) / seconds < FRAMES_POOR, 'frozen'),
     ];
     return reason ? { quality: 'poor', reason } : { quality: 'good', reason: null };
   }

@@ -9,7 +9,7 @@ import { controls } from './view-controls.js';
 import { chatPanel, detailsPanel, peoplePanel } from './view-panels.js';
 import { banner } from './view-shell.js';
 import { selfView, tiles } from './view-tiles.js';
-import { trusted, truthLine } from './view-truth.js';
+import { pausedText, trusted, truthLine } from './view-truth.js';
 import { waitingRoom } from './view-waiting.js';
 
 /**
@@ -108,7 +108,8 @@ function sidePanel({ ui, chat, peers, media, online, relayOnly, host }, act, hos
 }
 
 /** @param {CallState} call @param {CallIntents} act */
-function notices({ online, now, ends, ui, alarm, media }, act) {
+function notices({ online, now, ends, ui, alarm, media, peers }, act) {
+  const paused = pausedText(peers);
   const device = media.error === ui.deviceNoted ? '' : deviceText(media.error);
   const left = ends - now;
   const late = ends > 0 && left < timeNotice && !ui.timeNoted;
@@ -126,6 +127,7 @@ function notices({ online, now, ends, ui, alarm, media }, act) {
       ${online
         ? nothing
         : banner({ tone: 'warn', icon: 'wifi', title: 'Reconnecting to the practice…', text: 'Sound and picture go on meanwhile.' })}
+      ${paused ? banner({ tone: 'warn', icon: 'signal', text: paused }) : nothing}
       ${device
         ? banner({
             tone: 'warn',

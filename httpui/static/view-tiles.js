@@ -66,11 +66,12 @@ async function play(video, blocked) {
 }
 
 /** @param {PeerView} peer @param {string} name */
-function stateLine({ state, stream, video, reason }, name) {
+function stateLine({ state, stream, video, paused, reason }, name) {
   if (reason === 'held') return html`<p class="tile-state" role="status">On hold: nobody sees or hears them</p>`;
   if (state === 'connecting' || (state === 'verified' && !stream)) return html`<p class="tile-state" role="status">Connecting to ${name}…</p>`;
   if (state === 'reconnecting') return html`<p class="tile-state tile-state-warn" role="status">Reconnecting to ${name}… They may not hear you.</p>`;
   if (state === 'failed') return html`<p class="tile-state tile-state-bad" role="alert">${reasonText(reason) || `The connection to ${name} failed.`}</p>`;
+  if (paused) return html`<p class="tile-state tile-state-warn">Picture paused: a weak line carries only sound</p>`;
   return video ? nothing : html`<p class="tile-state">Camera is off</p>`;
 }
 

@@ -36,6 +36,17 @@ export function truthLine(peers) {
 /** @param {PeerView[]} peers whether the line above may be shown as good */
 export const trusted = (peers) => peers.length > 0 && peers.every(({ truth }) => truth.verified && truth.dtls !== '');
 
+/**
+ * @param {PeerView[]} peers
+ * @returns {string} why somebody gets no picture of this person, "" if everybody does
+ */
+export function pausedText(peers) {
+  const without = peers.filter(({ saving }) => saving);
+  if (without.length === 0) return '';
+  const which = without.length < peers.length ? ` to ${list(without.map(callName))}` : '';
+  return `The line${which} is weak, so only your sound is sent for now. Your picture comes back by itself.`;
+}
+
 /** @param {PeerView} peer */
 export const connectionFacts = (peer) => html`
   <h3><bdi>${callName(peer)}</bdi></h3>

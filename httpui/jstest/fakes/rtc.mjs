@@ -139,11 +139,13 @@ class FakeSender {
     must(!track || track.kind === this.kind, 'TypeError', 'another kind');
     this.track = track;
   }
+  encoding = {};
   getParameters() {
-    return { encodings: [{}], transactionId: '1' };
+    return { encodings: [{ ...this.encoding }], transactionId: '1' };
   }
   async setParameters(parameters) {
     must(parameters.transactionId === '1' && parameters.encodings.length === 1, 'InvalidModificationError', 'not the parameters');
+    [this.encoding] = parameters.encodings;
   }
 }
 
@@ -176,6 +178,7 @@ class FakePeerConnection extends EventTarget {
   id = String(BigInt(`0x${randomBytes(7).toString('hex')}`));
   version = 0;
   bytes = 0;
+  uplink = 1_000_000; // bits per second
 
   constructor(config, network, owner) {
     super();
@@ -293,7 +296,7 @@ class FakePeerConnection extends EventTarget {
     const at = { timestamp: Date.now() };
     return new Map(Object.entries({
       T: { id: 'T', type: 'transport', ...at, selectedCandidatePairId: 'P', tlsVersion: 'FEFC', dtlsCipher: 'X', srtpCipher: 'Y' },
-      P: { id: 'P', type: 'candidate-pair', ...at, bytesReceived: this.bytes, localCandidateId: 'L', remoteCandidateId: 'R' },
+      P: { id: 'P', type: 'candidate-pair', ...at, bytesReceived: this.bytes, availableOutgoingBitrate: this.uplink, localCandidateId: 'L', remoteCandidateId: 'R' },
       L: { id: 'L', type: 'local-candidate', candidateType: 'host' },
       R: { id: 'R', type: 'remote-candidate', candidateType: 'host' },
     }));

@@ -191,6 +191,8 @@ export class World {
     if (!page.isHost) assert.equal(page.view.phase, 'call', 'a guest sends outside the call');
     const other = pc.remoteSession && this.#ownerOf(pc.remoteSession.fingerprint);
     if (!other || other === page) return;
+    const picture = pc.transceivers.find(({ sender }) => sender.track?.kind === 'video')?.sender.encoding.active;
+    if (pc.connectionState === 'connected' && picture) assert.equal(page.peer(other.member)?.truth.verified, true, 'a picture for somebody who has not proved themselves');
     const guest = page.isHost ? other : page;
     const seat = this.home.seats.get(guest.member);
     if (page.isHost) assert.ok(this.pressed.has(guest.member) || seat?.state === 'admitted', 'a track for somebody who was not let in');

@@ -1,0 +1,82 @@
+// What a connection is given to carry: half a picture first, the whole one when
+// there is room; on a weak line the picture goes before the sound suffers, and
+// comes back step by step.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Uplink } from '../static/uplink.js';
+
+const tick = 400;
+const start = 1_000_000;
+const lines = {
+  good: { weak: false, half: true, whole: true, relayed: false },
+  narrow: { weak: false, half: false, whole: false, relayed: false },
+  weak: { weak: true, half: false, whole: false, relayed: false },
+  relayed: { weak: false, half: true, whole: true, relayed: true },
+  unknown: { weak: false, half: false, whole: true, relayed: false },
+};
+
+/** What is sent over a line that is so for some seconds, then so, …: "seconds share" whenever it changes. */
+function through(steps, uplink = new Uplink()) {
+  const changes = [];
+  let at = start;
+  let end = at;
+  for (const [seconds, line] of steps) {
+    for (end += seconds * 1000; at < end; at += tick) {
+      const before = uplink.share;
+      uplink.look(at, lines[line]);
+      if (uplink.share !== before) changes.push(`${((at - start) / 1000).toFixed(0)} ${uplink.share}`);
+    }
+  }
+  return changes;
+}
+
+test('a line with room gets the whole picture soon, and keeps it', () => {
+  assert.equal(new Uplink().share, 'half');
+  assert.deepEqual(through([[600, 'good']]), ['1 all']);
+  assert.deepEqual(through([[60, 'narrow']]), []);
+  assert.deepEqual(through([[10, 'narrow'], [10, 'good'], [60, 'narrow']]), ['10 all'], 'what is whole stays whole: the browser does the rest');
+});
+
+test('through a relay it begins small: over TCP a picture that is too large would hold up the sound for long', () => {
+  assert.deepEqual(through([[60, 'relayed']]), ['0 small', '2 half', '3 all']);
+});
+
+test('a browser that does not know its uplink is trusted, but less after a pause', () => {
+  assert.deepEqual(through([[60, 'unknown']]), ['1 all']);
+  assert.deepEqual(through([[4, 'weak'], [60, 'unknown']]), ['1 voice', '6 sound', '10 small', '18 half', '19 all']);
+});
+
+test('a moment of weakness is none, a second is', () => {
+  assert.deepEqual(through([[4, 'good'], [0.8, 'weak'], [10, 'good']]), ['1 all']);
+  assert.deepEqual(through([[4, 'good'], [2, 'weak']]), ['1 all', '5 voice']);
+});
+
+test('a line that is good again carries better sound, a small picture, half of it, and then all', () => {
+  assert.deepEqual(through([[4, 'weak'], [60, 'good']]), ['1 voice', '6 sound', '10 small', '12 half', '13 all']);
+  assert.deepEqual(through([[4, 'weak'], [60, 'narrow']]), ['1 voice', '6 sound', '10 small', '18 half']);
+});
+
+test('the picture is not tried while sound alone is too much, and ever more seldom', () => {
+  const changes = through([[300, 'weak']]);
+  assert.ok(changes.every((c) => /voice|sound/.test(c)), changes);
+  const tries = changes.filter((c) => / sound/.test(c)).map(parseFloat);
+  const waits = tries.slice(1).map((t, i) => t - tries[i]);
+  assert.deepEqual(waits.map(Math.round), [14, 24, 44, 64, 64, 64]); // 4 s of trying, and 10, 20, 40, 60 s
+});
+
+test('a picture that came back in vain waits longer, one that stayed does not', () => {
+  assert.deepEqual(through([[4, 'weak'], [8, 'good'], [20, 'weak']]), ['1 voice', '6 sound', '10 small', '13 voice', '23 sound', '27 voice']);
+  assert.deepEqual(through([[4, 'weak'], [8, 'good'], [4, 'weak'], [40, 'good'], [2, 'weak'], [7, 'good']]).slice(3), [
+    '13 voice', '23 sound', '27 small', '29 half', '30 all', '57 voice', '62 sound']);
+});
+
+test('who turns the camera on is seen at once, if only small', () => {
+  const uplink = new Uplink();
+  through([[4, 'weak']], uplink);
+  assert.equal(uplink.paused, true);
+  uplink.retry(start + 4_000);
+  assert.deepEqual([uplink.share, uplink.paused], ['small', false]);
+  const good = new Uplink();
+  good.retry(start);
+  assert.equal(good.share, 'half');
+});
