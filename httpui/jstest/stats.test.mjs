@@ -22,6 +22,8 @@ test('a relay on either side is a relay, and ours has a name', () => {
   assert.deepEqual([sample(local).truth.path, sample(local).truth.relay], ['relay', 'relay.example']);
   const v6 = changed(fixtures.chromium, 'local-candidate', { candidateType: 'relay', url: 'turn:[2001:db8::1]:3478' });
   assert.equal(sample(v6).truth.relay, '[2001:db8::1]');
+  const silent = changed(fixtures.firefox, 'local-candidate', { candidateType: 'relay' });
+  assert.equal(sample(silent).truth.relay, '', 'Firefox does not say which');
   const remote = changed(fixtures.firefox, 'remote-candidate', { candidateType: 'relay' });
   assert.deepEqual([sample(remote).truth.path, sample(remote).truth.relay], ['relay', null]);
 });

@@ -8,7 +8,7 @@
 // Open: both are in the call.
 
 import { Connection, SILENCE } from './connection.js';
-import { Meter, sample } from './stats.js';
+import { Meter, relayHost, sample } from './stats.js';
 import { Recovery } from './recovery.js';
 import { constantTimeEqual } from './seal.js';
 import { roomFor } from './sending.js';
@@ -45,6 +45,12 @@ import { Uplink } from './uplink.js';
 const GENTLE = 2;
 /** An offer that the other end had no answer for in this time did not get there. */
 const LOST_MS = 1_000;
+
+/** @param {RTCConfiguration} config @returns {string | null} the host of its relay, null if there are several */
+function onlyRelay({ iceServers = [] }) {
+  const hosts = new Set(iceServers.flatMap(({ urls }) => urls).map(relayHost).filter((host) => host !== ''));
+  return hosts.size === 1 ? ([...hosts][0] ?? null) : null;
+}
 
 export class Peer {
   #wiring;
@@ -101,7 +107,8 @@ export class Peer {
 
   /** @returns {Truth} */
   get truth() {
-    return this.#meter.truth;
+    const truth = this.#meter.truth;
+    return truth.relay === '' ? { ...truth, relay: onlyRelay(this.#wiring.config()) } : truth;
   }
 
   get pictures() {

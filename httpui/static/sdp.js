@@ -59,20 +59,13 @@ const OPUS = 'minptime=10;useinbandfec=1;usedtx=0;maxaveragebitrate=40000';
 // Where Chromium's bandwidth estimate begins, kbit/s.
 const VIDEO_START = `x-google-start-bitrate=${ASSUMED_UPLINK / 1000}`;
 const FEEDBACK = new Set(['nack', 'nack pli', 'ccm fir', 'goog-remb', 'transport-cc', 'rrtr']);
-// Without the audio level: it travels in clear and tells who speaks.
+// Those that a call of one picture a person needs. Without the audio level: it
+// travels in clear and tells who speaks.
 const EXTENSIONS = new Set([
   'urn:ietf:params:rtp-hdrext:sdes:mid',
-  'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id',
-  'urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id',
-  'urn:ietf:params:rtp-hdrext:toffset',
   'urn:3gpp:video-orientation',
   'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
   'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
-  'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay',
-  'http://www.webrtc.org/experiments/rtp-hdrext/video-content-type',
-  'http://www.webrtc.org/experiments/rtp-hdrext/video-timing',
-  'http://www.webrtc.org/experiments/rtp-hdrext/color-space',
-  'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension',
 ]);
 const FORBIDDEN = /^a=(crypto|identity|key-mgmt|zrtp-hash)\b/i;
 const MAX_LINES = 600;

@@ -21,13 +21,23 @@ const SMALL_SCREEN = { ...SCREEN, maxBitrate: 100_000, maxFramerate: 2 };
 const AUDIO_BITRATE = { all: 40_000, half: 40_000, small: 16_000, sound: 32_000, voice: 16_000 };
 
 /**
- * Orders the codecs of a transceiver that has not been negotiated: redundant
- * audio first where there is any, and VP9 where the machine can afford it.
+ * The codecs that are offered, as browsers name them. There are browsers that
+ * have fifty, and every one makes descriptions longer; on a slow line each of
+ * those takes seconds.
+ */
+const CODECS = /^(audio\/(opus|red)|video\/(vp8|rtx|red|ulpfec))$|^video\/vp9 (profile-id=0)?$|^video\/h264 (?=.*packetization-mode=1)(?=.*profile-level-id=42e0)/;
+
+/** @param {RTCRtpCodec} codec */
+const offered = ({ mimeType, sdpFmtpLine = '' }) => CODECS.test(mimeType.toLowerCase()) || CODECS.test(`${mimeType.toLowerCase()} ${sdpFmtpLine}`);
+
+/**
+ * Chooses and orders the codecs of a transceiver that has not been negotiated:
+ * redundant audio first where there is any, and VP9 where the machine can afford it.
  * @param {RTCRtpTransceiver} transceiver
  */
 export function prefer(transceiver) {
   const kind = transceiver.receiver.track.kind;
-  const codecs = globalThis.RTCRtpReceiver?.getCapabilities?.(kind)?.codecs ?? [];
+  const codecs = globalThis.RTCRtpReceiver?.getCapabilities?.(kind)?.codecs.filter(offered) ?? [];
   const first = kind === 'audio' ? 'audio/red' : strong() ? 'video/vp9' : 'video/vp8';
   const order = [...codecs.filter((c) => c.mimeType.toLowerCase() === first), ...codecs.filter((c) => c.mimeType.toLowerCase() !== first)];
   try {

@@ -9,7 +9,7 @@ import { ASSUMED_UPLINK } from './sending.js';
  * @property {string} dtls "DTLS 1.3", or "" before there is a connection
  * @property {string} cipher of sound and picture, as the browser names it
  * @property {string} dtlsCipher
- * @property {string | null} relay host of the relay on this side
+ * @property {string | null} relay host of the relay on this side; "" if the browser does not tell it
  */
 /** @typedef {'good' | 'poor' | 'lost'} Quality */
 /** @typedef {'silent' | 'loss-in' | 'loss-out' | 'delay' | 'bandwidth' | 'cpu' | 'frozen'} Reason */
@@ -102,10 +102,13 @@ function pathOf(pair, report) {
   return ends.some((c) => c.candidateType === 'relay') ? 'relay' : 'direct';
 }
 
+/** @param {string} url of an ICE server @returns {string} its host, "" if it is no relay */
+export const relayHost = (url) => /^turns?:(\[[^\]]+\]|[^:?]+)/.exec(url)?.[1] ?? '';
+
 /** @param {any} local @returns {string | null} */
 function relayOf(local) {
   if (local?.candidateType !== 'relay') return null;
-  return /^turns?:(\[[^\]]+\]|[^:?]+)/.exec(local.url ?? '')?.[1] ?? null;
+  return relayHost(local.url ?? '');
 }
 
 /**
