@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -34,6 +35,7 @@ func (p *problems) front(c Config) {
 	f := c.Front
 	p.list("front.pass_to", f.PassTo, maxPeers)
 	names := make(map[string]bool)
+	own, _ := url.Parse(c.HTTP.PublicURL) // what is no URL is told elsewhere
 	for i, text := range f.PassTo {
 		key := fmt.Sprintf("front.pass_to[%d]", i)
 		name, id, _ := strings.Cut(text, " ")
@@ -43,7 +45,7 @@ func (p *problems) front(c Config) {
 			p.add(key, "must be a name in lower case, a space, and the peer id of the node that has its certificate")
 		case names[name]:
 			p.add(key, "%s goes to one node only: remove one of them", name)
-		case c.HTTP.PublicURL == "https://"+name:
+		case own != nil && own.Hostname() == name:
 			p.add(key, "this is the name of this node's own page, in http.public_url: pass another one on")
 		}
 		names[name] = true

@@ -111,6 +111,7 @@ func TestUnsafeConfigurations(t *testing.T) {
 		{`front: {pass_to: ["A.example ` + id.String() + `"]}`, `front.pass_to[0]: must be a name in lower case`},
 		{`front: {pass_to: ["a.example ` + id.String() + `"]}`, `front.pass_to: no TLS comes in here to be passed on: set http.tls.mode to files or acme`},
 		{`{front: {pass_to: ["a.example ` + id.String() + `"]}, http: {public_url: "https://a.example", tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}}`, `front.pass_to[0]: this is the name of this node's own page, in http.public_url: pass another one on`},
+		{`{front: {pass_to: ["a.example ` + id.String() + `"]}, http: {public_url: "https://a.example:8443", tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}}`, `front.pass_to[0]: this is the name of this node's own page, in http.public_url: pass another one on`},
 		{`{front: {pass_to: ["b.example ` + id.String() + `"]}, http: {public_url: "https://a.example", tls: {mode: files, cert_file: /c.pem, key_file: /k.pem}}}`, `front.pass_to: the other node must be able to connect to this one: write discovery.server: true`},
 		{`front: {pass_from: ["` + card + `"]}`, `front.pass_from: what is passed on ends at a certificate of this node: set http.tls.mode to files or acme`},
 		{`front: {addresses: true}`, `front.addresses: has no effect without front.pass_from: write false`},
