@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // Config says who this node is and whom it may talk to. The zero value with an
@@ -60,8 +62,9 @@ type Config struct {
 	// what it asks; both are opaque, but a peer ID is the same in every network.
 	LAN bool
 
-	// PortMapping asks the router on the local network, by UPnP, NAT-PMP or
-	// PCP, to forward the listeners' ports, from New on.
+	// PortMapping asks the router on the local network, by UPnP, to forward the
+	// listeners' ports, from New on. libp2p would ask by NAT-PMP, too, but it
+	// does not find out whom (go-netroute v0.4.0 has no route to nowhere).
 	PortMapping bool
 
 	// Blocked are never dialled nor let in.
@@ -105,7 +108,8 @@ type Discovery struct {
 	finds        *limiter
 	puts         *limiter
 	lan          bool
-	service      *relay.Relay // nil: for nobody
+	interfaces   func() ([]ma.Multiaddr, error) // of this computer
+	service      *relay.Relay                   // nil: for nobody
 	nat          *autonatv2.AutoNAT
 	events       event.Subscription
 	life         context.Context // handlers': ends with Close
@@ -123,6 +127,7 @@ type Discovery struct {
 	finder   func(question [32]byte) bool
 	berths   []*berth         // the slice never changes
 	probes   map[string]probe // by address
+	outlook  outlook
 }
 
 // New makes a node and binds its listeners; every one of them, or it fails.
@@ -170,6 +175,11 @@ func New(cfg Config) (*Discovery, error) {
 		done:         make(chan struct{}),
 		company:      make(chan struct{}, 1),
 		watchers:     make(map[chan struct{}]bool),
+		interfaces:   manet.InterfaceMultiaddrs,
+		outlook:      outlook{gone: make(map[netip.Addr]time.Time)},
+	}
+	if env := cfg.environment; env != nil {
+		d.interfaces = env.interfaces
 	}
 	guests := setOf(cfg.RelayFor)
 	partners := setOf(slices.Concat(idsOf(cfg.Relays), cfg.RelayFor))
@@ -267,7 +277,7 @@ func (d *Discovery) Addrs() []ma.Multiaddr { // libp2p does not keep their order
 
 // advertise makes what libp2p tells others of this node's addresses.
 func (d *Discovery) advertise(own []ma.Multiaddr) []ma.Multiaddr {
-	return pickAddrs(slices.Concat(d.announce, own, d.circuits()), d.allowPrivate, 4*maxAddrs)
+	return pickAddrs(slices.Concat(d.announce, d.renew(own), d.circuits()), d.allowPrivate, 4*maxAddrs)
 }
 
 // Stats are for an operator: whom the node is in touch with.
@@ -309,8 +319,11 @@ func (d *Discovery) Run(ctx context.Context) error {
 	for _, b := range d.berths {
 		wg.Go(func() { d.keepBerth(ctx, b) })
 	}
-	if d.lan {
-		wg.Go(func() { d.keepLAN(ctx) })
+	if d.interfaces != nil {
+		wg.Go(func() { d.keepRoaming(ctx) })
+		if d.lan {
+			wg.Go(func() { d.keepLAN(ctx) })
+		}
 	}
 	d.watch(ctx)
 	wg.Wait()

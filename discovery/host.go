@@ -30,6 +30,8 @@ type environment struct {
 	limits  network.ResourceManager
 	options []libp2p.Option
 	circuit relay.RelayLimit // of those that this node relays; zero: circuitLimit
+
+	interfaces func() ([]ma.Multiaddr, error) // nil: they never change
 }
 
 func realEnvironment(cfg Config) (*environment, error) {

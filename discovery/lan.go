@@ -6,9 +6,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 const (
@@ -71,14 +74,16 @@ func (d *Discovery) keepLAN(ctx context.Context) {
 	var announced []ma.Multiaddr
 	stop := func() {}
 	defer func() { stop() }()
+	changed, stopWatching := d.AddressesChanged()
+	defer stopWatching()
 	tick := time.NewTicker(lookAround)
 	defer tick.Stop()
 	for {
-		own, err := d.host.Network().InterfaceListenAddresses()
+		own, err := d.lanAddrs()
 		if err == nil && !slices.EqualFunc(own, announced, ma.Multiaddr.Equal) {
 			stop()
 			stop, announced = func() {}, own
-			service := mdns.NewMdnsService(d.host, lanService, found(d.found))
+			service := mdns.NewMdnsService(onLAN{d.host, own}, lanService, found(d.found))
 			if err = service.Start(); err == nil {
 				stop = func() { _ = service.Close() }
 			}
@@ -89,10 +94,38 @@ func (d *Discovery) keepLAN(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-changed:
 		case <-tick.C:
 		}
 	}
 }
+
+// lanAddrs are where this node listens now, in the same order each time.
+func (d *Discovery) lanAddrs() ([]ma.Multiaddr, error) {
+	own, err := d.interfaces()
+	if err != nil {
+		return nil, err
+	}
+	addrs := d.listening(slices.DeleteFunc(own, manet.IsIP6LinkLocal))
+	slices.SortFunc(addrs, ma.Multiaddr.Compare)
+	return addrs, nil
+}
+
+// onLAN is a host as mDNS may see it: libp2p would announce addresses that were
+// its own a minute ago.
+type onLAN struct {
+	host.Host
+	own []ma.Multiaddr
+}
+
+func (h onLAN) Network() network.Network { return onLANNetwork{h.Host.Network(), h.own} }
+
+type onLANNetwork struct {
+	network.Network
+	own []ma.Multiaddr
+}
+
+func (n onLANNetwork) InterfaceListenAddresses() ([]ma.Multiaddr, error) { return n.own, nil }
 
 type found func(peer.AddrInfo)
 

@@ -303,7 +303,7 @@ func (d *Discovery) keepPulse(ctx context.Context) {
 				}
 				busy[p] = true
 				pings.Go(func() { // ends by pulseTime
-					d.feelPulse(ctx, p)
+					d.feelPulse(ctx, p, pulseTime)
 					select {
 					case ended <- p:
 					case <-ctx.Done():
@@ -336,10 +336,10 @@ func (d *Discovery) lifelines(far bool) map[peer.ID]bool {
 	return lines
 }
 
-// feelPulse closes the connections to p if it does not answer. Whoever refuses
-// is alive.
-func (d *Discovery) feelPulse(ctx context.Context, p peer.ID) {
-	pinging, cancel := context.WithTimeout(network.WithNoDial(ctx, "pulse"), pulseTime)
+// feelPulse closes the connections to p if it does not answer by limit. Whoever
+// refuses is alive.
+func (d *Discovery) feelPulse(ctx context.Context, p peer.ID, limit time.Duration) {
+	pinging, cancel := context.WithTimeout(network.WithNoDial(ctx, "pulse"), limit)
 	defer cancel()
 	<-ping.Ping(pinging, d.host, p)
 	if ctx.Err() == nil && errors.Is(pinging.Err(), context.DeadlineExceeded) {

@@ -1,0 +1,156 @@
+package discovery
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+const (
+	// roamEvery is how often this computer's own addresses are looked at.
+	// libp2p does so once a minute, for which a laptop that has changed
+	// networks would publish where it was.
+	roamEvery = time.Second
+
+	// staleFor is for how long libp2p may go on naming an address that is gone.
+	staleFor = 70 * time.Second
+
+	// roamPulse bounds the wait for the other end of a connection that may have
+	// survived a change of addresses.
+	roamPulse = 2 * time.Second
+)
+
+// An outlook is what this node knows of its computer's own addresses, more
+// recently than libp2p does.
+type outlook struct {
+	own  []ma.Multiaddr           // of the interfaces, without ports
+	gone map[netip.Addr]time.Time // since when; for staleFor
+}
+
+// keepRoaming follows the addresses of the computer's interfaces until ctx
+// ends. When they change it tells those who watch, and lets go of connections
+// that hang on an address which is gone: neither end would notice for long.
+func (d *Discovery) keepRoaming(ctx context.Context) {
+	var pulses sync.WaitGroup
+	defer pulses.Wait()
+	tick := time.NewTicker(roamEvery)
+	defer tick.Stop()
+	for first := true; ; first = false {
+		if own, err := d.interfaces(); err == nil {
+			if changed, gone := d.lookOut(own, time.Now()); changed && !first {
+				d.log.Info("own addresses changed")
+				d.letGo(ctx, gone, &pulses)
+				d.book.hurry()
+				d.tellWatchers()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// lookOut notes the computer's addresses, and reports whether they are others
+// than before and which of those are gone.
+func (d *Discovery) lookOut(own []ma.Multiaddr, now time.Time) (changed bool, gone map[netip.Addr]bool) {
+	own = slices.DeleteFunc(own, manet.IsIP6LinkLocal)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	v := &d.outlook
+	for a, since := range v.gone {
+		if now.Sub(since) > staleFor {
+			delete(v.gone, a)
+		}
+	}
+	slices.SortFunc(own, ma.Multiaddr.Compare)
+	if slices.EqualFunc(own, v.own, ma.Multiaddr.Equal) {
+		return false, nil
+	}
+	gone = make(map[netip.Addr]bool)
+	for _, a := range v.own {
+		gone[ipOf(a)] = true
+	}
+	for _, a := range own {
+		delete(gone, ipOf(a))
+		delete(v.gone, ipOf(a))
+	}
+	for a := range gone {
+		v.gone[a] = now
+	}
+	v.own = own
+	return true, gone
+}
+
+// renew returns addresses of this node as libp2p knows them, without those
+// that are gone and with those that are new.
+func (d *Discovery) renew(addrs []ma.Multiaddr) []ma.Multiaddr {
+	d.mu.Lock()
+	own := d.outlook.own
+	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a ma.Multiaddr) bool {
+		_, gone := d.outlook.gone[ipOf(a)]
+		return gone
+	})
+	d.mu.Unlock()
+	return append(addrs, d.listening(own)...)
+}
+
+// listening returns where this node listens if its computer has these
+// addresses, and nothing if it has none.
+func (d *Discovery) listening(own []ma.Multiaddr) []ma.Multiaddr {
+	if len(own) == 0 {
+		return nil
+	}
+	addrs, err := manet.ResolveUnspecifiedAddresses(withoutCircuits(d.host.Network().ListenAddresses()), own)
+	if err != nil {
+		return nil // it does not listen
+	}
+	return addrs
+}
+
+// letGo closes connections from addresses that are gone. Others over QUIC may
+// go on from a new one: their pulses are felt, by goroutines that pulses counts
+// and that end by roamPulse.
+func (d *Discovery) letGo(ctx context.Context, gone map[netip.Addr]bool, pulses *sync.WaitGroup) {
+	if len(gone) == 0 {
+		return
+	}
+	for _, c := range d.host.Network().Conns() {
+		local := ipOf(c.LocalMultiaddr())
+		switch {
+		case isCircuit(c.RemoteMultiaddr()): // ends with the connection to its relay
+		case gone[local]:
+			_ = c.Close()
+		case local.IsUnspecified():
+			pulses.Go(func() { d.feelPulse(ctx, c.RemotePeer(), roamPulse) })
+		}
+	}
+}
+
+// hurry makes contacts that could not be reached due: what was in the way may
+// have been the network that this node has left.
+func (b *book) hurry() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.contacts {
+		if c.failures > 0 {
+			c.next = time.Time{}
+		}
+	}
+	b.tickLocked()
+}
+
+// ipOf is the IP address that a multiaddr begins with, if any.
+func ipOf(a ma.Multiaddr) netip.Addr {
+	if len(a) == 0 || a[0].Protocol().Code != ma.P_IP4 && a[0].Protocol().Code != ma.P_IP6 {
+		return netip.Addr{}
+	}
+	ip, _ := netip.AddrFromSlice(a[0].RawValue())
+	return ip.Unmap()
+}

@@ -1,0 +1,89 @@
+package discovery
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// roaming runs a node on all addresses of a computer that has those in at.
+func roaming(t *testing.T, cfg Config, at *atomic.Pointer[[]ma.Multiaddr]) *running {
+	t.Helper()
+	env, err := realEnvironment(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env.interfaces = func() ([]ma.Multiaddr, error) { return slices.Clone(*at.Load()), nil }
+	cfg.environment = env
+	cfg.Listen = []string{"/ip4/0.0.0.0/tcp/0"}
+	return run(t, cfg)
+}
+
+func TestAddressesFollowTheComputer(t *testing.T) {
+	var at atomic.Pointer[[]ma.Multiaddr]
+	here, there := addrs("/ip4/45.1.0.2"), addrs("/ip4/45.1.0.77")
+	at.Store(&here)
+	d := roaming(t, Config{}, &at)
+	is := func(ip string) func() bool {
+		return func() bool {
+			own := d.Addrs()
+			return len(own) == 1 && strings.HasPrefix(own[0].String(), ip+"/tcp/")
+		}
+	}
+	until(t, "the first address", is("/ip4/45.1.0.2"))
+	changed, stop := d.AddressesChanged()
+	defer stop()
+	at.Store(&there)
+	<-changed
+	if !is("/ip4/45.1.0.77")() {
+		t.Errorf("after the change others are told %v", d.Addrs())
+	}
+	at.Store(&here)
+	<-changed
+	if !is("/ip4/45.1.0.2")() {
+		t.Errorf("back where it was others are told %v", d.Addrs())
+	}
+}
+
+// What libp2p still lists does not come back for as long as libp2p lists it,
+// and an address that is seen from outside only is not held back for ever.
+func TestGoneAddressesAreForgotten(t *testing.T) {
+	d := &Discovery{outlook: outlook{gone: make(map[netip.Addr]time.Time)}}
+	now := time.Now()
+	d.lookOut(addrs("/ip4/45.1.0.2"), now)
+	old := addrs("/ip4/45.1.0.2/tcp/1")
+	if changed, gone := d.lookOut(nil, now); !changed || !gone[netip.MustParseAddr("45.1.0.2")] {
+		t.Errorf("changed: %v, gone: %v", changed, gone)
+	}
+	if got := d.renew(old); len(got) != 0 {
+		t.Errorf("an address that is gone is named: %v", got)
+	}
+	d.lookOut(nil, now.Add(staleFor+1))
+	if got := d.renew(old); len(got) != 1 {
+		t.Error("an address that was the computer's own is never named again")
+	}
+}
+
+func TestConnectionsFromGoneAddressesEnd(t *testing.T) {
+	var at atomic.Pointer[[]ma.Multiaddr]
+	here, there := addrs("/ip4/127.0.0.1", "/ip4/45.1.0.2"), addrs("/ip4/45.1.0.2")
+	at.Store(&here)
+	far := onLoopback(t, Config{})
+	cfg := Config{AllowPrivate: true, Peers: []PeerInfo{{ID: far.ID(), Addrs: slices.DeleteFunc(far.Addrs(), func(a ma.Multiaddr) bool {
+		e, _ := parseEndpoint(a)
+		return e.quic
+	})}}}
+	d := roaming(t, cfg, &at)
+	until(t, "the peer", func() bool { return d.isConnected(far.ID()) })
+	old := d.host.Network().ConnsToPeer(far.ID())[0]
+	until(t, "a first look", func() bool { d.mu.Lock(); defer d.mu.Unlock(); return len(d.outlook.own) == 2 })
+	at.Store(&there)
+	until(t, "the end of the connection", old.IsClosed)
+	until(t, "another", func() bool { return d.host.Network().Connectedness(far.ID()) == network.Connected })
+}
