@@ -185,13 +185,16 @@ export class Connection {
    * Sends these tracks from now on. No negotiation: the transceivers are there.
    * @param {Tracks} tracks
    * @param {{receivers: number, share: Share}} use receivers: how many the uplink is divided among
+   * @returns {Promise<boolean>} false if the browser did not take that, or nothing is negotiated yet
    */
   async attach(tracks, { receivers, share }) {
+    let set = true;
     for (const { sender, receiver } of this.#pc.getTransceivers()) {
       const track = receiver.track.kind === 'audio' ? tracks.audio : tracks.video;
-      if (track) await this.#tune(sender, track, `${track.id} ${tracks.screen} ${receivers} ${share}`, { screen: tracks.screen, receivers, share });
+      if (track) set = (await this.#tune(sender, track, `${track.id} ${tracks.screen} ${receivers} ${share}`, { screen: tracks.screen, receivers, share })) && set;
       if (sender.track !== track) await sender.replaceTrack(track);
     }
+    return set;
   }
 
   /**
@@ -199,8 +202,10 @@ export class Connection {
    * @param {RTCRtpSender} sender @param {MediaStreamTrack} track that it is to send @param {string} use @param {{screen: boolean, receivers: number, share: Share}} how
    */
   async #tune(sender, track, use, how) {
-    if (this.#tuned.get(sender) === use) return;
-    if (await tune(sender, track, how)) this.#tuned.set(sender, use);
+    if (this.#tuned.get(sender) === use) return true;
+    const taken = await tune(sender, track, how);
+    if (taken) this.#tuned.set(sender, use);
+    return taken;
   }
 
   /** @param {RTCConfiguration} config newer credentials for the relay */

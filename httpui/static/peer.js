@@ -65,6 +65,7 @@ export class Peer {
   #receivers = 1;
   #meter = new Meter();
   #uplink = new Uplink();
+  #unset = false; // the browser is to be told, perhaps again, how much to send
   #wasVerified = false;
   /** @type {Connection | null} verified, and told so */ #greeted = null;
   #silent = false; // bytes stopped, and have not come back
@@ -253,12 +254,13 @@ export class Peer {
     if (!report || connection !== this.#connection || this.#closed) return;
     this.#meter.add(sample(report));
     this.#lookAtUplink();
+    if (this.#unset) this.#attach();
     if (!this.#silent && this.#meter.silent) {
       this.#silent = true;
       this.#meter.rearm();
       this.#wiring.onTrouble();
       // A weak line stutters, and to connect anew would be one more burden.
-      if (this.#meter.weak) this.#check();
+      if (this.#uplink.paused) this.#check();
       else this.#retry();
     } else if (this.#silent && this.#meter.flowing) {
       this.#silent = false;
@@ -426,13 +428,13 @@ export class Peer {
       if (connection !== this.#connection) return;
       // A picture would take the place of the proof on a weak line, and is for nobody else anyway.
       const share = connection.verified ? this.#uplink.share : 'voice';
-      await connection.attach(this.#mode === 'open' && !this.#closed ? this.#tracks : SILENCE, { receivers: this.#receivers, share });
+      this.#unset = !(await connection.attach(this.#mode === 'open' && !this.#closed ? this.#tracks : SILENCE, { receivers: this.#receivers, share }));
     }).catch(() => {});
   }
 
   /** Sends as much as the line carries. */
   #lookAtUplink() {
-    if (this.#mode !== 'open' || !this.#connection?.connected) return;
+    if (this.#mode !== 'open' || !this.#healthy) return;
     const { share } = this.#uplink;
     const { half, whole } = roomFor(this.#receivers);
     this.#uplink.look(Date.now(), {
@@ -451,7 +453,9 @@ export class Peer {
       this.#wasVerified = true;
       this.#unproved = false;
       this.#greeted = this.#connection;
-      this.#attach();
+      // It gets as much as suits the way that there is, which is looked at first.
+      this.#unset = true;
+      void this.tick();
       this.#wiring.onVerified();
     }
     // A first "failed" can be that of candidates which came one by one: what is needed may come next.

@@ -69,7 +69,7 @@ export const roomFor = (receivers) => ({ half: 1.5 * SMALL.maxBitrate, whole: wh
 /**
  * @param {RTCRtpSender} sender @param {MediaStreamTrack} track that it sends or is about to
  * @param {{screen: boolean, receivers: number, share: Share}} use
- * @returns {Promise<boolean>} false if nothing is negotiated yet, so that it must be done again
+ * @returns {Promise<boolean>} false if nothing is negotiated yet, or the browser refused, so that it must be done again
  */
 export async function tune(sender, track, { screen, receivers, share }) {
   const parameters = sender.getParameters();
@@ -81,10 +81,5 @@ export async function tune(sender, track, { screen, receivers, share }) {
     Object.assign(encoding, { maxFramerate: 30, active: share !== 'sound' && share !== 'voice' }, (screen ? screenOf : pictureOf)(share, receivers));
     parameters.degradationPreference = screen ? 'maintain-resolution' : 'maintain-framerate';
   }
-  try {
-    await sender.setParameters(parameters);
-  } catch {
-    // A browser that refuses sends with its own settings.
-  }
-  return true;
+  return sender.setParameters(parameters).then(() => true, () => false);
 }

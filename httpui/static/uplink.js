@@ -21,8 +21,8 @@ const GROW_MS = 1_000;
 const STEADY_MS = 8_000;
 
 export class Uplink {
-  /** @type {Share} */ #share = 'half';
-  #since = NaN; // when it became so
+  /** @type {Share} */ #share = 'voice';
+  #since = NaN; // when it became so; NaN before the first look
   #weakSince = NaN;
   #pause = PAUSE_MS;
 
@@ -30,9 +30,9 @@ export class Uplink {
     return this.#share;
   }
 
-  /** Whether there is no picture. */
+  /** Whether there is no picture, because the line is weak. */
   get paused() {
-    return this.#share === 'voice' || this.#share === 'sound';
+    return !Number.isNaN(this.#since) && (this.#share === 'voice' || this.#share === 'sound');
   }
 
   /**
