@@ -13,7 +13,7 @@ import (
 
 // fileInterval is how often the two files are read. They are small, and there
 // is no time at which a program that renews them would tell us.
-const fileInterval = 30 * time.Second
+const fileInterval = 10 * time.Second
 
 // files is a certificate that somebody else renews.
 type files struct {

@@ -165,7 +165,8 @@ export function watchConnections() {
     for (const pc of all) {
       if (pc.connectionState === 'closed') continue;
       const stats = {state: pc.connectionState, video: 0, audio: 0, sent: 0};
-      for (const r of (await pc.getStats()).values()) {
+      // Firefox never answers for a connection that closes meanwhile.
+      for (const r of (await Promise.race([pc.getStats(), new Promise((none) => setTimeout(none, 1000, new Map()))])).values()) {
         if (r.type === 'inbound-rtp' && r.kind === 'video') stats.video += r.framesDecoded ?? 0;
         if (r.type === 'inbound-rtp' && r.kind === 'audio') stats.audio += r.totalSamplesReceived ?? r.packetsReceived ?? 0;
         if (r.type === 'outbound-rtp') stats.sent += r.packetsSent ?? 0;

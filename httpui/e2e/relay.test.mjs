@@ -57,9 +57,8 @@ for (const [transport, pattern, browsers = 'CC'] of [
     await (firefox(doctor) ? doctor.press('Admit Ana Pereira') : doctor.button('Admit Ana Pereira').click());
     await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
     for (const p of [doctor, patient]) {
-      // Firefox's statistics do not name the relay.
-      await (firefox(p) ? p.reads('Relayed · encrypted · verified')
-        : p.page.getByText('Relayed by practice.test, which cannot see or hear you · encrypted · verified').first().waitFor());
+      const line = 'Relayed by practice.test, which cannot see or hear you · encrypted · verified';
+      await (firefox(p) ? p.reads(line) : p.page.getByText(line).first().waitFor());
       const seen = await p.page.evaluate(() => window.candidates);
       assert.ok(seen.length > 0 && seen.every((c) => / typ relay /.test(c) && / (203\.0\.113\.\d+|2001:db8:\S+) /.test(c)), `not hidden: ${seen}`);
     }
