@@ -53,6 +53,7 @@ export class Bed {
   hosts = [];
   #prefix = `${prefix}${process.pid}-`;
   #ends = [];
+  #plugs = 0;
   #names = []; // lines of every host's /etc/hosts
 
   constructor() {
@@ -90,12 +91,19 @@ export class Bed {
       const nets = {4: last ? `45.${n}.0.` : i === 0 ? `192.168.${n}.` : `100.64.${n}.`, 6: i === 0 ? `2600:${n}::` : `2600:${n}:0:${i}::`};
       const inner = i === 0 ? 'eth0' : 'wan';
       const outer = last ? `site${n}` : 'lan';
-      ip(path[i], `link add name ${inner} type veth peer name ${outer} netns ${path[i + 1]}`, `link set ${inner} up`);
-      ip(path[i + 1], `link set ${outer} up`);
+      if (i === 0 && !last) {
+        ip(path[1], 'link add lan type bridge forward_delay 0', 'link set lan up');
+        host.switch = path[1];
+        this.#plug(host);
+      } else {
+        ip(path[i], `link add name ${inner} type veth peer name ${outer} netns ${path[i + 1]}`, `link set ${inner} up`);
+        ip(path[i + 1], `link set ${outer} up`);
+      }
       for (const f of families) {
         const length = f === 4 ? 24 : 64;
         ip(path[i + 1], `address add ${nets[f]}1/${length} dev ${outer}`);
         ip(path[i], `address add ${nets[f]}2/${length} dev ${inner}`, `route add default via ${nets[f]}1`);
+        if (i === 0) host.nets[f] = nets[f];
         if (i === 0) host.addresses[f] = `${nets[f]}2`;
         // Nobody masks IPv6: the backbone knows what is behind the router.
         if (last && i > 0 && f === 6) ip(this.backbone, `route add 2600:${n}::/64 via ${nets[f]}2`);
@@ -107,6 +115,47 @@ export class Bed {
     return host;
   }
 
+  /** Connects another computer to the switch of a router that one is behind. */
+  beside(host, name) {
+    const other = new Host(this.#namespace(name), host.kind);
+    this.hosts.push(other);
+    this.#join(other, host);
+    this.#writeNames();
+    return other;
+  }
+
+  /** Takes a computer to the router that another is behind, as from one Wi-Fi to the next. */
+  move(host, to) {
+    ip(host.ns, 'link delete eth0');
+    this.#join(host, to);
+  }
+
+  /** Gives a computer other addresses in the network that it is in. */
+  renumber(host) {
+    this.#plugs++;
+    for (const [f, net] of Object.entries(host.nets)) {
+      const [old, now, length] = [host.addresses[f], `${net}${100 + this.#plugs}`, f === '4' ? 24 : 64];
+      ip(host.ns, `address del ${old}/${length} dev eth0`, `address add ${now}/${length} dev eth0`, `route replace default via ${net}1`);
+      host.addresses[f] = now;
+      if (host.outside[f] === old) host.outside[f] = now;
+    }
+  }
+
+  /** IPv4 alone: no kind of router that masquerades has more. */
+  #join(host, at) {
+    Object.assign(host, {switch: at.switch, nets: at.nets, outside: {...at.outside}});
+    this.#plug(host);
+    host.addresses = {4: `${at.nets[4]}${100 + this.#plugs}`};
+    ip(host.ns, `address add ${host.addresses[4]}/24 dev eth0`, `route add default via ${at.nets[4]}1`);
+  }
+
+  /** Puts a cable between a computer and a switch. */
+  #plug(host) {
+    const port = `port${++this.#plugs}`;
+    ip(host.ns, `link add name eth0 type veth peer name ${port} netns ${host.switch}`, 'link set eth0 up');
+    ip(host.switch, `link set ${port} master lan`, `link set ${port} up`);
+  }
+
   /**
    * Makes a name known to every host. It is there with a dot at its end, too:
    * Chromium looks for that when the name is a STUN or TURN server's.
@@ -116,13 +165,19 @@ export class Bed {
     this.#writeNames();
   }
 
-  /** Makes all that crosses the backbone late, lossy or slow. The arguments are those of tools/shaper. */
+  /**
+   * Makes all that crosses the backbone late, lossy or slow, until the function
+   * that it returns is called. The arguments are those of tools/shaper.
+   */
   async shape(...args) {
     const child = spawn('ip', ['netns', 'exec', this.backbone, shaper, ...args], {stdio: ['ignore', 'pipe', 'inherit']});
-    this.after(() => child.kill());
-    const ended = once(child, 'exit').then(() => { throw new Error(`${shaper} ended: run "make test-net"`); });
+    const exit = once(child, 'exit');
+    const stop = () => { child.kill(); return exit; };
+    this.after(stop);
+    const ended = exit.then(() => { throw new Error(`${shaper} ended: run "make test-net"`); });
     await Promise.race([once(child.stdout, 'data'), ended]);
-    ended.catch(() => {}); // with the bed
+    ended.catch(() => {}); // when it is stopped
+    return stop;
   }
 
   #writeNames() {
@@ -162,10 +217,15 @@ export class Bed {
   }
 }
 
-/** A computer: `addresses` are its own, `outside` those that others see, by IP version. */
+/**
+ * A computer: `addresses` are its own, `outside` those that others see, `nets`
+ * what the first begin with, by IP version; `switch` is its router, if it has one.
+ */
 class Host {
   addresses = {};
   outside = {};
+  nets = {};
+  switch;
 
   constructor(ns, kind) {
     this.ns = ns;

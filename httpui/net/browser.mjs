@@ -40,6 +40,12 @@ export function watchPath() {
       this.addEventListener('connectionstatechange', () => this.note(this.connectionState));
     }
 
+    createDataChannel(...args) {
+      const c = super.createDataChannel(...args);
+      c.addEventListener('message', () => this.note('gets a proof'), {once: true}); // the first that is said
+      return c;
+    }
+
     setRemoteDescription(d) { this.note(`gets ${d?.type}`); return super.setRemoteDescription(d); }
 
     addIceCandidate(c) { this.note(`gets ${c?.candidate}`); return super.addIceCandidate(c); }
@@ -49,17 +55,65 @@ export function watchPath() {
   /** Both candidates of the pair in use, and how this side reaches its relay. */
   window.path = async () => {
     const pc = all.find((c) => c.connectionState === 'connected');
+    if (!pc) return {};
     const stats = await pc.getStats();
     const transport = [...stats.values()].find((r) => r.type === 'transport');
     const pair = stats.get(transport.selectedCandidatePairId);
     const [local, remote] = [stats.get(pair.localCandidateId), stats.get(pair.remoteCandidateId)];
     return {local: local.candidateType, remote: remote.candidateType, protocol: local.relayProtocol ?? local.protocol};
   };
-  /** What came of sound, in the connection that is up. */
+  /** What has come of sound in the newest connection, which is the n-th. */
   window.heard = async () => {
-    const r = [...(await all.find((c) => c.connectionState === 'connected').getStats()).values()].find((s) => s.type === 'inbound-rtp' && s.kind === 'audio');
-    return {packets: r.packetsReceived, concealed: r.concealedSamples, samples: r.totalSamplesReceived};
+    const report = await all.at(-1).getStats();
+    const r = [...report.values()].find((s) => s.type === 'inbound-rtp' && s.kind === 'audio');
+    return {n: all.length, packets: r?.packetsReceived ?? 0, concealed: r?.concealedSamples ?? 0, samples: r?.totalSamplesReceived ?? 0};
   };
+  /** The fingerprints that the other ends of all connections so far came with. */
+  window.theirKeys = () => all.map((c) => /^a=fingerprint:(.*)$/m.exec(c.remoteDescription?.sdp)?.[1]);
   /** What happened, in ms after a moment. */
   window.connectionEvents = (since) => events.filter(([at]) => at > since - 5000).map(([at, what]) => `${Math.round(at - since)} ${what}`).join('\n');
+}
+
+/** Runs in a page that is in a call: for how long at most no new frame came from now on. */
+export function watchGaps() {
+  let [frames, since] = [-1, performance.now()];
+  window.longestGap = 0;
+  setInterval(async () => {
+    const now = (await window.liveStats()).reduce((n, s) => n + s.video, 0);
+    window.longestGap = Math.max(window.longestGap, performance.now() - since);
+    if (now !== frames) [frames, since] = [now, performance.now()];
+  }, 100);
+}
+
+/** Runs in a page that is in a call: what it says of the call, and how many pictures it shows, whenever that changes. */
+export function watchTruth() {
+  window.said = [];
+  let last = '';
+  const look = () => {
+    const verified = /· verified/.test(document.body.innerText);
+    const shown = [...document.querySelectorAll('video[data-participant]')].filter((v) => v.srcObject?.active && v.checkVisibility()).length;
+    const now = `${verified} ${shown}`;
+    if (now === last) return;
+    last = now;
+    window.said.push({at: performance.timeOrigin + performance.now(), verified, shown});
+  };
+  new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true});
+  look();
+}
+
+/**
+ * Packets of sound a second that came to a person, and the part of what they
+ * heard that was made up for those that did not, over some seconds of one connection.
+ */
+export async function sound(p, seconds) {
+  const heard = () => p.page.evaluate(() => window.heard());
+  for (let tries = 3; tries > 0; tries--) {
+    const before = await heard();
+    await p.page.waitForTimeout(seconds * 1000);
+    const now = await heard();
+    if (now.n !== before.n) continue;
+    const samples = now.samples - before.samples;
+    return {rate: (now.packets - before.packets) / seconds, madeUp: samples > 0 ? (now.concealed - before.concealed) / samples : 1};
+  }
+  throw new Error('no connection lasts');
 }

@@ -4,7 +4,6 @@
 //
 //   NET_ONLY='same origin/cone/'   only cells whose names begin so
 //   NET_UPDATE=1                   writes what was found into golden.json
-//   NET_SHAPE='-delay 20ms -loss 0.01'   what the backbone does to packets (tools/shaper)
 import assert from 'node:assert/strict';
 import {readFileSync, writeFileSync} from 'node:fs';
 import {after, before, test} from 'node:test';
@@ -15,50 +14,72 @@ import {Ways} from './ways.mjs';
 
 const goldenFile = new URL('golden.json', import.meta.url);
 const golden = JSON.parse(readFileSync(goldenFile, 'utf8'));
-const {NET_ONLY: only = '', NET_UPDATE: update, NET_SHAPE: shape} = process.env;
-const connectTime = 15_000; // ICE has found a path by then, or will not
-const settleTime = 5000; // and keeps it from then on
+const {NET_ONLY: only = '', NET_UPDATE: update} = process.env;
+const settleTime = 5000; // a browser that has found a path keeps it from then on
 const slow = 3000; // ms to a frame, from which on the report says what took so long
 
-let bed, ways;
+const modes = Object.keys(golden);
+
+let bed, ways, line;
+let chosen = []; // of [mode, practitioner's kind, patient's kind]
 const found = {}; // mode → practitioner's kind → patient's kind → {path, first, ms}
-before(async () => {
-  check('openssl', 'certutil');
-  bed = new Bed();
-  ways = new Ways(bed, practitioners);
-  if (shape) await bed.shape(...shape.split(' '));
-});
-after(async () => {
-  report();
-  await bed?.close();
-});
 
-function practitioners(...modes) {
-  return [...new Set(modes.flatMap((mode) => Object.keys(golden[mode]).filter((kind) => patients(mode, kind).length > 0)))];
-}
-function patients(mode, kind) {
-  return Object.keys(golden[mode][kind]).filter((patient) => `${mode}/${kind}/${patient}`.startsWith(only));
-}
+/**
+ * Registers the tests.
+ * @param {object} of
+ * @param {RegExp} [of.paths] cells that are to take such paths
+ * @param {number} [of.every] of these, one of so many, with every mode among them
+ * @param {number} [of.from] the first
+ * @param {string[]} [of.shape] what the backbone does to packets (tools/shaper), always
+ * @param {string[]} [of.callShape] and between the knock and the end of a call
+ * @param {(p: Person, ms: number) => Promise<void>} [of.connected] what a call must have within ms
+ * @param {number} [of.ms]
+ * @param {(t, people: Person[]) => Promise<void>} [of.then] what else is looked at in each call
+ */
+export function matrix({paths = /./, every = 1, from = 0, shape = [], callShape, connected = (p, ms) => p.hearsAndSees(1, ms), ms = 15_000, then = async () => {}} = {}) {
+  line = {connected, ms, then, callShape};
+  const all = modes.flatMap((mode) => Object.entries(golden[mode]).flatMap(([kind, row]) => Object.entries(row)
+    .filter(([, path]) => paths.test(path)).map(([patient]) => [mode, kind, patient])));
+  chosen = all.filter((_, i) => i % every === from);
+  const among = new Set(chosen.map(([mode]) => mode));
+  for (const mode of modes) assert.ok(among.has(mode), `no call by ${mode}`);
+  chosen = chosen.filter((cell) => cell.join('/').startsWith(only));
 
-for (const mode of Object.keys(golden)) {
-  if (practitioners(mode).length === 0) continue;
-  test(mode, {timeout: 600_000}, async (t) => {
-    for (const kind of practitioners(mode)) {
-      const way = await ways.by(mode, kind);
-      const doctor = await arrive(t, 'practitioner', kind);
-      await doctor.practise((await way.home.cli('open', '--no-open')).trim());
-      for (const patient of patients(mode, kind)) {
-        await t.test(`${mode}/${kind}/${patient}`, {timeout: 120_000}, async (cell) => {
-          // Which of two good paths a browser takes first can depend on a busy computer.
-          await call(cell, way, doctor, mode, kind, patient).catch((e) => {
-            cell.diagnostic(`tried again, because of: ${e.message}`);
-            return call(cell, way, doctor, mode, kind, patient);
-          });
-        });
-      }
-      await doctor.context.close();
-    }
+  before(async () => {
+    check('openssl', 'certutil');
+    bed = new Bed();
+    ways = new Ways(bed, practitioners);
+    if (shape.length > 0) await bed.shape(...shape);
   });
+  after(async () => {
+    report();
+    await bed?.close();
+  });
+
+  for (const mode of modes.filter((m) => practitioners(m).length > 0)) {
+    test(mode, {timeout: 600_000}, async (t) => {
+      for (const kind of practitioners(mode)) {
+        const way = await ways.by(mode, kind);
+        const doctor = await arrive(t, 'practitioner', kind);
+        await doctor.practise((await way.home.cli('open', '--no-open')).trim());
+        for (const [, , patient] of chosen.filter(([m, k]) => m === mode && k === kind)) {
+          await t.test(`${mode}/${kind}/${patient}`, {timeout: 120_000}, async (cell) => {
+            // Which of two good paths a browser takes first can depend on a busy computer.
+            await call(cell, way, doctor, mode, kind, patient).catch((e) => {
+              cell.diagnostic(`tried again, because of: ${e.message}`);
+              return call(cell, way, doctor, mode, kind, patient);
+            });
+          });
+        }
+        await doctor.context.close();
+      }
+    });
+  }
+}
+
+/** The kinds of networks in which some modes have a practitioner. */
+function practitioners(...of) {
+  return [...new Set(chosen.filter(([mode]) => of.includes(mode)).map(([, kind]) => kind))];
 }
 
 /** A person with a browser on a host of their kind. */
@@ -72,26 +93,30 @@ async function call(t, {home, open}, doctor, mode, kind, patientKind) {
   const cell = ((found[mode] ??= {})[kind] ??= {})[patientKind] = {path: 'no knock', ms: []};
   const made = JSON.parse(await home.cli('appointment', 'create', '--label', `${kind} and ${patientKind}`, '--guest', 'Patient', '--output', 'json'));
   const patient = await arrive(t, 'patient', patientKind);
+  let restore = () => {};
   try {
     await patient.knock(await open(made.guests[0].url, patientKind), 'Ana Pereira');
     await doctor.button('Admit Ana Pereira').waitFor();
     cell.path = 'none';
     await doctor.page.waitForTimeout(500); // patients wait longer than this
     for (const p of [doctor, patient]) await p.page.evaluate(watchFirstFrame);
+    if (line.callShape) restore = await bed.shape(...line.callShape);
     await doctor.button('Admit Ana Pereira').click();
     const both = [doctor, patient];
-    const connected = await Promise.all(both.map((p) => p.hearsAndSees(1, connectTime).then(() => true, () => false)));
+    const connected = await Promise.all(both.map((p) => line.connected(p, line.ms).then(() => true, () => false)));
     const clicked = await doctor.page.evaluate(() => window.clicked);
     const wanted = golden[mode][kind][patientKind];
     if (connected.every(Boolean)) {
-      cell.ms = await Promise.all(both.map(async (p) => Math.round(await p.page.evaluate(() => window.firstFrame) - clicked)));
+      cell.ms = (await Promise.all(both.map((p) => p.page.evaluate(() => Promise.race([window.firstFrame, 0]))))).filter((at) => at > 0).map((at) => Math.round(at - clicked));
       await settled(cell, doctor, patient, wanted);
+      await line.then(t, both);
     }
     if (cell.path !== wanted || Math.max(...cell.ms) > slow) {
       for (const p of both) t.diagnostic(`${p === doctor ? 'practitioner' : 'patient'}:\n${await p.page.evaluate((since) => window.connectionEvents(since), clicked)}`);
     }
     if (!update) assert.equal(cell.path, wanted);
   } finally {
+    await restore();
     await patient.context.close();
     await endCall(doctor);
   }

@@ -8,7 +8,7 @@ import {binary, Daemon, Person, Program, run, setUp, until} from '../e2e/harness
 import {browse} from './browser.mjs';
 
 /** A node on a host; its own page is at the port, and others reach it at the next one. */
-class Node extends Daemon {
+export class Node extends Daemon {
   #head;
 
   constructor(bed, host, name, port) {
@@ -63,10 +63,13 @@ export class Ways {
     this.#authority = new Authority(bed);
   }
 
-  #host = once((role, kind) => this.#bed.host(`${role}-${kind}`, kind));
+  host = once((role, kind) => this.#bed.host(`${role}-${kind}`, kind));
 
   /** The browser of a person in a kind of network. */
-  browser = once((role, kind) => browse(this.#bed, this.#host(role, kind), this.#authority));
+  browser = once((role, kind) => this.browserOn(this.host(role, kind)));
+
+  /** A browser on another host of the bed. */
+  browserOn(host) { return browse(this.#bed, host, this.#authority); }
 
   /**
    * The home node of the practitioner in a kind of network, and what makes of a
@@ -78,14 +81,14 @@ export class Ways {
         await this.#tunnel(kind);
         return {home: await this.#server(), open: sameLink};
       case 'front node':
-        return {home: (await this.#front()).get(kind), open: sameLink};
+        return {home: (await this.#front()).homes.get(kind), front: (await this.#front()).front, open: sameLink};
       case 'passthrough':
         return {home: (await this.#passed()).get(kind), open: sameLink};
       case 'own node':
         await this.#tunnel(kind);
         return {home: await this.#server(), open: through(this.#ownNode)};
       case 'own node, hidden home':
-        return {home: (await this.#front()).get(kind), open: through(this.#ownNodeOfHidden)};
+        return {home: (await this.#front()).homes.get(kind), open: through(this.#ownNodeOfHidden)};
     }
     throw new Error(mode);
   }
@@ -101,7 +104,7 @@ export class Ways {
 
   #tunnel = once(async (kind) => {
     const {host: server} = await this.#server();
-    const host = this.#host('practitioner', kind);
+    const host = this.host('practitioner', kind);
     await this.#forward(host, ['127.0.0.1', '7600'], [server.addresses[host.addresses[4] ? 4 : 6], '22']);
   });
 
@@ -117,7 +120,7 @@ export class Ways {
     d.configure({http, discovery: {server: true}, practice: {nodes: cards}});
     await d.start();
     await this.#openAll(homes);
-    return homes;
+    return {front: d, homes};
   });
 
   /** The practitioner's computer is the home node, and has the page; a server of others passes TLS to it. */
@@ -154,7 +157,7 @@ export class Ways {
 
   /** It reaches the other home node through that one's front. */
   #ownNodeOfHidden = once(async (kind) => {
-    const homes = [...(await this.#front()).values()];
+    const homes = [...(await this.#front()).homes.values()];
     for (const home of homes) {
       if (home.host.kind === 'public') continue;
       await until(`a circuit to ${home.name}`, async () => (await home.status()).addresses.some((a) => a.endsWith('/p2p-circuit')), 20_000);
@@ -163,7 +166,7 @@ export class Ways {
     return d.configure({discovery: {peers: await Promise.all(homes.map((home) => home.card()))}}).start();
   });
 
-  #node(role, kind, port) { return new Node(this.#bed, this.#host(role, kind), `${role}-${kind}-${port}`, port); }
+  #node(role, kind, port) { return new Node(this.#bed, this.host(role, kind), `${role}-${kind}-${port}`, port); }
 
   /** A page for patients under a name that leads to a node. */
   #publicPage({host}, name) {

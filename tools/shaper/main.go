@@ -2,7 +2,7 @@
 
 // Shaper makes the network namespace that it runs in a slow and lossy router:
 // what the namespace forwards is late by a delay, lost at random, or limited to
-// a rate. It is for kernels without netem.
+// a rate from each address to each other. It is for kernels without netem.
 //
 //	shaper -delay 20ms -loss 0.01 -rate 8
 //
@@ -11,10 +11,12 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"log"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,9 +27,10 @@ import (
 
 const (
 	device   = "shaper"
-	table    = "100" // of routes, for packets that have not been through the device
-	queueLen = 4096  // packets on their way; what comes when it is full is lost
-	maxWait  = 200 * time.Millisecond
+	table    = "100"                  // of routes, for packets that have not been through the device
+	queueLen = 4096                   // packets on one way; what comes when it is full is lost
+	maxWait  = 200 * time.Millisecond // in front of a slow link; what would wait longer is lost
+	maxBytes = 12_000                 // or so many
 )
 
 type packet struct {
@@ -39,7 +42,7 @@ func main() {
 	log.SetFlags(0)
 	delay := flag.Duration("delay", 0, "how late a packet is, each way")
 	loss := flag.Float64("loss", 0, "the part of packets that is lost, 0 to 1")
-	rate := flag.Float64("rate", 0, "Mbit/s in all; 0: no limit")
+	rate := flag.Float64("rate", 0, "Mbit/s from each address to each other; 0: no limit")
 	flag.Parse()
 	tun, err := openTUN()
 	if err != nil {
@@ -56,35 +59,79 @@ func main() {
 			log.Fatalf("ip %s: %v: %s", args, err, out)
 		}
 	}
-	queue := make(chan packet, queueLen)
-	go send(tun, queue)
+	links := make(map[way]*link)
 	fmt.Println("shaping")
 
-	var free time.Time // when the link has sent what it was given
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := tun.Read(buf)
 		if err != nil {
 			log.Fatalf("read: %v", err)
 		}
-		now := time.Now()
 		if rand.Float64() < *loss {
 			continue
 		}
-		if free.Before(now) {
-			free = now
+		w := wayOf(buf[:n])
+		l := links[w]
+		if l == nil {
+			l = &link{queue: make(chan packet, queueLen)}
+			links[w] = l
+			go send(tun, l.queue)
 		}
-		if *rate > 0 {
-			if free.Sub(now) > maxWait {
-				continue
-			}
-			free = free.Add(time.Duration(float64(n) * 8 / *rate * float64(time.Microsecond)))
+		sent, ok := l.take(n, *rate)
+		if !ok {
+			continue
 		}
 		select {
-		case queue <- packet{free.Add(*delay), append([]byte(nil), buf[:n]...)}:
+		case l.queue <- packet{sent.Add(*delay), bytes.Clone(buf[:n])}:
 		default:
 		}
 	}
+}
+
+// way is where a packet comes from, and where it goes.
+type way struct{ from, to netip.Addr }
+
+// link is what packets of one way go through.
+type link struct {
+	free  time.Time // when it has sent what it was given
+	queue chan packet
+}
+
+// take returns when the link will have sent n more bytes at a rate in Mbit/s, or
+// false if too many wait already.
+func (l *link) take(n int, rate float64) (sent time.Time, ok bool) {
+	now := time.Now()
+	if rate <= 0 {
+		return now, true
+	}
+	if l.free.Sub(now) > max(maxWait, duration(maxBytes, rate)) {
+		return time.Time{}, false
+	}
+	if l.free.Before(now) {
+		l.free = now
+	}
+	l.free = l.free.Add(duration(n, rate))
+	return l.free, true
+}
+
+// duration is how long n bytes take at a rate in Mbit/s.
+func duration(n int, rate float64) time.Duration {
+	return time.Duration(float64(n) * 8 / rate * float64(time.Microsecond))
+}
+
+// wayOf returns the way of an IP packet; it is the zero way if the packet is none.
+func wayOf(data []byte) way {
+	at, size := 0, 0
+	switch {
+	case len(data) >= 20 && data[0]>>4 == 4:
+		at, size = 12, 4
+	case len(data) >= 40 && data[0]>>4 == 6:
+		at, size = 8, 16
+	}
+	from, _ := netip.AddrFromSlice(data[at : at+size])
+	to, _ := netip.AddrFromSlice(data[at+size : at+2*size])
+	return way{from, to}
 }
 
 // send puts packets back when they are due, which is in the order they came.

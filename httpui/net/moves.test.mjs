@@ -1,0 +1,172 @@
+// Nodes that change networks or are started again while people talk, and pages
+// that are loaded again.
+import assert from 'node:assert/strict';
+import {after, before, test} from 'node:test';
+import {Person, setUp, until} from '../e2e/harness.mjs';
+import {Bed, check} from './bed.mjs';
+import {watchGaps, watchPath, watchTruth} from './browser.mjs';
+import {back, begin, lose, silence, told} from './outage.mjs';
+import {Node, Ways} from './ways.mjs';
+
+// To be within 10 s, and 5 s; what fails leaves room for a busy computer.
+const foundAgain = 20_000; // ms from a node's move until those who look for it get there
+const signalled = 10_000; // ms from a gateway's start until its guests can be told things
+
+let bed, ways, home, front, doctor;
+before(async () => {
+  check('openssl', 'certutil');
+  bed = new Bed();
+  ways = new Ways(bed, () => ['cone']);
+  ({home, front} = await ways.by('front node', 'cone'));
+  doctor = await arrive(bed, await ways.browser('practitioner', 'cone'));
+  await doctor.practise((await home.cli('open', '--no-open')).trim());
+});
+after(() => bed.close());
+
+async function arrive(t, browser) {
+  const p = await Person.arrive(t, {browser});
+  await p.context.addInitScript(watchPath);
+  return p;
+}
+
+const newPatient = async (t) => arrive(t, await ways.browser('patient', 'cone'));
+
+async function links(node, ...guests) {
+  const made = JSON.parse(await node.cli('appointment', 'create', ...guests.flatMap((g) => ['--guest', g]), '--output', 'json'));
+  return made.guests.map((g) => g.url);
+}
+
+/** When somebody who opens a link every second first got to its practice, in ms after a moment. */
+async function found(t, browser, link, since) {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  let result;
+  const open = async () => {
+    const page = await context.newPage();
+    await page.goto(link);
+    await page.getByRole('button', {name: 'Continue', exact: true}).waitFor({timeout: 60_000});
+    result ??= Date.now() - since;
+  };
+  let last = 0;
+  return until('a way to the practice', () => {
+    if (Date.now() - last > 1000 && Date.now() - since < 30_000) {
+      last = Date.now();
+      open().catch(() => {}); // another does, or none, and that is seen
+    }
+    return result;
+  }, 60_000);
+}
+
+test('the practitioner’s computer goes to another network', {timeout: 120_000}, async (t) => {
+  const elsewhere = bed.host('elsewhere', 'cone');
+  const [link, other] = await links(home, 'Patient', 'Carer');
+  const [patient, carer] = [await newPatient(t), await newPatient(t)];
+  await begin(t, doctor, patient, link);
+  let reached;
+  const {says, whole, before, now} = await lose(t, doctor, patient, {
+    cut: async () => {
+      bed.move(home.host, elsewhere);
+      reached = found(t, await ways.browser('patient', 'cone'), other, Date.now());
+    },
+    restore: () => {},
+    ms: 0,
+  });
+  const ms = await reached;
+  t.diagnostic(`the hidden node can be reached again after ${ms} ms`);
+  await carer.knock(other, 'Ben Ito');
+  await doctor.button('Admit Ben Ito').waitFor();
+  assert.ok(Math.max(...says) <= told, `told after ${says} ms`);
+  assert.ok(whole <= back, `whole after ${whole} ms`);
+  const path = () => patient.page.evaluate(() => window.path());
+  t.diagnostic(`by ${before.local} before, ${now.local} at once, ${(await path()).local} in the end`);
+  for (const p of [doctor, patient]) {
+    await until('what the page says is so', async () => (await p.page.getByText(/^Relayed by .* verified/).count() > 0) === ((await p.page.evaluate(() => window.path())).local === 'relay'));
+  }
+  await until('the same kind of path', async () => ((await path()).local === 'relay') === (before.local === 'relay'));
+  assert.ok(ms <= foundAgain, `reached after ${ms} ms`);
+});
+
+test('the gateway is started again', {timeout: 120_000}, async (t) => {
+  const [link] = await links(home, 'Patient');
+  const patient = await newPatient(t);
+  await begin(t, doctor, patient, link);
+  const both = [doctor, patient];
+  assert.notEqual((await patient.page.evaluate(() => window.path())).local, 'relay', 'what is relayed ends with the relay');
+  for (const p of both) await p.page.evaluate(watchGaps);
+  const banner = patient.page.locator('.banner').getByText('Reconnecting to the practice…');
+  await front.program.stop('SIGKILL');
+  const lost = Date.now();
+  await banner.waitFor();
+  const said = Date.now() - lost;
+  await doctor.page.waitForTimeout(Math.max(0, 3000 - (Date.now() - lost)));
+  await front.start();
+  const started = Date.now();
+  await banner.waitFor({state: 'detached', timeout: 40_000});
+  const again = Date.now() - started;
+  const gaps = await Promise.all(both.map((p) => p.page.evaluate(() => window.longestGap)));
+  t.diagnostic(`told after ${said} ms; signalling again ${again} ms after the start; longest time without a frame ${gaps.map(Math.round).join(' and ')} ms`);
+  assert.ok(said <= told, `told after ${said} ms`);
+  assert.ok(again <= signalled, `signalling again after ${again} ms`);
+  assert.ok(Math.max(...gaps) > 100 && Math.max(...gaps) <= 2000, `no frame for ${gaps} ms`);
+  await doctor.button('End for everyone').click();
+  await patient.page.getByText('You can close this page').waitFor();
+});
+
+test('a page is loaded again while its network is gone', {timeout: 120_000}, async (t) => {
+  const [link] = await links(home, 'Patient');
+  const patient = await newPatient(t);
+  await begin(t, doctor, patient, link);
+  const keys = () => doctor.page.evaluate(() => window.theirKeys());
+  const [old] = (await keys()).slice(-1);
+  await doctor.page.evaluate(watchTruth);
+  const restore = silence(ways.host('patient', 'cone').switch);
+  const lost = Date.now();
+  const loaded = patient.page.reload({timeout: 60_000});
+  await doctor.page.getByText(/Reconnecting/).first().waitFor();
+  restore();
+  const restored = Date.now();
+  await loaded;
+  await patient.page.goto(link); // nothing of it was kept
+  await patient.button('Continue').click();
+  await patient.page.getByRole('textbox', {name: 'Your name'}).fill('Ana Pereira');
+  await patient.button('Join').click();
+  await Promise.all([doctor.hearsAndSees(1, 30_000), patient.hearsAndSees(1, 30_000)]);
+  for (const p of [doctor, patient]) await p.page.getByText(/· encrypted · verified/).first().waitFor();
+  t.diagnostic(`whole after ${Date.now() - restored} ms, most of it the patient’s way through the page`);
+
+  const [now] = (await keys()).slice(-1);
+  assert.ok(old && now && now !== old, 'the page came back with the same certificate');
+  const events = (await doctor.page.evaluate((since) => window.connectionEvents(since), lost)).split('\n').map((l) => l.match(/^(-?\d+) (\d+) (.*)/).slice(1));
+  const n = events.at(-1)[1]; // the newest connection
+  const last = (what, of) => Number(events.findLast(([, m, text]) => of(m) && text === what)?.[0]);
+  const [closed, up, proved] = [last('closes', (m) => m !== n), last('connected', (m) => m === n), last('gets a proof', (m) => m === n)];
+  const said = (await doctor.page.evaluate(() => window.said)).map((s) => ({...s, at: s.at - lost}));
+  t.diagnostic(`the old connection ended after ${closed} ms; the new one was up after ${up} ms and proved after ${proved} ms; ${
+    said.map((s) => `${Math.round(s.at)}: ${s.verified ? 'verified' : 'not verified'}, ${s.shown} pictures`).join('; ')}`);
+  assert.ok(closed < up && up <= proved, 'there was no new connection');
+  const between = said.filter(({at}, i) => at < proved && (at > closed || said[i + 1].at >= proved)); // the last of these is what stood there when the proof came
+  assert.ok(between.length > 0 && between.every((s) => !s.verified && s.shown === 0), 'something was shown, or called verified, before there was a proof');
+  assert.ok(said.at(-1).verified && said.at(-1).shown === 1 && said.at(-1).at >= proved, 'not verified after the proof');
+});
+
+test('a node that has moved is found through the DHT alone', {timeout: 120_000}, async (t) => {
+  const node = (name, discovery) => new Node(bed, bed.host(name), name, 7600).configure({discovery});
+  const third = node('third', {server: true});
+  await third.start();
+  const bootstrap = [await third.card()];
+  const mover = node('mover', {bootstrap});
+  const seeker = node('seeker', {bootstrap});
+  await Promise.all([mover.start(), seeker.start()]);
+  const person = await arrive(t, await ways.browserOn(mover.host));
+  await setUp(person, mover, 'Hill Clinic', 'Dr Okafor');
+  const [link] = await links(mover, 'Patient');
+  const published = async () => (await mover.status()).published;
+  const all = 3; // records of one invite, in the middle of its hour
+  await until('the records', async () => await published() >= all, 30_000);
+  assert.equal((await mover.status()).peers, 1);
+  bed.renumber(mover.host);
+  const since = Date.now();
+  const ms = await found(t, await ways.browserOn(seeker.host), seeker.url + link.slice(link.indexOf('/j#')), since);
+  t.diagnostic(`found where it is now after ${ms} ms`);
+  assert.ok(ms <= foundAgain, `found after ${ms} ms`);
+});

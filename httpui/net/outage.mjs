@@ -1,0 +1,55 @@
+// A call that loses its network, and what both ends are told and see.
+import {until} from '../e2e/harness.mjs';
+import {run} from './bed.mjs';
+
+// What is printed is to be within 2 s and 5 s; what fails leaves room for a busy computer.
+export const told = 4000; // ms from the loss until the page says so
+export const back = 10_000; // ms from the network's return until new pictures
+
+/** Frames that a page has decoded in all its connections. */
+export const frames = (p) => p.stats().then((all) => all.reduce((n, s) => n + s.video, 0));
+
+/** Connects a practitioner and a patient who holds a link, and lets the path settle. */
+export async function begin(t, doctor, patient, link) {
+  t.after(async () => {
+    await patient.context.close();
+    const end = doctor.button('End for everyone');
+    if (await end.isVisible()) await end.click();
+  });
+  await patient.knock(link, 'Ana Pereira');
+  await doctor.button('Admit Ana Pereira').click();
+  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await doctor.page.waitForTimeout(2000);
+}
+
+/**
+ * Loses the network, waits, gives it back, and says how long both ends took to
+ * tell, and to see the other again.
+ */
+export async function lose(t, doctor, patient, {cut, restore, ms}) {
+  const both = [doctor, patient];
+  const before = await patient.page.evaluate(() => window.path());
+  await cut();
+  const lost = Date.now();
+  const says = await Promise.all(both.map((p) => p.page.getByText(/Reconnecting/).first().waitFor({timeout: 10_000}).then(() => Date.now() - lost, () => Infinity)));
+  await doctor.page.waitForTimeout(Math.max(0, ms - (Date.now() - lost)));
+  const seen = await Promise.all(both.map(frames));
+  await restore();
+  const restored = Date.now();
+  const took = await Promise.all(both.map((p, i) => until('new frames', async () => (await frames(p)) > seen[i] + 3 || (await p.stats()).length > 1, 40_000)
+    .then(() => Date.now() - restored)));
+  await Promise.all(both.map((p) => p.hearsAndSees(1, 30_000)));
+  const whole = Date.now() - restored;
+  t.diagnostic(`told after ${says.join(' and ')} ms; frames again after ${took.join(' and ')} ms, whole after ${whole} ms (practitioner, patient)`);
+  if (whole > back) for (const p of both) t.diagnostic(await p.page.evaluate((since) => window.connectionEvents(since), lost));
+  for (const p of both) await p.page.getByText(/· encrypted · verified/).first().waitFor();
+  const now = await patient.page.evaluate(() => window.path());
+  return {says, took, whole, before, now};
+}
+
+/** A router that lets nothing through until the function that it returns is called. */
+export function silence(router) {
+  const nft = (text) => run('ip', ['netns', 'exec', router, 'nft', '-f', '-'], text);
+  nft('table inet silence {\n chain nothing {\n type filter hook forward priority -10\n drop\n }\n}\n');
+  return () => nft('delete table inet silence\n');
+}
