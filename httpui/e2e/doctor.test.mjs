@@ -182,7 +182,7 @@ ${p2p}  peers: [${JSON.stringify((await peer.cli('peer', 'card')).trim())}]
     assert.match(await checkOf(doctor, 'page').innerText(), new RegExp(`Open port ${port} \\(TCP\\) in the firewall, and forward it to this computer in the router\\.`));
     assert.equal((await asked(d, 'doctor')).code, 4);
     await router.open();
-    await doctor.button('Check again').click();
+    await doctor.button('Check now').click();
     await line(doctor, /^Ready for calls$/);
 
     use(ended);
