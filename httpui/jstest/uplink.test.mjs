@@ -80,3 +80,18 @@ test('who turns the camera on is seen at once, if only small', () => {
   good.retry(start);
   assert.equal(good.share, 'voice', 'there was no look yet');
 });
+
+test('a line that was gone was not weak', () => {
+  const uplink = new Uplink();
+  through([[4, 'good'], [1.2, 'weak']], uplink);
+  assert.equal(uplink.share, 'voice');
+  uplink.silent(start + 5_600);
+  assert.equal(uplink.share, 'all', 'what was paused just before goes on');
+  for (let at = start + 6_000; at < start + 16_000; at += tick) uplink.silent(at);
+  for (let at = start + 16_000; at < start + 18_400; at += tick) uplink.look(at, lines.weak);
+  assert.equal(uplink.share, 'all', 'the browser finds out first what the line carries now');
+  for (let at = start + 18_400; at < start + 22_000; at += tick) uplink.look(at, lines.weak);
+  assert.equal(uplink.share, 'voice', 'and then it counts');
+  uplink.silent(start + 30_000);
+  assert.equal(uplink.share, 'voice', 'a line that is weak and stutters stays weak');
+});

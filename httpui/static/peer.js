@@ -434,8 +434,16 @@ export class Peer {
 
   /** Sends as much as the line carries. */
   #lookAtUplink() {
-    if (this.#mode !== 'open' || !this.#healthy) return;
+    if (this.#mode !== 'open' || !this.#wasVerified) return;
     const { share } = this.#uplink;
+    if (!this.#healthy || this.#silent || this.#meter.silent) this.#uplink.silent(Date.now());
+    else this.#lookAtLine();
+    if (this.#uplink.share === share) return;
+    this.#attach();
+    this.#wiring.onPaused();
+  }
+
+  #lookAtLine() {
     const { half, whole } = roomFor(this.#receivers);
     this.#uplink.look(Date.now(), {
       weak: this.#meter.weak,
@@ -443,9 +451,6 @@ export class Peer {
       whole: this.#meter.roomFor(whole) !== false,
       relayed: this.#meter.truth.path === 'relay',
     });
-    if (this.#uplink.share === share) return;
-    this.#attach();
-    this.#wiring.onPaused();
   }
 
   #stateChanged() {

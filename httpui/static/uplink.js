@@ -15,6 +15,8 @@ const MAX_PAUSE_MS = 60_000;
 const TRY_MS = 4_000;
 /** A picture has this long to show that the line carries it. */
 const CHANCE_MS = 2_000;
+/** A line that fell silent was not weak but gone: what was paused so shortly before goes on, and for so long after it nothing is. */
+const OUTAGE_MS = 3_000;
 /** Half a picture may become a whole one after this long, where there is room. */
 const GROW_MS = 1_000;
 /** A picture that goes well for so long may grow even where the browser knows of no room, and the next pause is short again. */
@@ -25,6 +27,8 @@ export class Uplink {
   #since = NaN; // when it became so; NaN before the first look
   #weakSince = NaN;
   #pause = PAUSE_MS;
+  /** @type {Share} */ #before = 'half';
+  #silentAt = -Infinity;
 
   get share() {
     return this.#share;
@@ -44,7 +48,7 @@ export class Uplink {
    */
   look(at, { weak, half, whole, relayed }) {
     if (Number.isNaN(this.#since)) this.#become(relayed ? 'small' : 'half', at);
-    if (!weak) this.#weakSince = NaN;
+    if (!weak || at - this.#silentAt < OUTAGE_MS) this.#weakSince = NaN;
     else if (Number.isNaN(this.#weakSince)) this.#weakSince = at;
     const lasted = at - this.#since;
     const tooWeak = at - this.#weakSince >= WEAK_MS;
@@ -67,6 +71,12 @@ export class Uplink {
     }
   }
 
+  /** Nothing comes or goes at this time. @param {number} at */
+  silent(at) {
+    if (this.paused && at - this.#since < OUTAGE_MS && this.#before !== 'sound') this.#become(this.#before, at);
+    this.#silentAt = at;
+  }
+
   /** Somebody wants the picture now: it gets its chance at once. @param {number} at */
   retry(at) {
     if (this.paused) this.#become('small', at);
@@ -80,6 +90,7 @@ export class Uplink {
 
   /** @param {Share} share @param {number} at */
   #become(share, at) {
+    this.#before = this.#share;
     this.#share = share;
     this.#since = at;
     this.#weakSince = NaN;
