@@ -108,6 +108,7 @@ test('the gateway is started again', {timeout: 120_000}, async (t) => {
   assert.ok(said <= told, `told after ${said} ms`);
   assert.ok(again <= signalled, `signalling again after ${again} ms`);
   assert.ok(Math.max(...gaps) > 100 && Math.max(...gaps) <= 2000, `no frame for ${gaps} ms`);
+  await doctor.page.waitForTimeout(1000); // their seat is theirs again
   await doctor.button('End for everyone').click();
   await patient.page.getByText('You can close this page').waitFor();
 });
