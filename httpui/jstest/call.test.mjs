@@ -380,10 +380,12 @@ test('on a weak line the picture is paused before the sound suffers, both are to
   const encodings = () => Object.fromEntries(pc.transceivers.map(({ sender }) => [sender.kind, sender.encoding]));
   const plain = encodings();
   assert.equal(plain.video.active, true);
+  assert.equal(plain.video.codec, undefined, 'what was negotiated');
 
   pc.uplink = 50_000;
   await w.advance(2_000);
   assert.equal(encodings().video.active, false);
+  assert.equal(encodings().video.codec.mimeType, 'video/H264', 'another codec, so that nothing of the picture is repeated');
   assert.ok(encodings().audio.maxBitrate < plain.audio.maxBitrate);
   assert.deepEqual([guest.peer('host').saving, host.peer(guest.member).saving], [true, false]);
   assert.deepEqual([host.peer(guest.member).video, host.peer(guest.member).paused, host.peer(guest.member).muted], [false, true, false]);

@@ -203,7 +203,7 @@ export class Connection {
    */
   async #tune(sender, track, use, how) {
     if (this.#tuned.get(sender) === use) return true;
-    const taken = await tune(sender, track, how);
+    const taken = await tune(sender, track, { ...how, sent: this.#tuned.has(sender) });
     if (taken) this.#tuned.set(sender, use);
     return taken;
   }

@@ -60,6 +60,12 @@ function pictureOf(share, receivers) {
   return share === 'half' ? { maxBitrate, scaleResolutionDownBy: HALF * scaleResolutionDownBy } : SMALL;
 }
 
+/** @param {Share} share @returns {boolean} whether it has no picture */
+const pictureless = (share) => share === 'sound' || share === 'voice';
+
+/** Whether a codec can be sent by itself; others repeat or protect what one of these sends. @param {RTCRtpCodec} codec */
+const carriesPictures = ({ mimeType }) => /^video\/(vp8|vp9|h264)$/i.test(mimeType);
+
 /** @param {Share} share half a screen cannot be read */
 const screenOf = (share) => (share === 'all' || share === 'half' ? SCREEN : SMALL_SCREEN);
 
@@ -67,18 +73,26 @@ const screenOf = (share) => (share === 'all' || share === 'half' ? SCREEN : SMAL
 export const roomFor = (receivers) => ({ half: 1.5 * SMALL.maxBitrate, whole: whole(receivers).maxBitrate / 2 });
 
 /**
+ * What was lost of a picture is asked for again, and on a line that has become
+ * weak its repetition takes the place of the sound for half a minute, long after
+ * the picture has been paused. A sender that is set for another codec has
+ * forgotten what it sent; a browser that does not know this repeats it.
+ * (W3C webrtc-extensions, "RTCRtpEncodingParameters.codec")
  * @param {RTCRtpSender} sender @param {MediaStreamTrack} track that it sends or is about to
- * @param {{screen: boolean, receivers: number, share: Share}} use
+ * @param {{screen: boolean, receivers: number, share: Share, sent: boolean}} use sent: it may have sent something
  * @returns {Promise<boolean>} false if nothing is negotiated yet, or the browser refused, so that it must be done again
  */
-export async function tune(sender, track, { screen, receivers, share }) {
+export async function tune(sender, track, { screen, receivers, share, sent }) {
   const parameters = sender.getParameters();
+  /** @type {(RTCRtpEncodingParameters & {codec?: RTCRtpCodec})[]} */
   const [encoding] = parameters.encodings ?? [];
   if (!encoding) return false;
   if (track.kind === 'audio') {
     Object.assign(encoding, { maxBitrate: AUDIO_BITRATE[share], priority: 'high', networkPriority: 'high' });
   } else {
-    Object.assign(encoding, { maxFramerate: 30, active: share !== 'sound' && share !== 'voice' }, (screen ? screenOf : pictureOf)(share, receivers));
+    if (!pictureless(share)) delete encoding.codec;
+    else if (sent) encoding.codec ??= (parameters.codecs ?? []).filter(carriesPictures)[1];
+    Object.assign(encoding, { maxFramerate: 30, active: !pictureless(share) }, (screen ? screenOf : pictureOf)(share, receivers));
     parameters.degradationPreference = screen ? 'maintain-resolution' : 'maintain-framerate';
   }
   return sender.setParameters(parameters).then(() => true, () => false);

@@ -141,10 +141,15 @@ class FakeSender {
   }
   encoding = {};
   getParameters() {
-    return { encodings: [{ ...this.encoding }], transactionId: '1' };
+    const codecs = { audio: ['audio/opus'], video: ['video/VP8', 'video/rtx', 'video/H264'] }[this.kind].map((mimeType) => ({ mimeType }));
+    // A browser names the codec that is in use first.
+    codecs.sort((a, b) => (b.mimeType === this.encoding.codec?.mimeType) - (a.mimeType === this.encoding.codec?.mimeType));
+    return { encodings: [{ ...this.encoding }], codecs, transactionId: '1' };
   }
   async setParameters(parameters) {
     must(parameters.transactionId === '1' && parameters.encodings.length === 1, 'InvalidModificationError', 'not the parameters');
+    const { codec } = parameters.encodings[0];
+    must(!codec || this.getParameters().codecs.some((c) => c.mimeType === codec.mimeType), 'InvalidModificationError', 'not a negotiated codec');
     [this.encoding] = parameters.encodings;
   }
 }
