@@ -87,6 +87,15 @@ test('another device that fails leaves the present one', async () => {
   assert.equal(devices.asked.at(-1).video.deviceId, undefined, 'the device that failed is not insisted on');
 });
 
+test('a camera that is off stays off when another one is chosen, and is the chosen one when it is turned on', async () => {
+  await media.start({ audio: true, video: true });
+  media.camera(false);
+  await media.switchDevice('videoinput', 'video-2');
+  assert.deepEqual([devices.asked.length, live(), media.snapshot.video], [1, ['audio'], 'off']);
+  await media.camera(true);
+  assert.equal(track('video').deviceId, 'video-2');
+});
+
 test('a screen takes the camera’s place and gives it back', async () => {
   await media.start({ audio: true, video: true });
   const camera = track('video');

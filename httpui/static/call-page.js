@@ -45,7 +45,7 @@ export function callIntents({ media, chime, ui, sendChat, leave, end, play }) {
     camera: (on) => void media.camera(on),
     shareScreen: (on) => void media.shareScreen(on),
     flip: () => void flip(media),
-    retryMedia: () => void media.start({ audio: true, video: true }),
+    retryMedia: (...kinds) => void media.start({ audio: kinds.includes('audio'), video: kinds.includes('video') }),
     switchDevice(kind, id) {
       if (kind !== 'audiooutput') return void media.switchDevice(kind, id);
       ui.set({ speaker: id });

@@ -185,7 +185,6 @@ class GuestPage {
         play: playAll,
       }),
       start: () => void this.#check(),
-      retryMedia: () => void this.#check(),
       retryPath: () => void this.#testPath(),
       trySpeaker: () => void this.#chime.unlock().then(() => {
         this.#chime.speakerTest();
@@ -219,6 +218,7 @@ class GuestPage {
 
   /** Tries the way that the call would take, and lets the practitioner know. */
   async #testPath() {
+    if (this.#inside()) return;
     const servers = this.#now?.welcome?.ice_servers ?? [];
     this.#pathTest?.abort();
     const { signal } = (this.#pathTest = new AbortController());

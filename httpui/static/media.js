@@ -137,7 +137,8 @@ export class Media {
   }
 
   /**
-   * Uses another device; if that fails, the present one goes on.
+   * Uses another device; if that fails, the present one goes on. What is off
+   * stays off, and begins with that device.
    * @param {MediaDeviceKind} kind @param {string} id
    */
   switchDevice(kind, id) {
@@ -147,6 +148,7 @@ export class Media {
       if (!of) return;
       const before = this.#chosen[of];
       this.#chosen[of] = id;
+      if (!this.#tracks[of] && this.#without[of] === 'off') return;
       // Many phones have one camera at a time: the present one must go first.
       if (of === 'video') this.#tracks.video?.stop();
       if (await this.#acquire([of], life)) return;

@@ -15,7 +15,7 @@ import { banner } from './view-shell.js';
  * @typedef {'testing' | import('./wire.js').PathResult | null} PathState   null: there is nothing to test
  * @typedef {{phase: CheckPhase, speakerAsked: boolean, heard: boolean | null, path: PathState, speaker: string, agent: Agent}} CheckUi
  * @typedef {{
- *   retryMedia: () => void,
+ *   retryMedia: (...kinds: import('./media.js').Kind[]) => void,
  *   retryPath: () => void,
  *   trySpeaker: () => void,
  *   heard: (yes: boolean) => void,
@@ -85,7 +85,8 @@ function blank({ video }, { phase }) {
  */
 function refused(media, { phase, agent }, act) {
   if (phase === 'asking') return nothing;
-  const again = html`<button type="button" class="button" @click=${act.retryMedia}>${icon('retry')}<span>Try again</span></button>`;
+  const gone = /** @type {const} */ (['audio', 'video']).filter((kind) => media[kind] === 'denied' || media[kind] === 'missing');
+  const again = html`<button type="button" class="button" @click=${() => act.retryMedia(...gone)}>${icon('retry')}<span>Try again</span></button>`;
   if (media.audio === 'denied' || media.video === 'denied') {
     const what = media.audio !== 'denied' ? 'the camera' : media.video !== 'denied' ? 'the microphone' : 'camera and microphone';
     return html`

@@ -12,7 +12,7 @@ import { icon } from './icons.js';
  *   camera: (on: boolean) => void,
  *   shareScreen: (on: boolean) => void,
  *   flip: () => void,
- *   retryMedia: () => void,
+ *   retryMedia: (...kinds: import('./media.js').Kind[]) => void,
  *   panel: (panel: Panel) => void,
  *   leave: () => void,
  *   end: () => void,
@@ -65,7 +65,7 @@ function microphone(media, act) {
     case 'muted':
       return tool({ icon: 'mic-off', word: 'Unmute', name: 'Unmute microphone', tone: 'off', onClick: () => act.mute(false) });
     default:
-      return tool({ icon: 'mic-off', word: 'No mic', name: 'No microphone: try again', tone: 'off', onClick: act.retryMedia });
+      return tool({ icon: 'mic-off', word: 'No mic', name: 'No microphone: try again', tone: 'off', onClick: () => act.retryMedia('audio') });
   }
 }
 
@@ -78,6 +78,6 @@ function camera(media, act) {
     case 'off':
       return tool({ icon: 'camera-off', word: 'Camera', name: 'Turn camera on', tone: 'off', onClick: () => act.camera(true) });
     default:
-      return tool({ icon: 'camera-off', word: 'No camera', name: 'No camera: try again', tone: 'off', onClick: act.retryMedia });
+      return tool({ icon: 'camera-off', word: 'No camera', name: 'No camera: try again', tone: 'off', onClick: () => act.retryMedia('video') });
   }
 }
