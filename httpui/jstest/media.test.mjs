@@ -4,6 +4,8 @@ import test, { beforeEach, mock } from 'node:test';
 import { FakeDevices, FakeTrack } from './fakes/media.mjs';
 import { Media } from '../static/media.js';
 
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
 /** @type {FakeDevices} */ let devices;
 /** @type {Media} */ let media;
 beforeEach(() => {
@@ -128,13 +130,69 @@ test('an interruption that does not end is answered with a new track', async () 
   first.interrupt(true);
   first.interrupt(false);
   mock.timers.tick(3_000);
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   assert.equal(track('audio'), first, 'a short one is waited out');
   first.interrupt(true);
   mock.timers.tick(3_000);
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   assert.notEqual(track('audio'), first);
   assert.deepEqual([first.readyState, live()], ['ended', ['audio']]);
+  mock.timers.reset();
+});
+
+test('what replaces an interrupted track and fails or is silent itself is tried again when the interruption ends', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const page = Object.assign(new EventTarget(), { hidden: false });
+  media = new Media(devices, page);
+  const pass = async () => {
+    mock.timers.tick(3_000);
+    await turn();
+  };
+  const show = async () => {
+    page.dispatchEvent(new Event('visibilitychange'));
+    await pass();
+  };
+  await media.start({ audio: true, video: false });
+
+  // During a phone call the microphone is refused; the track lives again later, without sound.
+  const first = track('audio');
+  devices.audio = 'NotReadableError';
+  first.interrupt(true);
+  await pass();
+  assert.deepEqual([track('audio'), states()], [first, ['on', 'off', 'microphone-busy']]);
+  devices.audio = null;
+  first.interrupt(false);
+  await turn();
+  const second = track('audio');
+  assert.notEqual(second, first);
+  assert.deepEqual([first.readyState, live(), states()], ['ended', ['audio'], ['on', 'off', null]]);
+
+  // The next one brings a track that is silent from the start, and says no more.
+  devices.muted = true;
+  second.interrupt(true);
+  await pass();
+  const third = track('audio');
+  assert.deepEqual([third === second, third.muted], [false, true]);
+  const asked = devices.asked.length;
+  await pass();
+  await pass();
+  assert.equal(devices.asked.length, asked, 'it is not asked for over and over');
+  devices.muted = false;
+  page.hidden = true;
+  await show();
+  assert.equal(track('audio'), third);
+  page.hidden = false;
+  await show();
+  assert.notEqual(track('audio'), third);
+  assert.deepEqual([track('audio').muted, live()], [false, ['audio']]);
+
+  // A short look away is waited out.
+  const last = track('audio');
+  last.muted = true;
+  page.dispatchEvent(new Event('visibilitychange'));
+  last.interrupt(false);
+  await pass();
+  assert.equal(track('audio'), last);
   mock.timers.reset();
 });
 

@@ -49,10 +49,11 @@ export class Media {
   /** @type {Level | null} */ #level = null;
   #life = new AbortController(); // of what is on now; stop ends it
 
-  /** @param {MediaDevices} [devices] what tests replace */
-  constructor(devices = navigator.mediaDevices) {
+  /** @param {MediaDevices} [devices] @param {Pick<Document, 'hidden' | 'addEventListener'>} [page] what tests replace */
+  constructor(devices = navigator.mediaDevices, page = globalThis.document) {
     this.#devices = devices;
     devices?.addEventListener?.('devicechange', () => void this.devices());
+    page?.addEventListener?.('visibilitychange', () => page.hidden || this.#returned());
   }
 
   /** What calls send: the screen takes the camera's place while it is shared. */
@@ -246,14 +247,29 @@ export class Media {
 
   /**
    * A phone call takes the microphone of an iPhone and never gives it back,
-   * though the track says it is live: only a new one has sound.
+   * though the track says it is live: only a new one has sound. While the call
+   * lasts that may be refused, so it is tried again when the track is.
    * @param {Kind} kind @param {MediaStreamTrack} track @param {AbortController} life
    */
   #interrupted(kind, track, life) {
+    const renew = () => this.#queue.add(() => {
+      if (this.#tracks[kind] !== track) return;
+      this.#error = null;
+      return this.#acquire([kind], life);
+    });
     setTimeout(() => {
-      if (life.signal.aborted || this.#tracks[kind] !== track || !track.muted) return;
-      void this.#queue.add(() => this.#acquire([kind], life));
+      if (this.#tracks[kind] !== track || !track.muted) return;
+      track.addEventListener('unmute', renew, { signal: life.signal });
+      void renew();
     }, INTERRUPTED_MS);
+  }
+
+  /** Somebody looks at the page again: what is silent now may not have to be. */
+  #returned() {
+    for (const kind of /** @type {const} */ (['audio', 'video'])) {
+      const track = this.#tracks[kind];
+      if (track?.muted) this.#interrupted(kind, track, this.#life);
+    }
   }
 
   /** @param {Kind} kind @param {State} state what is so from now on */

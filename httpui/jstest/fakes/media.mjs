@@ -58,6 +58,7 @@ export class FakeDevices extends EventTarget {
   audio = null;
   video = null;
   screen = null;
+  muted = false; // whether tracks are silent from the start
   asked = []; // every call of getUserMedia
   gate = Promise.resolve(); // what a prompt waits for
 
@@ -67,7 +68,7 @@ export class FakeDevices extends EventTarget {
     const kinds = ['audio', 'video'].filter((kind) => constraints[kind]);
     if (kinds.length === 0) throw new TypeError('nothing asked for');
     for (const kind of kinds) if (this[kind]) throw refusal(this[kind]);
-    return new FakeStream(kinds.map((kind) => new FakeTrack(kind, constraints[kind].deviceId?.exact)));
+    return new FakeStream(kinds.map((kind) => Object.assign(new FakeTrack(kind, constraints[kind].deviceId?.exact), { muted: this.muted })));
   }
 
   async getDisplayMedia(constraints) {
