@@ -115,7 +115,7 @@ test('deny, remove, end and leave end everything at once', async () => {
     assert.deepEqual([guest.view.phase, guest.view.code], ['ended', code], act);
     assert.equal(guest.connections.length, 0);
     assert.equal(guest.media.snapshot.stream, null);
-    assert.equal(guest.tab.kept.size, 0, 'the token of a seat that is gone is gone');
+    assert.equal(guest.tab.kept.size, act === 'leave' ? 1 : 0, 'who was sent away has no token to come back with');
     host.media.stop();
     assert.equal(FakeTrack.live.size, 0, act);
     assert.deepEqual(host.view.peers, []);
@@ -273,6 +273,27 @@ test('a page that is loaded again takes its seat and a new connection', async ()
   await w.settle();
   together(host, guest);
 });
+
+for (const [how, cut] of [
+  ['without a connection', (w, guest) => { w.home.up = false; guest.drop(); }],
+  ['on a connection that is dead and does not know it', (_, guest) => guest.sockets.at(-1).vanish({ heard: false })],
+  ['that arrived', () => {}],
+]) {
+  test(`after a leave ${how} the same tab can join again, and nobody is alarmed`, async () => {
+    const { w, host, guest } = await make();
+    await w.seat(guest);
+    cut(w, guest);
+    await w.settle();
+    guest.call.leave();
+    await w.settle();
+    w.home.up = true;
+    w.pressed.clear();
+    guest.reload();
+    await w.join(guest);
+    assert.ok(['waiting', 'call'].includes(guest.view.phase), guest.view.code);
+    assert.deepEqual(host.view.alarm, []);
+  });
+}
 
 test('the picture of a page that is gone goes with its introduction', async () => {
   const { w, host, guest } = await make();

@@ -112,7 +112,10 @@ export class GuestCall {
     else this.#signal?.start();
   }
 
-  /** Gives the seat back. */
+  /**
+   * Gives the seat back. Whether the home node hears of it cannot be known, so
+   * this tab keeps what takes the seat again.
+   */
   leave() {
     if (this.#name !== null) this.#signal?.send('leave', {});
     this.#end('left');
@@ -291,7 +294,7 @@ export class GuestCall {
   /** @param {string} code */
   #end(code) {
     if (this.#phase === 'ended') return;
-    if (this.#storageKey !== '') this.#storage.removeItem(this.#storageKey);
+    if (this.#storageKey !== '' && code !== 'left') this.#storage.removeItem(this.#storageKey);
     this.#stop();
     this.#media.stop();
     this.#code = code;

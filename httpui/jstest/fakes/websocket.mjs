@@ -56,10 +56,10 @@ export function fakeWebSocket(accept, deliver = (step) => queueMicrotask(step)) 
       });
     }
 
-    /** The network is gone, without a word to the page. */
-    vanish() {
+    /** The network is gone, without a word to the page, and to the node only if it heard. */
+    vanish({ heard = true } = {}) {
       this.#later = () => {};
-      this.remote.onclose();
+      if (heard) this.remote.onclose();
     }
 
     #closed(code, reason) {
