@@ -252,6 +252,25 @@ test('a socket that dies without a word is noticed', async () => {
   assert.ok(guest.sockets.length > 1);
 });
 
+test('Join on a connection that died while nobody used it takes two seconds', async () => {
+  const { w, guest } = await make();
+  guest.sockets.at(-1).vanish();
+  await w.advance(60_000);
+  await w.join(guest);
+  assert.equal(guest.view.phase, 'joining');
+  await w.advance(2_000);
+  assert.equal(guest.view.phase, 'waiting');
+});
+
+test('a guest who has not pressed Join says how the way is, and nothing else', async () => {
+  const { w, guest } = await make();
+  guest.call.tell('good');
+  await w.advance(60_000);
+  assert.deepEqual([guest.sockets.length, guest.view.connection], [1, 'online']);
+  await w.join(guest);
+  assert.equal(guest.view.phase, 'waiting');
+});
+
 test('a page that is loaded again takes its seat and a new connection', async () => {
   const { w, host, guest } = await make();
   await w.seat(guest);

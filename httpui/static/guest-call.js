@@ -96,9 +96,11 @@ export class GuestCall {
     this.#name = tidy;
     this.#code = null;
     this.#setPhase('joining');
-    if (this.#signal) this.#signal.idle = false;
-    if (this.#signal?.online) this.#sendJoin();
-    else this.#signal?.start();
+    if (!this.#signal) return;
+    this.#signal.idle = false;
+    if (!this.#signal.online) return this.#signal.start();
+    this.#sendJoin();
+    this.#signal.probe(); // it may have died while nobody used it
   }
 
   /**

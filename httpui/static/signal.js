@@ -76,8 +76,8 @@ export class Signal {
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #keepAlive;
 
   /**
-   * A connection that nothing depends on: when the node lets go of it for lack
-   * of use, it is made again by start and not before.
+   * A connection that nothing depends on: nobody asks whether it lives, and when
+   * the node lets go of it for lack of use, it is made again by start and not before.
    */
   idle = false;
 
@@ -123,7 +123,7 @@ export class Signal {
     }
     const text = encode(type, body);
     this.#out.add(async () => socket.send(await leg.seal(text))).catch(() => socket.close('internal'));
-    if (!this.#keepAlive) this.#listen(socket);
+    if (!this.idle && !this.#keepAlive) this.#listen(socket);
     return true;
   }
 

@@ -90,7 +90,7 @@ export class Home {
 
   #receive(link, frame) {
     const { type, body } = decode(frame);
-    if (link.member === null) return type === 'join' ? this.#join(link, body) : type === 'attend' ? this.#attend(link, body) : this.violations.push(`${type} first`);
+    if (link.member === null) return type === 'join' ? this.#join(link, body) : type === 'attend' ? this.#attend(link, body) : type === 'tested' || this.violations.push(`${type} first`);
     const seat = this.seats.get(link.member);
     if (seat?.link !== link) return;
     const error = this.#act(seat, type, body);
