@@ -262,6 +262,22 @@ test('Join on a connection that died while nobody used it takes two seconds', as
   assert.equal(guest.view.phase, 'waiting');
 });
 
+test('why joining fails again and again is told until it does not', async () => {
+  const { w, guest } = await make();
+  for (const code of ['internal', 'too-many']) {
+    w.home.refusing = code;
+    await w.join(guest);
+    await w.advance(3_000);
+    const seen = guest.views.length;
+    await w.advance(10_000);
+    assert.deepEqual([guest.view.phase, guest.view.code], ['joining', code]);
+    assert.ok(guest.views.slice(seen).every((view) => view.code === code), 'also while it is tried again');
+  }
+  w.home.refusing = null;
+  await w.advance(3_000);
+  assert.deepEqual([guest.view.phase, guest.view.code], ['waiting', null]);
+});
+
 test('a guest who has not pressed Join says how the way is, and nothing else', async () => {
   const { w, guest } = await make();
   guest.call.tell('good');

@@ -2,11 +2,25 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Drawn } from './fakes/view.mjs';
+import { guestSentence } from '../static/errors.js';
 import { deviceCheck } from '../static/view-check.js';
 import { controls } from '../static/view-controls.js';
+import { guestView } from '../static/view-guest.js';
 
+const welcome = {
+  state: 'open', now: 1_800_000_000, opens: 1_799_999_000, starts: 1_800_000_000, ends: 1_800_003_600, practice: 'Harbour Street Practice',
+  practitioner: 'Dr Lee', ice_servers: [], relay_only: false, demo: false,
+};
 const media = { audio: 'on', video: 'on', screen: false, stream: null, inputs: [], error: null };
 const checkUi = { phase: 'ready', speakerAsked: false, heard: null, path: null, speaker: '', agent: { system: 'other', browser: 'chrome', inApp: false } };
+
+/** The guest's page with this call, past Continue. */
+const page = (call, act = noting().act) =>
+  new Drawn(guestView({
+    trouble: null, call: { phase: 'ready', connection: 'online', code: null, welcome, self: null, alarm: false, peers: [], chat: [], ...call },
+    media, checking: true, talked: false, online: true, now: welcome.now, served: 'practice.example', name: 'Ada', check: checkUi,
+    ui: {}, canShare: true, canFlip: false, copied: false,
+  }, act));
 
 /** Intents that note how they were called. */
 const noting = () => {
@@ -30,4 +44,17 @@ test('what is tried again is what its button names, and never what was turned of
     new Drawn(deviceCheck({ ...media, ...states }, checkUi, act)).press('Try again');
     assert.deepEqual(calls, [['retryMedia', ...kinds]]);
   }
+});
+
+test('why joining fails is said in one sentence, with what to do', () => {
+  for (const code of ['internal', 'too-many', 'not-found']) {
+    for (const connection of ['online', 'reconnecting']) {
+      const { text } = page({ phase: 'joining', code, connection });
+      const { title, todo } = guestSentence(code, welcome);
+      assert.ok(text.includes(`${title} ${todo}`), text);
+      assert.match(todo, /tries again by itself|keeps trying/);
+      assert.doesNotMatch(text, /was lost/);
+    }
+  }
+  assert.match(page({ connection: 'reconnecting' }).text, /was lost/);
 });

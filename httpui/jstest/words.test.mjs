@@ -8,10 +8,10 @@ import { CODES } from '../static/wire.js';
 
 const names = { practitioner: 'Dr Lee', practice: 'Harbour Street Practice' };
 const nothing = { practitioner: '', practice: '' };
-const general = guestSentence('internal', names);
+const general = guestSentence('', names);
 
 // What a guest can never be sent has the general sentence.
-const notForGuests = new Set(['internal', 'unauthorized', 'host-elsewhere', 'early']);
+const notForGuests = new Set(['unauthorized', 'host-elsewhere', 'early']);
 
 for (const code of [...CODES, 'bad-link', 'no-link', 'wrong-practice', 'unsupported', 'left', 'offline']) {
   test(`${code} is said to guests and practitioners`, () => {

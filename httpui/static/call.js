@@ -16,7 +16,8 @@ export { HostCall } from './host-call.js';
  * @typedef {'opening' | 'ready' | 'joining' | 'waiting' | 'call' | 'held' | 'ended'} GuestPhase
  */
 /**
- * code: why the phase is ended or the connection is reconnecting, else null.
+ * code: why the phase is ended, the connection reconnecting or the last attempt
+ * at joining failed, else null.
  * alarm: another device tried this guest's link.
  * @typedef {object} GuestSnapshot
  * @property {GuestPhase} phase @property {'online' | 'reconnecting'} connection @property {string | null} code

@@ -38,7 +38,8 @@ const forGuests = {
   'not-found': () =>
     say('The practice cannot be reached right now.', 'This page keeps trying. If it takes longer than a few minutes, please call the practice.', true),
   offline: () => say('Your device is offline.', 'Check your Wi-Fi or mobile data. This page goes on by itself when it is back.', true),
-  'too-many': () => say('There were too many tries in a short time.', 'Wait a minute, then try again.', true),
+  'too-many': () => say('There were too many tries in a short time.', 'This page tries again by itself. If it takes longer than a few minutes, please call the practice.', true),
+  internal: () => say('Something went wrong at the practice.', 'This page tries again by itself. If it takes longer than a few minutes, please call the practice.', true),
   'going-away': () => say('The practice’s computer is restarting.', 'This page comes back by itself in a moment.', true),
   unsupported: () =>
     say('This browser cannot make video calls.', 'Open the link in a current Safari, Chrome, Firefox or Edge.'),

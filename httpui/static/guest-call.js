@@ -175,7 +175,7 @@ export class GuestCall {
   /** @param {'online' | 'reconnecting' | 'resting'} state @param {string | null} code */
   #onState(state, code) {
     this.#connection = state === 'reconnecting' ? 'reconnecting' : 'online';
-    this.#code = code;
+    if (code !== null || this.#phase !== 'joining') this.#code = code; // why joining fails holds until it does not
     this.#changes.changed();
   }
 
@@ -234,6 +234,7 @@ export class GuestCall {
 
   /** @param {SeatState} state */
   #onSeat(state) {
+    this.#code = null;
     switch (state) {
       case 'waiting':
         this.#setPhase('waiting');

@@ -100,7 +100,7 @@ const frame = ({ online, served, call }, welcome, content, { focusTitle = true }
       ${welcome?.demo ? banner({ tone: 'info', text: 'This is a try-out, not an appointment.' }) : nothing}
       ${!online
         ? banner({ tone: 'warn', icon: 'wifi', title: 'Your device is offline', text: 'Check your Wi-Fi or mobile data. This page goes on by itself.' })
-        : welcome && call?.connection === 'reconnecting' && call.phase !== 'ended'
+        : welcome && call?.connection === 'reconnecting' && call.phase !== 'ended' && call.phase !== 'joining'
           ? banner({ tone: 'warn', icon: 'wifi', text: 'The connection to the practice was lost. Reconnecting…' })
           : nothing}
     </div>
@@ -161,12 +161,12 @@ function inAppHint({ check: { agent }, copied }, act) {
 function check(state, welcome, act) {
   const joining = state.call?.phase === 'joining';
   const open = welcome.state !== 'early' && state.call?.phase !== 'ended';
-  const refusal = joining && state.call?.connection === 'online' && state.call.code ? guestSentence(state.call.code, names(welcome)) : null;
+  const refusal = joining && state.call?.code ? guestSentence(state.call.code, names(welcome)) : null;
   return html`
     <section class="card card-main">
       <p class="clock-line">It is ${clock(state.now)}, your appointment with <bdi>${welcome.practitioner}</bdi> is ${when(state.now, welcome.starts)}.</p>
       ${deviceCheck(state.media, state.check, act)}
-      ${refusal ? banner({ tone: 'bad', title: refusal.title, text: refusal.todo }) : nothing}
+      ${refusal ? banner({ tone: 'warn', title: refusal.title, text: refusal.todo }) : nothing}
       <form class="form" @submit=${onSubmit((form) => act.join(field(form, 'name')))}>
         <div class="field">
           <label for="name">Your name</label>

@@ -27,6 +27,7 @@ export class Home {
   log = []; // {to, type, body} of everything sent
   tamper = (message, _to) => message; // a node that lies
   up = true;
+  /** @type {string | null} why nobody can join now */ refusing = null;
 
   /** @param {{url: string}} socket @param {any} remote the node's end of it */
   accept(remote, socket) {
@@ -98,15 +99,14 @@ export class Home {
   }
 
   #join(link, { name, fp, resume }) {
+    if (this.refusing) return this.#turnAway(link, this.refusing);
     const token = resume ?? link.welcome.resume;
     const seat = this.seats.get(link.id);
     if (seat && !same(seat.token, token)) {
       seat.alarm = true;
       for (const s of [seat, this.seats.get('host')]) this.#tell(s, 'alarm', { member: link.id });
       this.#roster();
-      link.remote.send(new TextEncoder().encode(encode('bye', { code: 'seat-taken' })));
-      link.closed = true;
-      return link.remote.close(1000, '');
+      return this.#turnAway(link, 'seat-taken');
     }
     if (seat?.link) this.#replace(seat);
     const s = seat ?? { member: link.id, role: 'guest', state: 'waiting', since: 1, alarm: false, token, order: 0 };
@@ -114,6 +114,12 @@ export class Home {
     link.member = s.member;
     this.seats.set(s.member, s);
     this.#greet(s);
+  }
+
+  #turnAway(link, code) {
+    link.remote.send(new TextEncoder().encode(encode('bye', { code })));
+    link.closed = true;
+    link.remote.close(1000, '');
   }
 
   #attend(link, { fp, tab, take }) {
