@@ -362,10 +362,70 @@ test('a second device with the same link is turned away, and both are told', asy
   const thief = new guest.constructor(w, guest.link);
   w.pages.push(thief);
   await w.join(thief, 'Ada');
-  assert.deepEqual([thief.view.phase, thief.view.code], ['ended', 'seat-taken']);
+  assert.deepEqual([thief.view.phase, thief.view.code], ['joining', 'seat-taken']);
   assert.equal(guest.view.alarm, true);
   assert.deepEqual(host.view.alarm, [member]);
   together(host, guest);
+  await w.advance(70_000);
+  assert.deepEqual([thief.view.phase, thief.view.code], ['ended', 'seat-taken']);
+  assert.equal(w.home.log.filter((m) => m.to === 'host' && m.type === 'alarm').length, 1, 'one knock is one alarm');
+  together(host, guest);
+});
+
+test('who opens their link in a new tab has their seat as soon as it is free, with one alarm', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  const [member] = [guest.member];
+  guest.call.close();
+  const again = new guest.constructor(w, guest.link);
+  w.pages.push(again);
+  await again.media.start({ audio: true, video: true });
+  await w.join(again);
+  await w.advance(25_000);
+  const looks = again.sockets.length;
+  again.call.join('Ada'); // "Try again now"
+  again.call.join('Ada');
+  await w.settle();
+  assert.equal(again.sockets.length, looks + 1);
+  assert.deepEqual([again.view.phase, again.view.code, again.view.connection], ['joining', 'seat-taken', 'online']);
+  assert.equal(again.media.snapshot.audio, 'on', 'they will be heard');
+  await w.advance(20_000);
+  w.home.expire(member);
+  w.pressed.clear();
+  await w.advance(10_000);
+  assert.deepEqual([again.view.phase, again.view.code], ['waiting', null]);
+  assert.equal(w.home.log.filter((m) => m.to === 'host' && m.type === 'alarm').length, 1);
+  const sockets = again.sockets.length;
+  await w.advance(30_000);
+  assert.equal(again.sockets.length, sockets, 'nobody looks any more');
+  w.admit(again.member);
+  await w.settle();
+  together(host, again);
+});
+
+test('a guest whose seat went to another device during an outage is out at once', async () => {
+  const { w, guest } = await make();
+  await w.seat(guest);
+  w.home.up = false;
+  guest.drop();
+  await w.settle();
+  w.home.seats.get(guest.member).token = new Uint8Array(32);
+  w.home.up = true;
+  await w.advance(3_000);
+  assert.deepEqual([guest.view.phase, guest.view.code, guest.sending], ['ended', 'seat-taken', []]);
+});
+
+test('a page that is closed while it waits for its seat looks no more', async () => {
+  const { w, guest } = await make();
+  await w.seat(guest);
+  const again = new guest.constructor(w, guest.link);
+  w.pages.push(again);
+  await w.join(again);
+  again.call.close();
+  const sockets = again.sockets.length;
+  again.call.join('Ada');
+  await w.advance(30_000);
+  assert.equal(again.sockets.length, sockets);
 });
 
 test('another tab of the practitioner takes the room only when told to', async () => {

@@ -58,3 +58,11 @@ test('why joining fails is said in one sentence, with what to do', () => {
   }
   assert.match(page({ connection: 'reconnecting' }).text, /was lost/);
 });
+
+test('who is at an occupied seat is told that it may be their own, and can try again', () => {
+  const { calls, act } = noting();
+  const { text, html } = page({ phase: 'joining', code: 'seat-taken', welcome: { ...welcome, state: 'full' } }, act);
+  assert.match(text, /another device.*a minute.*This page tries again by itself/);
+  assert.match(html, /<button(?![^>]*type="button")[^>]*>Try again now<\/button>/, 'the form’s own button');
+  assert.match(page({ phase: 'ended', code: 'seat-taken' }).text, /another device.*a minute(?!.*by itself)/);
+});

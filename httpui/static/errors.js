@@ -13,7 +13,7 @@ const say = (title, todo, again = false) => ({ title, todo, again });
 /** @type {Record<string, (names: Names) => Sentence>} */
 const forGuests = {
   'no-link': () =>
-    say('Please open your appointment with its link.', 'You find the link in the message from your practice. If you were here a moment ago, open it again: your place is kept.'),
+    say('Please open your appointment with its link.', 'You find the link in the message from your practice. If you were here a moment ago, open it again: after a minute at most you are back in your place.'),
   'bad-link': () =>
     say('This link is damaged.', 'A part of it is missing or changed. Open it again from your message, or copy all of it. If that does not help, ask the practice for a new link.'),
   'wrong-practice': () =>
@@ -26,7 +26,7 @@ const forGuests = {
     say(`${practitioner} has ended your part of the call.`, 'If you think this is a mistake, call the practice, or try again in a minute.', true),
   left: () => say('You have left the call.', 'If you left by mistake, join again.', true),
   'seat-taken': () =>
-    say('This link is already in use on another device.', 'Go on with the device where you opened it first, or leave there and try again here. If that was not you, call the practice.', true),
+    say('This link is already in use in another window or on another device.', 'If you closed or reloaded this page just now, it takes up to a minute until your place is free. Otherwise go on where you opened the link first, or leave there. If that was not you, call the practice.', true),
   replaced: () => say('You joined again in another tab or window.', 'Go on there. You can close this page.'),
   'room-full': () => say('This call is full.', 'Wait a moment and try again, or call the practice.', true),
   'room-locked': ({ practitioner }) =>

@@ -23,6 +23,10 @@ import { heldNow } from './roster.js';
 /** @typedef {import('./signal.js').Platform & {rtc?: typeof RTCPeerConnection, handshake?: typeof import('./seal.js').handshake}} Platform what tests replace */
 /** @typedef {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} TabStorage of this tab only; holds the resume token, never the link or a name */
 
+/** How often a guest looks whether an occupied seat is free, and for how long: it is kept for 45 s after its device has gone. */
+const LOOK_MS = 10_000;
+const PATIENCE_MS = 60_000;
+
 export class GuestCall {
   #origin;
   #media;
@@ -43,9 +47,12 @@ export class GuestCall {
   /** @type {Identity | null} */ #identity = null;
   /** @type {Mesh | null} */ #mesh = null;
   /** @type {Signal | null} */ #signal = null;
+  /** @type {ReturnType<typeof guestLeg> | null} */ #shake = null;
   #storageKey = '';
   /** @type {Bytes | null} what takes the seat again */ #resume = null;
   #opened = false;
+  #patience = 0; // until when an occupied seat is waited for; 0: nobody said that it is occupied
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #look;
   /** @type {import('./wire.js').PathResult | null} found out, and not told yet */ #tested = null;
 
   /**
@@ -87,11 +94,12 @@ export class GuestCall {
   }
 
   /**
-   * Knocks.
+   * Knocks. At an occupied seat it is a look whether it is free now.
    * @param {string} name what the practitioner is told
    */
   join(name) {
     const tidy = tidyText(name, MAX_NAME);
+    if (this.#look) return this.#connect();
     if (tidy === '' || this.#phase !== 'ready') return;
     this.#name = tidy;
     this.#code = null;
@@ -150,14 +158,37 @@ export class GuestCall {
       nameOf: (member) => this.#others().find((m) => m.member === member)?.label ?? '',
       rtc: this.#platform.rtc,
     });
-    this.#signal = new Signal(`${this.#origin.replace(/^http/, 'ws')}/ws/guest`, guestLeg(keys, this.#platform.handshake), {
+    this.#shake = guestLeg(keys, this.#platform.handshake);
+    this.#connect();
+  }
+
+  #connect() {
+    if (!this.#shake) return;
+    clearTimeout(this.#look);
+    this.#look = undefined;
+    this.#signal = new Signal(`${this.#origin.replace(/^http/, 'ws')}/ws/guest`, this.#shake, {
       onWelcome: (welcome, h) => this.#onWelcome(welcome, h),
       onMessage: (message) => this.#onMessage(message),
       onState: (state, code) => this.#onState(state, code),
-      onEnd: (code) => this.#end(code),
+      onEnd: (code) => (code === 'seat-taken' && this.#phase === 'joining' ? this.#wait() : this.#end(code)),
     }, this.#platform);
-    this.#signal.idle = true;
+    this.#signal.idle = this.#name === null;
     this.#signal.start();
+  }
+
+  /**
+   * The seat is another device's, or this person's own of a moment ago: a page
+   * that was opened from the message again does not know its token. A look is a
+   * handshake without a knock, so it alarms nobody.
+   */
+  #wait() {
+    this.#signal?.close();
+    this.#forget();
+    this.#patience ||= Date.now() + PATIENCE_MS;
+    if (Date.now() >= this.#patience) return this.#end('seat-taken');
+    this.#code = 'seat-taken';
+    this.#look = setTimeout(() => this.#connect(), LOOK_MS);
+    this.#changes.changed();
   }
 
   /** @param {Welcome} welcome @param {Bytes | null} h */
@@ -166,8 +197,10 @@ export class GuestCall {
     this.#h = h;
     this.#mesh?.configure(welcome);
     this.#sendTested();
-    if (this.#name !== null) this.#sendJoin();
-    else if (welcome.state === 'ended') this.#end('ended');
+    if (this.#name !== null) {
+      if (this.#patience && !this.#resume && welcome.state === 'full') this.#wait();
+      else this.#sendJoin();
+    } else if (welcome.state === 'ended') this.#end('ended');
     else this.#setPhase('ready');
     this.#changes.changed();
   }
@@ -197,6 +230,11 @@ export class GuestCall {
       // A tab without storage cannot come back after a reload, and that is all.
     }
     this.#signal?.send('join', { name: this.#name, fp: this.#identity.fingerprint, ...(kept ? { resume: kept } : {}) });
+  }
+
+  #forget() {
+    this.#resume = null;
+    if (this.#storageKey !== '') this.#storage.removeItem(this.#storageKey);
   }
 
   /** @returns {Bytes | null} the token that this tab kept, if it is one */
@@ -235,6 +273,7 @@ export class GuestCall {
   /** @param {SeatState} state */
   #onSeat(state) {
     this.#code = null;
+    this.#patience = 0;
     switch (state) {
       case 'waiting':
         this.#setPhase('waiting');
@@ -297,7 +336,7 @@ export class GuestCall {
   /** @param {string} code */
   #end(code) {
     if (this.#phase === 'ended') return;
-    if (this.#storageKey !== '' && code !== 'left') this.#storage.removeItem(this.#storageKey);
+    if (code !== 'left') this.#forget();
     this.#stop();
     this.#media.stop();
     this.#code = code;
@@ -305,6 +344,8 @@ export class GuestCall {
   }
 
   #stop() {
+    clearTimeout(this.#look);
+    this.#look = undefined;
     this.#mesh?.close();
     this.#signal?.close();
     this.#connection = 'online';

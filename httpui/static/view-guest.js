@@ -161,12 +161,13 @@ function inAppHint({ check: { agent }, copied }, act) {
 function check(state, welcome, act) {
   const joining = state.call?.phase === 'joining';
   const open = welcome.state !== 'early' && state.call?.phase !== 'ended';
+  const taken = joining && state.call?.code === 'seat-taken';
   const refusal = joining && state.call?.code ? guestSentence(state.call.code, names(welcome)) : null;
   return html`
     <section class="card card-main">
       <p class="clock-line">It is ${clock(state.now)}, your appointment with <bdi>${welcome.practitioner}</bdi> is ${when(state.now, welcome.starts)}.</p>
       ${deviceCheck(state.media, state.check, act)}
-      ${refusal ? banner({ tone: 'warn', title: refusal.title, text: refusal.todo }) : nothing}
+      ${refusal ? banner({ tone: taken ? 'bad' : 'warn', title: refusal.title, text: taken ? `${refusal.todo} This page tries again by itself.` : refusal.todo }) : nothing}
       <form class="form" @submit=${onSubmit((form) => act.join(field(form, 'name')))}>
         <div class="field">
           <label for="name">Your name</label>
@@ -176,7 +177,7 @@ function check(state, welcome, act) {
           <p class="hint" id="name-hint">So that <bdi>${welcome.practitioner}</bdi> knows who is there.</p>
         </div>
         ${open
-          ? html`<button class="button button-primary button-wide button-large" ?disabled=${joining}>${joining ? 'Joining…' : 'Join'}</button>`
+          ? html`<button class="button button-primary button-wide button-large" ?disabled=${joining && !taken}>${taken ? 'Try again now' : joining ? 'Joining…' : 'Join'}</button>`
           : html`<p class="door-line" role="status">${icon('clock')}<span>You can join from ${clock(welcome.opens)}. This page goes on by itself.</span></p>`}
         <p class="hint">After this you wait until <bdi>${welcome.practitioner}</bdi> lets you in.</p>
       </form>

@@ -60,10 +60,10 @@ export class Home {
     }
   }
 
-  #welcome() {
+  #welcome(state = this.welcomeState) {
     const now = 1_800_000_000;
     return {
-      state: this.welcomeState, now, opens: now - 60, starts: now, ends: now + 3600, practice: 'Practice', practitioner: 'Dr Lee',
+      state, now, opens: now - 60, starts: now, ends: now + 3600, practice: 'Practice', practitioner: 'Dr Lee',
       sid: random(32), k_confirm: random(32), resume: random(32), ice_servers: [], relay_only: this.relayOnly, demo: true,
     };
   }
@@ -73,7 +73,7 @@ export class Home {
       link.key = true;
     } else if (!link.welcome) {
       link.id = hex(frame.slice(1, 9));
-      link.welcome = this.#welcome();
+      link.welcome = this.#welcome(this.seats.has(link.id) ? 'full' : this.welcomeState);
       link.h = random(32);
       const text = new TextEncoder().encode(encode('welcome', link.welcome));
       const m2 = new Uint8Array(32 + text.length);
