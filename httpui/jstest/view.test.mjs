@@ -1,6 +1,7 @@
 // What the guest's screens say and do.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { canVerify } from '../static/identity.js';
 import { Drawn } from './fakes/view.mjs';
 import { guestSentence } from '../static/errors.js';
 import { deviceCheck } from '../static/view-check.js';
@@ -65,4 +66,12 @@ test('who is at an occupied seat is told that it may be their own, and can try a
   assert.match(text, /another device.*a minute.*This page tries again by itself/);
   assert.match(html, /<button(?![^>]*type="button")[^>]*>Try again now<\/button>/, 'the form’s own button');
   assert.match(page({ phase: 'ended', code: 'seat-taken' }).text, /another device.*a minute(?!.*by itself)/);
+});
+
+test('a browser that cannot tell whose certificate it met is told before anything else', () => {
+  const transport = (methods) => ({ RTCDtlsTransport: class { static { Object.assign(this.prototype, methods); } } });
+  assert.equal(canVerify(transport({ getRemoteCertificates() {} })), true);
+  assert.equal(canVerify({}), true, 'one without the interface has statistics of certificates');
+  assert.equal(canVerify(transport({})), false);
+  assert.match(guestSentence('unsupported', welcome).todo, /Update/);
 });

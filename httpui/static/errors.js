@@ -42,7 +42,7 @@ const forGuests = {
   internal: () => say('Something went wrong at the practice.', 'This page tries again by itself. If it takes longer than a few minutes, please call the practice.', true),
   'going-away': () => say('The practice’s computer is restarting.', 'This page comes back by itself in a moment.', true),
   unsupported: () =>
-    say('This browser cannot make video calls.', 'Open the link in a current Safari, Chrome, Firefox or Edge.'),
+    say('This browser cannot make video calls.', 'Update it, or open the link in a current Safari, Chrome, Firefox or Edge.'),
 };
 
 /** @type {Record<string, (names: Names) => Sentence>} */

@@ -3,6 +3,7 @@ import { agentOf } from './browser.js';
 import { GuestCall } from './call.js';
 import { callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from './call-page.js';
 import { Chime } from './chime.js';
+import { canVerify } from './identity.js';
 import { Media } from './media.js';
 import { parseLink } from './seal.js';
 import { testPath } from './path-test.js';
@@ -293,7 +294,7 @@ function troubleWith(fragment) {
   } catch {
     return 'bad-link';
   }
-  return 'RTCPeerConnection' in globalThis && crypto.subtle && navigator.mediaDevices ? null : 'unsupported';
+  return 'RTCPeerConnection' in globalThis && crypto.subtle && navigator.mediaDevices && canVerify() ? null : 'unsupported';
 }
 
 /** @param {ReturnType<typeof guestScreen>} screen @param {GuestSnapshot | null} call */

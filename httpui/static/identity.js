@@ -34,6 +34,13 @@ async function fingerprintOf(certificate, rtc) {
 }
 
 /**
+ * Whether remoteFingerprint can answer in this browser. Firefox before 153 has
+ * the transport without its certificates, and no statistics of them either.
+ * @param {{RTCDtlsTransport?: {prototype: object}}} [scope] what tests replace
+ */
+export const canVerify = ({ RTCDtlsTransport } = globalThis) => !RTCDtlsTransport || 'getRemoteCertificates' in RTCDtlsTransport.prototype;
+
+/**
  * Returns the SHA-256 of the certificate that the other end of pc's DTLS
  * connection uses, or null if the browser does not say.
  * @param {RTCPeerConnection} pc
