@@ -75,3 +75,12 @@ test('a browser that cannot tell whose certificate it met is told before anythin
   assert.equal(canVerify(transport({})), false);
   assert.match(guestSentence('unsupported', welcome).todo, /Update/);
 });
+
+test('a name that is only spaces is asked for in words', () => {
+  const { calls, act } = noting();
+  const drawn = page({}, act);
+  assert.match(drawn.type('name', ' \u3000\u200e'), /^Please write your name/);
+  assert.equal(drawn.type('name', ' Ada '), '');
+  assert.equal(drawn.type('name', ''), '', 'the browser asks by itself');
+  assert.deepEqual(calls.at(-2), ['setName', ' Ada ']);
+});

@@ -9,6 +9,7 @@ import { callView } from './view-call.js';
 import { deviceCheck, preview } from './view-check.js';
 import { privacyFacts } from './view-panels.js';
 import { banner, busy, field, mark, onSubmit } from './view-shell.js';
+import { MAX_NAME, tidyText } from './wire.js';
 
 /**
  * @typedef {import('./call.js').GuestSnapshot} GuestSnapshot
@@ -29,9 +30,6 @@ import { banner, busy, field, mark, onSubmit } from './view-shell.js';
  *   copyLink: () => void,
  * }} GuestIntents
  */
-
-/** The same limit as wire.MaxName. */
-const nameMax = 64;
 
 /**
  * Which screen a state belongs to: what the page's focus and title follow.
@@ -171,9 +169,9 @@ function check(state, welcome, act) {
       <form class="form" @submit=${onSubmit((form) => act.join(field(form, 'name')))}>
         <div class="field">
           <label for="name">Your name</label>
-          <input id="name" name="name" required maxlength=${nameMax} autocomplete="name" autocapitalize="words" enterkeyhint="go"
+          <input id="name" name="name" required maxlength=${MAX_NAME} autocomplete="name" autocapitalize="words" enterkeyhint="go"
             aria-describedby="name-hint" value=${state.name}
-            @input=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => act.setName(currentTarget.value)}>
+            @input=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => typed(currentTarget, act)}>
           <p class="hint" id="name-hint">So that <bdi>${welcome.practitioner}</bdi> knows who is there.</p>
         </div>
         ${open
@@ -182,6 +180,15 @@ function check(state, welcome, act) {
         <p class="hint">After this you wait until <bdi>${welcome.practitioner}</bdi> lets you in.</p>
       </form>
     </section>`;
+}
+
+/**
+ * What is only spaces fills a field, and is no name.
+ * @param {HTMLInputElement} input @param {GuestIntents} act
+ */
+function typed(input, act) {
+  input.setCustomValidity(input.value !== '' && tidyText(input.value, MAX_NAME) === '' ? 'Please write your name.' : '');
+  act.setName(input.value);
 }
 
 /** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */

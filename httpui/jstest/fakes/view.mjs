@@ -26,6 +26,14 @@ export class Drawn {
     this.#handlers[Number(/@click=(\d+)/.exec(found[1])?.[1])]();
   }
 
+  /** Lets a field of this name hear what is typed. */
+  type(name, value) {
+    const tag = new RegExp(`<input[^>]*name="${name}"[^>]*>`).exec(this.html)?.[0] ?? '';
+    const input = { value, problem: '', setCustomValidity(text) { this.problem = text; } };
+    this.#handlers[Number(/@input=(\d+)/.exec(tag)?.[1])]({ currentTarget: input });
+    return input.problem;
+  }
+
   #write(value) {
     if (value === nothing || value === null || value === undefined) return '';
     if (typeof value === 'function') return String(this.#handlers.push(value) - 1);
