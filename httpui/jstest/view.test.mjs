@@ -84,3 +84,11 @@ test('a name that is only spaces is asked for in words', () => {
   assert.equal(drawn.type('name', ''), '', 'the browser asks by itself');
   assert.deepEqual(calls.at(-2), ['setName', ' Ada ']);
 });
+
+test('a microphone that is off can be turned on before the call', () => {
+  const { calls, act } = noting();
+  const drawn = new Drawn(deviceCheck({ ...media, audio: 'off', video: 'off' }, checkUi, act));
+  assert.match(drawn.text, /Your microphone is off/);
+  drawn.press('Unmute microphone');
+  assert.deepEqual(calls, [['mute', false]]);
+});

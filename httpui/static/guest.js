@@ -65,7 +65,7 @@ class GuestPage {
     for (const event of ['online', 'offline']) addEventListener(event, () => this.#draw());
     addEventListener('hashchange', () => this.#anotherLink());
     addEventListener('pagehide', () => this.#close());
-    addEventListener('pageshow', ({ persisted }) => { if (persisted) this.#open(); });
+    addEventListener('pageshow', ({ persisted }) => { if (persisted) this.#act.again(); });
     addEventListener('beforeunload', (event) => { if (this.#inside()) event.preventDefault(); });
     this.#take(takeFragment());
   }
@@ -161,6 +161,7 @@ class GuestPage {
 
   #close() {
     this.#closeCall();
+    if (!this.#media.snapshot.stream) this.#ui.set({ checking: false }); // who comes back finds on what was on
     this.#media.stop();
     this.#wake.keep(false);
   }

@@ -59,8 +59,8 @@ export function preview(media, ui, act) {
       ${ui.phase === 'ready'
         ? html`
           <div class="preview-tools">
-            ${media.audio === 'on' || media.audio === 'muted'
-              ? html`<button type="button" class="tool ${media.audio === 'muted' ? 'tool-off' : ''}" aria-label=${media.audio === 'on' ? 'Mute microphone' : 'Unmute microphone'} @click=${() => act.mute(media.audio === 'on')}>${icon(media.audio === 'on' ? 'mic' : 'mic-off')}</button>`
+            ${media.audio === 'on' || media.audio === 'muted' || media.audio === 'off'
+              ? html`<button type="button" class="tool ${media.audio === 'on' ? '' : 'tool-off'}" aria-label=${media.audio === 'on' ? 'Mute microphone' : 'Unmute microphone'} @click=${() => act.mute(media.audio === 'on')}>${icon(media.audio === 'on' ? 'mic' : 'mic-off')}</button>`
               : nothing}
             ${media.video === 'on' || media.video === 'muted' || media.video === 'off'
               ? html`<button type="button" class="tool ${media.video === 'on' ? '' : 'tool-off'}" aria-label=${media.video === 'on' ? 'Turn camera off' : 'Turn camera on'} @click=${() => act.camera(media.video !== 'on')}>${icon(media.video === 'on' ? 'camera' : 'camera-off')}</button>`
@@ -113,7 +113,7 @@ function microphone(media, { phase }) {
     <div class="check-row">
       ${icon(on ? 'mic' : 'mic-off')}
       <div class="check-words">
-        <p>${on ? 'Say something: the bar moves.' : media.audio === 'muted' ? 'Your microphone is off.' : phase === 'asking' ? 'Microphone' : 'No microphone: you can listen and write.'}</p>
+        <p>${on ? 'Say something: the bar moves.' : phase === 'asking' ? 'Microphone' : media.audio === 'muted' || media.audio === 'off' ? 'Your microphone is off.' : 'No microphone: you can listen and write.'}</p>
         ${on
           ? html`
             <div class="meter" role="meter" aria-label="Microphone level" aria-valuemin="0" aria-valuemax="100" aria-valuenow="0" data-meter>
