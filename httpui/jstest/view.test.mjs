@@ -7,6 +7,7 @@ import { guestSentence } from '../static/errors.js';
 import { deviceCheck } from '../static/view-check.js';
 import { controls } from '../static/view-controls.js';
 import { guestView } from '../static/view-guest.js';
+import { focusKeeper } from '../static/view-shell.js';
 
 const welcome = {
   state: 'open', now: 1_800_000_000, opens: 1_799_999_000, starts: 1_800_000_000, ends: 1_800_003_600, practice: 'Harbour Street Practice',
@@ -91,4 +92,39 @@ test('a microphone that is off can be turned on before the call', () => {
   assert.match(drawn.text, /Your microphone is off/);
   drawn.press('Unmute microphone');
   assert.deepEqual(calls, [['mute', false]]);
+});
+
+test('when the button that was pressed is gone, the focus is near where it was', () => {
+  const element = (parentElement, target = null) => ({ isConnected: true, parentElement, querySelector: () => target });
+  const focused = [];
+  const next = { focus: () => focused.push('next') };
+  const root = Object.assign(new EventTarget(), element(null, { focus: () => focused.push('first') }));
+  const row = element(root, next);
+  const button = element(row);
+  const keep = focusKeeper(root);
+  const press = (target) => root.dispatchEvent(Object.assign(new Event('focusin'), { composedPath: () => [target, row, root] }));
+  document.body = {};
+
+  document.activeElement = button;
+  press(button);
+  keep();
+  document.activeElement = document.body; // as when somebody clicks beside it
+  keep();
+  assert.deepEqual(focused, []);
+  button.isConnected = false;
+  document.activeElement = {}; // the screen has put it somewhere
+  keep();
+  assert.deepEqual(focused, []);
+  document.activeElement = document.body;
+  keep();
+  row.isConnected = false;
+  keep();
+  assert.deepEqual(focused, ['next', 'first']);
+});
+
+test('Join keeps the focus while it works', () => {
+  const { html } = page({ phase: 'joining' });
+  const [, tag] = /<button(?![^>]*type="button")([^>]*)>Joining…/.exec(html);
+  assert.match(tag, /aria-disabled=true/);
+  assert.doesNotMatch(tag, /\?disabled=/);
 });

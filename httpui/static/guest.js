@@ -12,7 +12,7 @@ import { render } from './vendor/lit-html/lit-html.js';
 import { syncPanel } from './view-call.js';
 import { runMeter } from './view-check.js';
 import { guestScreen, guestView } from './view-guest.js';
-import { announce, focusScreen, toast } from './view-shell.js';
+import { announce, focusKeeper, focusScreen, toast } from './view-shell.js';
 import { playAll, useSpeaker } from './view-tiles.js';
 import { WakeKeeper } from './wake.js';
 
@@ -35,6 +35,7 @@ const newUi = () => ({
 /** The guest's page: builds the parts, connects them, and draws what they say. */
 class GuestPage {
   #root = /** @type {HTMLElement} */ (document.getElementById('app'));
+  #keepFocus = focusKeeper(this.#root);
   #toasts = /** @type {HTMLElement} */ (document.getElementById('toasts'));
   #agent = agentOf(navigator.userAgent, navigator.maxTouchPoints);
   #media = new Media();
@@ -263,6 +264,7 @@ class GuestPage {
     document.title = titleOf(screen, call);
     focusScreen(this.#root, screen);
     syncPanel(this.#root, screen === 'call' ? ui.panel : null);
+    this.#keepFocus();
     this.#meter(screen === 'check');
     useSpeaker(ui.speaker);
     if (screen !== 'call' || !call) return;

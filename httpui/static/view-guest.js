@@ -175,7 +175,7 @@ function check(state, welcome, act) {
           <p class="hint" id="name-hint">So that <bdi>${welcome.practitioner}</bdi> knows who is there.</p>
         </div>
         ${open
-          ? html`<button class="button button-primary button-wide button-large" ?disabled=${joining && !taken}>${taken ? 'Try again now' : joining ? 'Joining…' : 'Join'}</button>`
+          ? html`<button class="button button-primary button-wide button-large" aria-disabled=${joining && !taken}>${taken ? 'Try again now' : joining ? 'Joining…' : 'Join'}</button>`
           : html`<p class="door-line" role="status">${icon('clock')}<span>You can join from ${clock(welcome.opens)}. This page goes on by itself.</span></p>`}
         <p class="hint">After this you wait until <bdi>${welcome.practitioner}</bdi> lets you in.</p>
       </form>

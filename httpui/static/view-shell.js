@@ -91,6 +91,27 @@ export function focusScreen(root, key) {
 }
 
 /**
+ * Keeps the focus on the screen: when what had it is gone, the next thing around
+ * that is there gets it, and not the whole page.
+ * @param {HTMLElement} root
+ * @returns {() => void} to be called after each render
+ */
+export function focusKeeper(root) {
+  /** @type {Element[]} from what had the focus outwards */
+  let path = [];
+  root.addEventListener('focusin', (event) => {
+    const all = /** @type {Element[]} */ (event.composedPath());
+    path = all.slice(0, all.indexOf(root) + 1);
+  });
+  return () => {
+    if (!path[0] || path[0].isConnected || document.activeElement !== document.body) return;
+    const near = path.filter((element) => element.isConnected).map((element) => element.querySelector('button:enabled, input, select, textarea, summary, [tabindex]'));
+    const target = /** @type {HTMLElement | undefined} */ (near.find((element) => element !== null));
+    target?.focus({ preventScroll: true });
+  };
+}
+
+/**
  * @param {ParentNode} root
  * @param {string} selector
  * @returns {boolean} whether there was such an element to focus
