@@ -59,31 +59,35 @@ func createIdentity(path string) (crypto.PrivKey, error) {
 		return nil, fmt.Errorf("make identity: %w", err)
 	}
 	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := writeFile(path, block); err != nil {
+	err = writeFile(path, block, os.Link) // which does not replace
+	if errors.Is(err, fs.ErrExist) {      // another program of this node was first
+		return LoadOrCreateIdentity(path)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("write identity: %w", err)
 	}
 	return crypto.UnmarshalEd25519PrivateKey(private)
 }
 
-// writeFile puts data at path, readable by its owner only. A crash leaves the
-// old content or the new one.
-func writeFile(path string, data []byte) error {
+// writeFile puts data at path, readable by its owner only. A crash leaves what
+// was there before or all of the data; place gives the whole file its name.
+func writeFile(path string, data []byte, place func(from, to string) error) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails once renamed
+	defer os.Remove(f.Name()) // fails if it was renamed
 	_, err = f.Write(data)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := place(f.Name(), path); err != nil {
 		return err
 	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close()) // the rename itself
+	return errors.Join(d.Sync(), d.Close()) // the name itself
 }

@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"golang.org/x/sync/errgroup"
 )
 
 func TestIdentityIsKept(t *testing.T) {
@@ -24,6 +27,33 @@ func TestIdentityIsKept(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// A set-up script may ask for the card while the daemon starts for the first time.
+func TestIdentityIsOneForAllWhoMakeIt(t *testing.T) {
+	for range 20 {
+		path := filepath.Join(t.TempDir(), "identity.key")
+		keys := make([]crypto.PrivKey, 8)
+		var g errgroup.Group
+		for i := range keys {
+			g.Go(func() (err error) {
+				keys[i], err = LoadOrCreateIdentity(path)
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := LoadOrCreateIdentity(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys {
+			if !key.Equals(kept) {
+				t.Fatal("one has another key than the file")
+			}
+		}
 	}
 }
 

@@ -91,7 +91,7 @@ func (b *book) save(seen []PeerInfo) error {
 	if bytes.Equal(data, b.saved) {
 		return nil
 	}
-	if err := writeFile(b.file, data); err != nil {
+	if err := writeFile(b.file, data, os.Rename); err != nil {
 		return fmt.Errorf("write peers file: %w", err)
 	}
 	b.saved = data
