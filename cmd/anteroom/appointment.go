@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,11 @@ func (p *program) appointmentCreate() *cobra.Command {
 			at, err := parseStart(starts, time.Now())
 			if err != nil {
 				return failure{exitUsage, err}
+			}
+			for _, text := range append(guests, label) {
+				if !utf8.ValidString(text) { // JSON would change it silently
+					return usage("a label must be text in UTF-8")
+				}
 			}
 			c, err := p.client(cmd)
 			if err != nil {
@@ -70,11 +76,15 @@ func parseStart(text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, nil
 	}
-	if t, err := time.ParseInLocation("2006-01-02 15:04", text, now.Location()); err == nil {
-		return t, nil
+	if _, err := time.Parse("15:04", text); err == nil {
+		text = now.Format("2006-01-02 ") + text
 	}
-	if t, err := time.ParseInLocation("15:04", text, now.Location()); err == nil {
-		return time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), 0, 0, now.Location()), nil
+	const layout = "2006-01-02 15:04"
+	if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+		if wall, _ := time.Parse(layout, text); t.Hour() != wall.Hour() || t.Minute() != wall.Minute() {
+			return time.Time{}, fmt.Errorf("--starts: there is no %s on that day: clocks are put forward", wall.Format("15:04"))
+		}
+		return t, nil
 	}
 	return time.Time{}, errors.New(`--starts must be now, a time such as 14:45, "2026-03-04 14:45", or RFC 3339`)
 }
@@ -158,7 +168,8 @@ func printAppointments(w io.Writer, list []httpui.Appointment) error {
 	return t.Flush()
 }
 
-func printAppointment(w io.Writer, a httpui.Appointment) error {
+func printAppointment(to io.Writer, a httpui.Appointment) error {
+	w := new(strings.Builder)
 	fmt.Fprintf(w, "%s to %s, %s", clock(a.Starts), time.Unix(a.Ends, 0).Format("15:04"), a.State)
 	if a.Label != "" {
 		fmt.Fprintf(w, ", %s", a.Label)
@@ -174,7 +185,8 @@ func printAppointment(w io.Writer, a httpui.Appointment) error {
 			fmt.Fprintln(w, "This link works on this computer only.")
 		}
 	}
-	return nil
+	_, err := io.WriteString(to, w.String())
+	return err
 }
 
 func clock(unix int64) string { return time.Unix(unix, 0).Format("Mon 2006-01-02 15:04") }

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"errors"
 	"net"
+	"os"
+	"syscall"
 	"testing"
 	"time"
+	_ "time/tzdata" // whatever this computer has
 
 	"github.com/google/go-cmp/cmp"
+
+	"anteroom/httpui"
 )
 
 func hostOf(address string) string {
@@ -36,6 +42,43 @@ func TestParseStart(t *testing.T) {
 		if !got.Equal(c.want) || (err == nil) == c.want.IsZero() {
 			t.Errorf("%q: got %v, %v, want %v", c.text, got, err, c.want)
 		}
+	}
+}
+
+func TestParseStartInTheHourThatIsNot(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2027, 3, 28, 0, 10, 0, 0, berlin) // clocks go from 2:00 to 3:00
+	for _, text := range []string{"2:30", "2027-03-28 02:30"} {
+		if got, err := parseStart(text, now); err == nil {
+			t.Errorf("%s: got %v", text, got)
+		}
+	}
+	for text, want := range map[string]int{"0:30": 0, "1:59": 1, "3:00": 3} {
+		if got, err := parseStart(text, now); err != nil || got.Hour() != want {
+			t.Errorf("%s: got %v, %v", text, got, err)
+		}
+	}
+}
+
+// A link that nobody got to see must not look like success.
+func TestWhatCannotBePrintedIsAnError(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	a := httpui.Appointment{Guests: []httpui.Guest{{URL: "https://call.example/j#"}}}
+	if err := printAppointment(full, a); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("an appointment: %v", err)
+	}
+	if err := printAppointments(full, []httpui.Appointment{a}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a list of them: %v", err)
+	}
+	if err := printPeers(full, nil); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("peers: %v", err)
 	}
 }
 

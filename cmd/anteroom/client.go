@@ -75,7 +75,7 @@ func call[A any](ctx context.Context, c *client, route string, q any) (a A, err 
 // unreachable says in a sentence why the daemon does not answer.
 func (c *client) unreachable(err error) error {
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ECONNREFUSED):
 		return failure{exitNotRunning, fmt.Errorf("no daemon is running with the data directory %s: start it with \"anteroom serve\"", c.dataDir)}
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("the daemon with the data directory %s belongs to another user: run this as that user", c.dataDir)

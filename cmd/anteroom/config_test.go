@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -175,9 +176,14 @@ func TestFileModes(t *testing.T) {
 func TestFilesThatAreNoConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	big := writeConfig(t, strings.Repeat("#", maxFile+1))
+	pipe := filepath.Join(dir, "pipe") // nobody writes to it
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ file, want string }{
 		{filepath.Join(dir, "none.yaml"), "open configuration: open " + filepath.Join(dir, "none.yaml") + ": no such file"},
 		{dir, "is not a file"},
+		{pipe, "is not a file"},
 		{big, "is larger than 1 MiB"},
 	} {
 		if _, err := Load(testFlags(t, "--config", c.file), nil); err == nil || !strings.Contains(err.Error(), c.want) {

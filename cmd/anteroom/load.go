@@ -190,6 +190,9 @@ func readConfig(flags *pflag.FlagSet, env map[string]string) (string, []byte, er
 	} else if name == "" {
 		name, named = defaultFile(), false
 	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { // to open a pipe is to wait for its writer
+		return "", nil, fmt.Errorf("%s is not a file", name)
+	}
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return name, nil, nil
@@ -217,9 +220,6 @@ func readConfig(flags *pflag.FlagSet, env map[string]string) (string, []byte, er
 // checkMode refuses a file that others could have written, or can read: it
 // says whom this practice talks to.
 func checkMode(name string, info fs.FileInfo) error {
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file", name)
-	}
 	if runtime.GOOS == "windows" { // has no such modes
 		return nil
 	}

@@ -88,6 +88,9 @@ Without a daemon that runs, the card shows where one would listen.`,
 			if err != nil {
 				return err
 			}
+			if info, err := discovery.ParsePeer(reply.Card); err == nil && len(info.Addrs) == 0 {
+				fmt.Fprintln(p.stderr, "This card has no address: others recognise this node by it, but cannot call it. For that, set discovery.listen.")
+			}
 			return output.print(p.stdout, reply, func(w io.Writer) error {
 				_, err := fmt.Fprintln(w, reply.Card)
 				return err
@@ -131,6 +134,9 @@ func (p *program) peerAdd() *cobra.Command {
 			added, err := call[peerReply](cmd.Context(), c, "peer/add", addRequest{Card: card})
 			if err != nil {
 				return err
+			}
+			if len(added.Addresses) == 0 {
+				fmt.Fprintln(p.stderr, "This node's card has no address: it is recognised when it calls, and cannot be called.")
 			}
 			return output.print(p.stdout, added, func(w io.Writer) error { return printPeers(w, []peerReply{added}) })
 		},

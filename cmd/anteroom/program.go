@@ -8,9 +8,11 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 )
 
@@ -95,7 +97,7 @@ Without a command it serves, as "anteroom serve" does.`
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure{exitUsage, err} })
+	root.SetFlagErrorFunc(flagError)
 	addFileFlags(root.PersistentFlags())
 	root.AddCommand(
 		p.serveCommand("serve"),
@@ -111,6 +113,16 @@ Without a command it serves, as "anteroom serve" does.`
 		p.mediaCommand(),
 	)
 	return root
+}
+
+// flagError says what is wrong with a flag in words that are not the parser's.
+func flagError(_ *cobra.Command, err error) error {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		if _, ok := errors.AsType[*strconv.NumError](invalid.Unwrap()); ok {
+			return usage("--%s must be a whole number", invalid.GetFlag().Name)
+		}
+	}
+	return failure{exitUsage, err}
 }
 
 // config returns the configuration that cmd's flags, the environment and the

@@ -88,8 +88,10 @@ func FuzzYAML(f *testing.F) {
 		if checkYAML("f", content, &cfg) != nil {
 			return
 		}
-		if _, err := merge("f", content, nil, testFlags(t)); err != nil {
+		cfg, err := merge("f", content, nil, testFlags(t))
+		if err != nil {
 			t.Errorf("passed the check, but: %v", err)
 		}
+		cfg.Validate() // may refuse it, and does not panic
 	})
 }
