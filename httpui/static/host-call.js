@@ -19,7 +19,11 @@ import { hostLeg } from './legs.js';
  * @typedef {import('./call.js').HostSnapshot} HostSnapshot
  * @typedef {import('./peer.js').Mode} Mode
  * @typedef {import('./guest-call.js').Platform} Platform
+ * @typedef {'deny' | 'remove' | 'hold' | 'resume'} Order
  */
+
+/** What a roster says of a member once the order is carried out. @type {Record<Order, RosterEntry['state'] | undefined>} */
+const outcome = { deny: undefined, remove: undefined, hold: 'held', resume: 'admitted' };
 
 export class HostCall {
   #appointment;
@@ -35,6 +39,7 @@ export class HostCall {
   /** @type {Welcome | null} */ #welcome = null;
   /** @type {RosterEntry[]} */ #roster = [];
   /** @type {Set<MemberID>} */ #held = new Set();
+  /** @type {Map<MemberID, Order>} what was decided here and the roster does not say yet */ #orders = new Map();
   #locked = false;
   /** @type {Set<MemberID>} */ #alarm = new Set();
   /** @type {Set<MemberID>} let in on this connection, which the roster may not say yet */ #admitting = new Set();
@@ -61,7 +66,7 @@ export class HostCall {
 
   /** @returns {HostSnapshot} */
   get snapshot() {
-    const guests = this.#roster.filter((m) => m.role === 'guest');
+    const guests = this.#guests;
     return Object.freeze({
       appointment: this.#appointment,
       phase: this.#phase,
@@ -69,7 +74,7 @@ export class HostCall {
       code: this.#code,
       welcome: this.#welcome,
       waiting: guests.filter((m) => this.#modeOf(m) === 'prepared' && !this.#outOf.has(m.member)),
-      members: guests.filter((m) => this.#modeOf(m) !== 'prepared'),
+      members: guests.filter((m) => this.#modeOf(m) !== 'prepared').map((m) => this.#asOrdered(m)),
       locked: this.#locked,
       peers: this.#mesh?.views(guests.map(({ member, role, name = '', label = '' }) => ({ member, role, name, label }))) ?? [],
       chat: this.#mesh?.chat ?? [],
@@ -120,12 +125,12 @@ export class HostCall {
 
   /** @param {MemberID} member who waits */
   deny(member) {
-    this.#send('deny', { member });
+    if (this.#entry(member)) this.#order(member, 'deny');
   }
 
   /** @param {MemberID} member who was admitted; nothing reaches them from this moment */
   remove(member) {
-    if (this.#send('remove', { member })) this.#mesh?.remove(member);
+    if (this.#entry(member)) this.#order(member, 'remove');
   }
 
   /**
@@ -133,11 +138,9 @@ export class HostCall {
    * @param {MemberID} member @param {boolean} on
    */
   hold(member, on) {
-    if (!this.#send('hold', { member, on })) return;
-    // Not when the roster says so: of a member whose page is away it does not.
-    if (on) this.#held.add(member);
-    else this.#held.delete(member);
-    this.#arrange();
+    if (this.#modeOf(this.#entry(member)) === 'prepared') return;
+    if (!on) this.#held.delete(member); // of a member whose page is away the roster does not say so
+    this.#order(member, on ? 'hold' : 'resume');
   }
 
   /** @param {boolean} on keeps further guests from knocking */
@@ -190,7 +193,9 @@ export class HostCall {
   /** @param {Welcome} welcome */
   #onWelcome(welcome) {
     this.#take = false; // taken over once; from now on this tab has it
-    if (this.#outOf.size > 0) this.#send(this.#exit, {}); // the connection was lost before that was heard
+    // The connection may have been lost before any of this was heard.
+    for (const [member, order] of this.#orders) this.#tell(member, order);
+    if (this.#outOf.size > 0) this.#send(this.#exit, {});
     this.#welcome = welcome;
     this.#phase = 'attending';
     this.#admitting.clear(); // the roster that follows says what became of them
@@ -222,6 +227,7 @@ export class HostCall {
         this.#held = heldNow(this.#held, body.members);
         this.#locked = body.locked;
         for (const { member, state } of body.members) if (state !== 'waiting') this.#admitting.delete(member);
+        this.#settle();
         for (const member of this.#outOf) if ((this.#entry(member)?.state ?? 'waiting') === 'waiting') this.#outOf.delete(member);
         return this.#arrange();
       case 'introduce':
@@ -242,9 +248,34 @@ export class HostCall {
     }
   }
 
-  /** Puts everyone where the roster says. */
+  /**
+   * Holds from this moment, whether or not the node hears of it now.
+   * @param {MemberID} member @param {Order} order
+   */
+  #order(member, order) {
+    this.#orders.set(member, order);
+    this.#tell(member, order);
+    this.#arrange();
+  }
+
+  /** @param {MemberID} member @param {Order} order */
+  #tell(member, order) {
+    if (order === 'deny' || order === 'remove') this.#send(order, { member });
+    else this.#send('hold', { member, on: order === 'hold' });
+  }
+
+  /** Forgets the orders that the roster confirms, and those about a member who has gone. */
+  #settle() {
+    for (const [member, order] of this.#orders) {
+      const state = this.#roster.find((m) => m.member === member)?.state;
+      const outside = outcome[order] !== undefined && state === 'waiting' && !this.#admitting.has(member);
+      if (state === undefined || state === outcome[order] || outside) this.#orders.delete(member);
+    }
+  }
+
+  /** Puts everyone where the roster and the orders say. */
   #arrange() {
-    const guests = this.#roster.filter((m) => m.role === 'guest');
+    const guests = this.#guests;
     this.#mesh?.keepOnly(new Set(guests.map((m) => m.member)));
     for (const entry of guests) if (this.#mesh?.has(entry.member)) this.#mesh.place(entry.member, this.#modeOf(entry));
     for (const member of this.#alarm) if (!guests.some((m) => m.member === member)) this.#alarm.delete(member);
@@ -259,12 +290,29 @@ export class HostCall {
    */
   #modeOf(entry) {
     if (!entry || this.#outOf.has(entry.member) || (entry.state === 'waiting' && !this.#admitting.has(entry.member))) return 'prepared';
-    return this.#held.has(entry.member) || !this.#present ? 'held' : 'open';
+    const order = this.#orders.get(entry.member);
+    const held = order === 'hold' || (order !== 'resume' && this.#held.has(entry.member));
+    return held || !this.#present ? 'held' : 'open';
+  }
+
+  /** Who is here, without those who were sent away. */
+  get #guests() {
+    return this.#roster.filter(({ member, role }) => {
+      const order = this.#orders.get(member);
+      return role === 'guest' && order !== 'deny' && order !== 'remove';
+    });
   }
 
   /** @param {MemberID} member */
   #entry(member) {
-    return this.#roster.find((m) => m.member === member);
+    return this.#guests.find((m) => m.member === member);
+  }
+
+  /** @param {RosterEntry} entry @returns {RosterEntry} */
+  #asOrdered(entry) {
+    const order = this.#orders.get(entry.member);
+    if (order === 'hold') return { ...entry, state: 'held' };
+    return order === 'resume' && entry.state === 'held' ? { ...entry, state: 'admitted' } : entry;
   }
 
   /** @param {MemberID} member */
@@ -314,6 +362,7 @@ export class HostCall {
     this.#signal = null;
     this.#roster = [];
     this.#admitting.clear();
+    this.#orders.clear();
     this.#outOf.clear();
     this.#present = false;
     this.#connection = 'online';

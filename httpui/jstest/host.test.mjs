@@ -1,0 +1,134 @@
+// What a practitioner decides counts at once, whatever becomes of the message.
+import assert from 'node:assert/strict';
+import test, { afterEach, beforeEach, mock } from 'node:test';
+import { World, holdTime } from './fakes/world.mjs';
+
+/** @type {World} */ let w;
+beforeEach(() => holdTime());
+afterEach(() => {
+  w?.close();
+  mock.timers.reset();
+});
+
+const make = async (guests = 1) => {
+  w = new World(guests);
+  await w.settle();
+  return { host: w.host, guest: w.guests[0], other: w.guests[1] };
+};
+
+const together = (a, b) => {
+  for (const [x, y] of [[a, b], [b, a]]) assert.equal(x.peer(y.member)?.stream?.getTracks().length, 2, `${x.member} sees ${y.member}`);
+};
+
+/** How the way to the node is lost, and how it comes back. */
+const outages = {
+  'while the connection is down': {
+    async begin() {
+      w.home.up = false;
+      w.host.drop();
+      await w.settle();
+    },
+    async end() {
+      w.home.up = true;
+      await w.advance(3_000);
+    },
+  },
+  'on a connection that has died without a word': {
+    begin: async () => w.host.sockets.at(-1).vanish(),
+    end: () => w.advance(25_000),
+  },
+};
+
+for (const [when, outage] of Object.entries(outages)) {
+  test(`who is removed ${when} is out at once, and stays out`, async () => {
+    const { host, guest, other } = await make(2);
+    await w.seat(guest);
+    await w.seat(other);
+    const { member } = guest;
+    await outage.begin();
+    host.call.remove(member);
+    assert.equal(host.peer(member), undefined);
+    await w.settle();
+    assert.equal(host.connections.length, 1);
+    assert.deepEqual(host.view.members.map((m) => m.member), [other.member]);
+    await outage.end();
+    assert.deepEqual([guest.view.phase, guest.view.code], ['ended', 'removed']);
+    assert.equal(host.peer(member), undefined);
+    together(host, other);
+    assert.deepEqual(host.view.members.map((m) => m.member), [other.member]);
+  });
+
+  test(`who is put on hold ${when} hears nothing until they are taken back`, async () => {
+    const { host, guest } = await make();
+    await w.seat(guest);
+    const { member } = guest;
+    await outage.begin();
+    host.call.hold(member, true);
+    await w.settle();
+    assert.deepEqual([host.sending, host.peer(member).stream, host.view.members[0].state], [[], null, 'held']);
+    await outage.end();
+    assert.equal(guest.view.phase, 'held');
+    assert.deepEqual([host.sending, guest.sending], [[], []]);
+    host.call.hold(member, false);
+    await w.settle();
+    together(host, guest);
+  });
+
+  test(`who is taken back from hold ${when} is back in the call`, async () => {
+    const { host, guest } = await make();
+    await w.seat(guest);
+    host.call.hold(guest.member, true);
+    await w.settle();
+    await outage.begin();
+    host.call.hold(guest.member, false);
+    await w.settle();
+    assert.equal(host.view.members[0].state, 'admitted');
+    assert.deepEqual(host.sending.toSorted(), ['audio', 'video']);
+    await outage.end();
+    together(host, guest);
+    assert.equal(host.view.members[0].state, 'admitted');
+  });
+
+  test(`the last of several decisions ${when} counts`, async () => {
+    const { host, guest } = await make();
+    await w.seat(guest);
+    await outage.begin();
+    for (const on of [true, false, true]) host.call.hold(guest.member, on);
+    await w.settle();
+    assert.deepEqual(host.sending, []);
+    host.call.remove(guest.member);
+    host.call.hold(guest.member, false);
+    assert.deepEqual(host.view.members, []);
+    await outage.end();
+    assert.deepEqual([guest.view.phase, guest.view.code], ['ended', 'removed']);
+  });
+
+  test(`who is denied ${when} is turned away`, async () => {
+    const { host, guest } = await make();
+    await w.join(guest);
+    await outage.begin();
+    host.call.deny(guest.member);
+    await w.settle();
+    assert.deepEqual([host.view.waiting, host.connections.length], [[], 0]);
+    await outage.end();
+    assert.deepEqual([guest.view.phase, guest.view.code], ['ended', 'denied']);
+    assert.deepEqual(host.view.waiting, []);
+    // It was about this knock: the next one is heard.
+    guest.open();
+    await w.join(guest);
+    assert.deepEqual(host.view.waiting.map((m) => m.member), [guest.member]);
+  });
+}
+
+test('who was put on hold while their own page was away is on hold when they are back', async () => {
+  const { host, guest } = await make();
+  await w.seat(guest);
+  w.home.up = false;
+  for (const page of [host, guest]) page.drop();
+  await w.settle();
+  host.call.hold(guest.member, true);
+  w.home.up = true;
+  await w.advance(5_000);
+  assert.deepEqual([guest.view.phase, host.sending, guest.sending], ['held', [], []]);
+  assert.equal(host.view.members[0].state, 'held');
+});
