@@ -626,7 +626,7 @@ test('a full room refuses, and whoever was refused waits as before', async () =>
   w.pressed.add(last.member);
   await w.settle();
   w.pressed.delete(last.member);
-  assert.equal(host.view.code, 'room-full');
+  assert.deepEqual(host.view.refusal, { code: 'room-full' });
   assert.deepEqual(host.view.waiting.map((m) => m.member), [last.member]);
   assert.equal(last.view.phase, 'waiting');
   w.check();

@@ -14,7 +14,7 @@ const waitingEntry = (member, since = now) => ({ member, role: 'guest', state: '
 
 class FakeCall {
   log = [];
-  view = { phase: 'attending', connection: 'online', code: null, welcome: null, waiting: [], members: [], locked: false, peers: [], chat: [], alarm: [] };
+  view = { phase: 'attending', connection: 'online', code: null, refusal: null, welcome: null, waiting: [], members: [], locked: false, peers: [], chat: [], alarm: [] };
   constructor(id) { this.view = { ...this.view, appointment: id }; }
   subscribe(watch) { this.watch = watch; return () => { this.watch = () => {}; }; }
   say(patch) { this.view = { ...this.view, ...patch }; this.watch(this.view); }
@@ -187,9 +187,11 @@ test('another tab takes over, and gives back', async () => {
 
 test('a session that is over is told once, a refusal by its code', () => {
   const { calls, seen } = desk();
-  calls.get('a').say({ code: 'room-full' });
-  calls.get('a').say({ code: 'room-full' });
+  const refusal = { code: 'room-full' };
+  for (let i = 0; i < 2; i++) calls.get('a').say({ refusal });
   assert.deepEqual(seen.refusals, ['room-full']);
+  calls.get('a').say({ refusal: { ...refusal } });
+  assert.deepEqual(seen.refusals, ['room-full', 'room-full'], 'and a second refusal again');
   calls.get('a').say({ phase: 'ended', code: 'unauthorized' });
   assert.equal(seen.expired, 1);
 });

@@ -1,6 +1,7 @@
 // What a practitioner decides counts at once, whatever becomes of the message.
 import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
+import { encode } from '../static/wire.js';
 import { World, holdTime } from './fakes/world.mjs';
 
 /** @type {World} */ let w;
@@ -131,4 +132,42 @@ test('who was put on hold while their own page was away is on hold when they are
   await w.advance(5_000);
   assert.deepEqual([guest.view.phase, host.sending, guest.sending], ['held', [], []]);
   assert.equal(host.view.members[0].state, 'held');
+});
+
+test('who left as they were let in is said to be gone, each time', async () => {
+  const { host, guest } = await make();
+  const refusals = [];
+  for (let i = 0; i < 2; i++) {
+    await w.join(guest);
+    guest.call.leave();
+    w.admit(guest.member);
+    await w.settle();
+    refusals.push(host.view.refusal);
+    guest.open();
+  }
+  assert.deepEqual(refusals, [{ code: 'no-such-room' }, { code: 'no-such-room' }]);
+  assert.notEqual(refusals[0], refusals[1]);
+  w.admit(guest.member);
+  assert.notEqual(host.view.refusal, refusals[1], 'who had left before');
+});
+
+test('who is let in and sent away in one breath is away, and no more is said', async () => {
+  const { host, guest } = await make();
+  await w.join(guest);
+  w.admit(guest.member);
+  host.call.remove(guest.member);
+  await w.settle();
+  assert.deepEqual([guest.view.code, host.view.refusal, host.view.waiting, host.view.members], ['removed', null, [], []]);
+});
+
+test('a late message to somebody who has left is no refusal of an admission', async () => {
+  const { host, guest, other } = await make(2);
+  await w.seat(guest);
+  await w.join(other, 'Bo');
+  const stale = { peer: 'f'.repeat(16), candidate: '', mid: '0' };
+  host.sockets.at(-1).remote.onframe(encode('candidate', stale));
+  w.admit(other.member);
+  await w.settle();
+  assert.deepEqual([host.view.refusal, other.view.phase], [null, 'call']);
+  together(host, other);
 });

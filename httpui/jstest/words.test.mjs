@@ -1,7 +1,7 @@
 // Every code has a sentence, and no sentence has a hole in it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { apiSentence, deviceText, guestSentence, hostSentence, reasonText, signInSentence } from '../static/errors.js';
+import { apiSentence, deviceText, guestSentence, hostSentence, reasonText, refusalSentence, signInSentence } from '../static/errors.js';
 import { agentOf, permissionSteps } from '../static/browser.js';
 import { duration, initials, list, span, unixFrom, dateKey, timeKey } from '../static/format.js';
 import { CODES } from '../static/wire.js';
@@ -15,7 +15,7 @@ const notForGuests = new Set(['unauthorized', 'host-elsewhere', 'early']);
 
 for (const code of [...CODES, 'bad-link', 'no-link', 'wrong-practice', 'unsupported', 'left', 'offline']) {
   test(`${code} is said to guests and practitioners`, () => {
-    for (const sentence of [guestSentence(code, names), guestSentence(code, nothing), hostSentence(code)]) {
+    for (const sentence of [guestSentence(code, names), guestSentence(code, nothing), hostSentence(code), refusalSentence(code)]) {
       for (const text of [sentence.title, sentence.todo]) {
         assert.match(text, /^[A-Z].*\.$/);
         assert.doesNotMatch(text, /undefined|null|\s\s|256-bit|session|peer|ICE\b|signalling/);
@@ -24,6 +24,12 @@ for (const code of [...CODES, 'bad-link', 'no-link', 'wrong-practice', 'unsuppor
     if (!notForGuests.has(code)) assert.notDeepEqual(guestSentence(code, names), general);
   });
 }
+
+test('a refusal speaks of what was asked for, not of the call', () => {
+  for (const code of ['no-such-room', 'ended']) assert.notDeepEqual(refusalSentence(code), hostSentence(code));
+  assert.match(refusalSentence('no-such-room').title, /guest is no longer there/);
+  assert.deepEqual(refusalSentence('room-full'), hostSentence('room-full'));
+});
 
 test('a code from outside cannot name a method', () => {
   for (const code of ['constructor', '__proto__', 'toString']) {

@@ -26,10 +26,11 @@ export { HostCall } from './host-call.js';
  */
 /**
  * elsewhere: another tab of this practitioner has the room; start({take: true})
- * brings it here. members: who was admitted, without the practitioner.
+ * brings it here. refusal: why somebody was not let in, a new object each time.
+ * members: who was admitted, without the practitioner.
  * @typedef {object} HostSnapshot
  * @property {string} appointment @property {'connecting' | 'attending' | 'elsewhere' | 'ended'} phase
- * @property {'online' | 'reconnecting'} connection @property {string | null} code @property {Welcome | null} welcome
+ * @property {'online' | 'reconnecting'} connection @property {string | null} code @property {{code: string} | null} refusal @property {Welcome | null} welcome
  * @property {RosterEntry[]} waiting @property {RosterEntry[]} members @property {boolean} locked
  * @property {PeerView[]} peers @property {ChatLine[]} chat @property {string[]} alarm ids of members whose link was tried on another device
  */

@@ -189,7 +189,7 @@ export class Desk {
     if (this.#rooms.get(id) !== room) return;
     const before = room.view;
     room.view = view;
-    if (view.phase === 'attending' && view.connection === 'online' && view.code && view.code !== before?.code) this.#onRefusal(view.code);
+    if (view.refusal && view.refusal !== before?.refusal) this.#onRefusal(view.refusal.code);
     if (view.phase === 'elsewhere' && id === this.#current) this.#hide();
     if (view.phase === 'ended') this.#endedByNode(id, view.code ?? 'internal');
     this.#changed();

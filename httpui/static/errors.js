@@ -60,6 +60,12 @@ const forPractitioners = {
   'going-away': () => say('Anteroom is restarting.', 'This page comes back by itself in a moment.', true),
 };
 
+/** Why somebody was not let into a call. @type {Record<string, Sentence>} */
+const forRefusals = {
+  'no-such-room': say('This guest is no longer there.', 'If they come back, you hear a knock.'),
+  ended: say('The time of this appointment is over.', 'To let this guest in, make a new appointment and send them its link.'),
+};
+
 /** @type {Record<string, (names: Names) => Sentence>} */
 const forAnybody = {
   timeout: () => say('The connection took too long.', 'Check your network. This page tries again by itself.', true),
@@ -88,6 +94,9 @@ export function hostSentence(code) {
   const names = { practitioner: 'You', practice: 'the practice' };
   return (lookUp(forPractitioners, code) ?? lookUp(forAnybody, code))?.(names) ?? say('Something went wrong.', 'Try again.', true);
 }
+
+/** @param {string} code of the wire @returns {Sentence} for a practitioner whose guest was not let in */
+export const refusalSentence = (code) => lookUp(forRefusals, code) ?? hostSentence(code);
 
 /** Why a connection to somebody is not as it should be: the reasons of stats.js. @type {Record<string, string>} */
 const reasons = {

@@ -36,6 +36,7 @@ export class HostCall {
   /** @type {HostSnapshot['phase']} */ #phase = 'connecting';
   /** @type {'online' | 'reconnecting'} */ #connection = 'reconnecting';
   /** @type {string | null} */ #code = null;
+  /** @type {HostSnapshot['refusal']} */ #refusal = null;
   /** @type {Welcome | null} */ #welcome = null;
   /** @type {RosterEntry[]} */ #roster = [];
   /** @type {Set<MemberID>} */ #held = new Set();
@@ -72,6 +73,7 @@ export class HostCall {
       phase: this.#phase,
       connection: this.#connection,
       code: this.#code,
+      refusal: this.#refusal,
       welcome: this.#welcome,
       waiting: guests.filter((m) => this.#modeOf(m) === 'prepared' && !this.#outOf.has(m.member)),
       members: guests.filter((m) => this.#modeOf(m) !== 'prepared').map((m) => this.#asOrdered(m)),
@@ -115,7 +117,9 @@ export class HostCall {
    * @param {MemberID} member
    */
   admit(member) {
-    if (!this.#signal?.online || !this.#roster.some((m) => m.member === member && m.state === 'waiting')) return;
+    const state = this.#entry(member)?.state;
+    if (state === undefined) return this.#refuse('no-such-room');
+    if (!this.#signal?.online || state !== 'waiting') return;
     this.#present = true;
     this.#admitting.add(member);
     const sdp = this.#mesh?.peer(member)?.takeAnswer() ?? '';
@@ -125,12 +129,12 @@ export class HostCall {
 
   /** @param {MemberID} member who waits */
   deny(member) {
-    if (this.#entry(member)) this.#order(member, 'deny');
+    this.#sendAway(member, 'deny');
   }
 
   /** @param {MemberID} member who was admitted; nothing reaches them from this moment */
   remove(member) {
-    if (this.#entry(member)) this.#order(member, 'remove');
+    this.#sendAway(member, 'remove');
   }
 
   /**
@@ -226,7 +230,12 @@ export class HostCall {
         this.#roster = body.members;
         this.#held = heldNow(this.#held, body.members);
         this.#locked = body.locked;
-        for (const { member, state } of body.members) if (state !== 'waiting') this.#admitting.delete(member);
+        for (const member of this.#admitting) {
+          const state = this.#entry(member)?.state;
+          if (state === 'waiting') continue;
+          this.#admitting.delete(member);
+          if (state === undefined) this.#refuse('no-such-room');
+        }
         this.#settle();
         for (const member of this.#outOf) if ((this.#entry(member)?.state ?? 'waiting') === 'waiting') this.#outOf.delete(member);
         return this.#arrange();
@@ -240,12 +249,20 @@ export class HostCall {
         this.#alarm.add(body.member);
         return this.#changes.changed();
       case 'error':
-        if (this.#admitting.size === 0) return; // an answer to something stale, as a candidate for somebody who left
+        // Who left before they were let in is not in the roster either. Otherwise this answers something stale, as a candidate for them.
+        if (body.code === 'no-such-room' || this.#admitting.size === 0) return;
         this.#admitting.clear();
-        this.#code = body.code;
+        this.#refuse(body.code);
         return this.#arrange();
       default: // a guest's, or of a later version
     }
+  }
+
+  /** @param {MemberID} member @param {'deny' | 'remove'} order */
+  #sendAway(member, order) {
+    if (!this.#entry(member)) return;
+    this.#admitting.delete(member);
+    this.#order(member, order);
   }
 
   /**
@@ -271,6 +288,12 @@ export class HostCall {
       const outside = outcome[order] !== undefined && state === 'waiting' && !this.#admitting.has(member);
       if (state === undefined || state === outcome[order] || outside) this.#orders.delete(member);
     }
+  }
+
+  /** @param {string} code why somebody was not let in */
+  #refuse(code) {
+    this.#refusal = Object.freeze({ code });
+    this.#changes.changed();
   }
 
   /** Puts everyone where the roster and the orders say. */

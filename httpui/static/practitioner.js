@@ -6,7 +6,7 @@ import { callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trus
 import { Checkup } from './checkup.js';
 import { Chime } from './chime.js';
 import { Desk } from './desk.js';
-import { apiSentence, hostSentence } from './errors.js';
+import { apiSentence, refusalSentence } from './errors.js';
 import { Media } from './media.js';
 import { parseLink } from './seal.js';
 import { Session } from './session.js';
@@ -107,7 +107,7 @@ class PractitionerPage {
       onChange: (now) => this.#deskChanged(now),
       onExpired: () => this.#session.expired(),
       onRefusal: (code) => {
-        const { title, todo } = hostSentence(code);
+        const { title, todo } = refusalSentence(code);
         this.#tell(`${title} ${todo}`);
       },
     });
