@@ -119,7 +119,71 @@ for (const [when, outage] of Object.entries(outages)) {
     await w.join(guest);
     assert.deepEqual(host.view.waiting.map((m) => m.member), [guest.member]);
   });
+
+  test(`who is let in ${when} enters as soon as it is back`, async () => {
+    const { host, guest } = await make();
+    for (const page of [host, guest]) await page.media.start({ audio: true, video: true });
+    await w.join(guest);
+    await outage.begin();
+    w.admit(guest.member);
+    await w.settle();
+    await outage.end();
+    together(host, guest);
+    assert.deepEqual(host.view.members.map((m) => m.member), [guest.member]);
+    w.check();
+  });
+
+  test(`who is let in ${when} and put on hold is on hold`, async () => {
+    const { host, guest } = await make();
+    for (const page of [host, guest]) await page.media.start({ audio: true, video: true });
+    await w.join(guest);
+    await outage.begin();
+    w.admit(guest.member);
+    const inside = host.view.members.length > 0;
+    host.call.hold(guest.member, true);
+    await w.settle();
+    await outage.end();
+    // With the connection known to be down nobody is in the call yet who could be put on hold.
+    assert.equal(guest.view.phase, inside ? 'held' : 'call');
+  });
+
+  test(`who is let in ${when} and has left before it is back is said to be gone`, async () => {
+    const { host, guest } = await make();
+    await w.join(guest);
+    await outage.begin();
+    w.admit(guest.member);
+    if (w.home.up) guest.call.leave();
+    else w.home.seats.delete(guest.member);
+    await w.settle();
+    await outage.end();
+    assert.deepEqual(host.view.refusal, { code: 'no-such-room' });
+    assert.deepEqual([host.view.waiting, host.view.members], [[], []]);
+  });
+
+  test(`who is let in ${when} stays outside if the practitioner steps out again`, async () => {
+    const { host, guest } = await make();
+    await w.join(guest);
+    await outage.begin();
+    w.admit(guest.member);
+    host.call.leave();
+    w.pressed.clear();
+    await w.settle();
+    await outage.end();
+    assert.equal(guest.view.phase, 'waiting');
+    assert.deepEqual(host.view.waiting.map((m) => m.member), [guest.member]);
+  });
 }
+
+test('an admission that has to wait is said to wait, and reveals nothing meanwhile', async () => {
+  const { host, guest } = await make();
+  await w.join(guest);
+  await outages['while the connection is down'].begin();
+  host.call.admit(guest.member);
+  await w.settle();
+  assert.deepEqual(host.view.refusal, { code: 'offline' });
+  assert.deepEqual(host.view.waiting.map((m) => m.member), [guest.member]);
+  assert.equal(host.connections[0].remoteCandidates, 0, 'checks left before admission');
+});
 
 test('who was put on hold while their own page was away is on hold when they are back', async () => {
   const { host, guest } = await make();

@@ -26,7 +26,7 @@ for (const code of [...CODES, 'bad-link', 'no-link', 'wrong-practice', 'unsuppor
 }
 
 test('a refusal speaks of what was asked for, not of the call', () => {
-  for (const code of ['no-such-room', 'ended']) assert.notDeepEqual(refusalSentence(code), hostSentence(code));
+  for (const code of ['no-such-room', 'ended', 'offline']) assert.notDeepEqual(refusalSentence(code), hostSentence(code));
   assert.match(refusalSentence('no-such-room').title, /guest is no longer there/);
   assert.deepEqual(refusalSentence('room-full'), hostSentence('room-full'));
 });

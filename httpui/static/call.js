@@ -26,7 +26,7 @@ export { HostCall } from './host-call.js';
  */
 /**
  * elsewhere: another tab of this practitioner has the room; start({take: true})
- * brings it here. refusal: why somebody was not let in, a new object each time.
+ * brings it here. refusal: why somebody was not let in, or not yet (offline); a new object each time.
  * members: who was admitted, without the practitioner.
  * @typedef {object} HostSnapshot
  * @property {string} appointment @property {'connecting' | 'attending' | 'elsewhere' | 'ended'} phase

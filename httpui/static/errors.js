@@ -60,9 +60,10 @@ const forPractitioners = {
   'going-away': () => say('Anteroom is restarting.', 'This page comes back by itself in a moment.', true),
 };
 
-/** Why somebody was not let into a call. @type {Record<string, Sentence>} */
+/** Why somebody was not let into a call, or not yet. @type {Record<string, Sentence>} */
 const forRefusals = {
   'no-such-room': say('This guest is no longer there.', 'If they come back, you hear a knock.'),
+  offline: say('There is no connection to Anteroom at the moment.', 'Your guest is let in when it is back.'),
   ended: say('The time of this appointment is over.', 'To let this guest in, make a new appointment and send them its link.'),
 };
 

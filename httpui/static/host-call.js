@@ -43,7 +43,7 @@ export class HostCall {
   /** @type {Map<MemberID, Order>} what was decided here and the roster does not say yet */ #orders = new Map();
   #locked = false;
   /** @type {Set<MemberID>} */ #alarm = new Set();
-  /** @type {Set<MemberID>} let in on this connection, which the roster may not say yet */ #admitting = new Set();
+  /** @type {Map<MemberID, boolean>} let in, which the roster does not say yet; whether the node was told on this connection */ #admitting = new Map();
   #present = false; // the practitioner is in this call, not just near it
   /** @type {'leave' | 'end'} how this page last stepped out */ #exit = 'leave';
   /** @type {Set<MemberID>} who was in the call then, and still is for all that the roster says */ #outOf = new Set();
@@ -113,17 +113,17 @@ export class HostCall {
   }
 
   /**
-   * Lets a guest in, with one message if their offer has come.
+   * Lets a guest in, as soon as there is a connection and if they still wait.
    * @param {MemberID} member
    */
   admit(member) {
     const state = this.#entry(member)?.state;
     if (state === undefined) return this.#refuse('no-such-room');
-    if (!this.#signal?.online || state !== 'waiting') return;
+    if (state !== 'waiting') return;
     this.#present = true;
-    this.#admitting.add(member);
-    const sdp = this.#mesh?.peer(member)?.takeAnswer() ?? '';
-    this.#signal.send('admit', { member, ...(sdp === '' ? {} : { sdp }) });
+    this.#admitting.set(member, false);
+    this.#letIn(member);
+    if (!this.#admitting.get(member)) this.#refuse('offline');
     this.#arrange();
   }
 
@@ -202,7 +202,7 @@ export class HostCall {
     if (this.#outOf.size > 0) this.#send(this.#exit, {});
     this.#welcome = welcome;
     this.#phase = 'attending';
-    this.#admitting.clear(); // the roster that follows says what became of them
+    for (const member of this.#admitting.keys()) this.#admitting.set(member, false); // the roster that follows says what became of them
     this.#mesh?.configure(welcome);
     this.#changes.changed();
   }
@@ -230,12 +230,7 @@ export class HostCall {
         this.#roster = body.members;
         this.#held = heldNow(this.#held, body.members);
         this.#locked = body.locked;
-        for (const member of this.#admitting) {
-          const state = this.#entry(member)?.state;
-          if (state === 'waiting') continue;
-          this.#admitting.delete(member);
-          if (state === undefined) this.#refuse('no-such-room');
-        }
+        this.#continueAdmissions();
         this.#settle();
         for (const member of this.#outOf) if ((this.#entry(member)?.state ?? 'waiting') === 'waiting') this.#outOf.delete(member);
         return this.#arrange();
@@ -250,10 +245,8 @@ export class HostCall {
         return this.#changes.changed();
       case 'error':
         // Who left before they were let in is not in the roster either. Otherwise this answers something stale, as a candidate for them.
-        if (body.code === 'no-such-room' || this.#admitting.size === 0) return;
-        this.#admitting.clear();
-        this.#refuse(body.code);
-        return this.#arrange();
+        if (body.code !== 'no-such-room') this.#refuseAll(body.code);
+        return;
       default: // a guest's, or of a later version
     }
   }
@@ -290,7 +283,38 @@ export class HostCall {
     }
   }
 
-  /** @param {string} code why somebody was not let in */
+  /**
+   * Tells the node, with one message if the guest's offer has come.
+   * @param {MemberID} member
+   */
+  #letIn(member) {
+    if (!this.#signal?.online) return;
+    const sdp = this.#mesh?.peer(member)?.takeAnswer() ?? '';
+    this.#admitting.set(member, this.#send('admit', { member, ...(sdp === '' ? {} : { sdp }) }));
+    const order = this.#orders.get(member);
+    if (order) this.#tell(member, order);
+  }
+
+  /** Sees in the roster who is in now, who has left, and for whom the node must be asked again. */
+  #continueAdmissions() {
+    for (const [member, told] of this.#admitting) {
+      const state = this.#entry(member)?.state;
+      if (state !== 'waiting') this.#admitting.delete(member);
+      else if (!told) this.#letIn(member);
+      if (state === undefined) this.#refuse('no-such-room');
+    }
+  }
+
+  /** @param {string} code why the node did not let in whom it was told to */
+  #refuseAll(code) {
+    const refused = [...this.#admitting].filter(([, told]) => told);
+    if (refused.length === 0) return;
+    for (const [member] of refused) this.#admitting.delete(member);
+    this.#refuse(code);
+    this.#arrange();
+  }
+
+  /** @param {string} code why somebody was not let in, or not yet */
   #refuse(code) {
     this.#refusal = Object.freeze({ code });
     this.#changes.changed();
@@ -312,7 +336,7 @@ export class HostCall {
    * @returns {Mode}
    */
   #modeOf(entry) {
-    if (!entry || this.#outOf.has(entry.member) || (entry.state === 'waiting' && !this.#admitting.has(entry.member))) return 'prepared';
+    if (!entry || this.#outOf.has(entry.member) || (entry.state === 'waiting' && !this.#admitting.get(entry.member))) return 'prepared';
     const order = this.#orders.get(entry.member);
     const held = order === 'hold' || (order !== 'resume' && this.#held.has(entry.member));
     return held || !this.#present ? 'held' : 'open';
@@ -361,7 +385,7 @@ export class HostCall {
     this.#present = false;
     this.#exit = how;
     for (const { member, role, state } of this.#roster) if (role === 'guest' && state !== 'waiting') this.#outOf.add(member);
-    for (const member of this.#admitting) this.#outOf.add(member);
+    for (const [member, told] of this.#admitting) if (told) this.#outOf.add(member);
     this.#admitting.clear();
     this.#mesh?.forgetChat();
     this.#send(how, {});
