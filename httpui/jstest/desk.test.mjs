@@ -36,6 +36,10 @@ class FakeMedia {
     await this.starting.promise;
     this.snapshot = { ...this.snapshot, audio: 'on', video: 'on' };
   }
+  async shareScreen(on) {
+    this.log.push(on ? 'share' : 'unshare');
+    this.snapshot = { ...this.snapshot, screen: on };
+  }
   stop() {
     this.log.push('stop');
     this.snapshot = { ...this.snapshot, audio: 'off', video: 'off' };
@@ -111,8 +115,24 @@ test('steps out of one call before another guest enters, and keeps the camera', 
   await d.admit('b', 'y');
   assert.deepEqual(calls.get('a').log, ['start', 'admit x', 'leave']);
   assert.deepEqual(calls.get('b').log, ['start', 'admit y']);
-  assert.deepEqual(media.log, ['start']);
+  assert.ok(!media.log.includes('stop'));
 });
+
+for (const way of ['admit', 'enter']) {
+  test(`a shared screen stays in its call: ${way}`, async () => {
+    const { d, media, calls } = desk();
+    media.starting.resolve();
+    await d.admit('a', 'x');
+    await media.shareScreen(true);
+    await d.admit('a', 'z');
+    assert.equal(media.snapshot.screen, true, 'one more guest of the same call sees it');
+    const seen = [];
+    calls.get('b')[way] = () => seen.push(media.snapshot.screen);
+    await d[way]('b', 'y');
+    assert.deepEqual(seen, [false]);
+    assert.equal(media.snapshot.audio, 'on');
+  });
+}
 
 test('does not turn on a camera that was turned off', async () => {
   const { d, media, calls } = desk();

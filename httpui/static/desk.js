@@ -142,7 +142,10 @@ export class Desk {
 
   /** @param {string} appointment */
   #show(appointment) {
-    if (this.#current !== null && this.#current !== appointment) this.call?.leave();
+    if (this.#current !== null && this.#current !== appointment) {
+      this.call?.leave();
+      void this.#media.shareScreen(false); // it was for those who were here
+    }
     this.#current = appointment;
     this.#over = null;
     this.#changed();
