@@ -57,13 +57,14 @@ const settle = () => new Promise((done) => { setImmediate(done); });
 function desk(ids = ['a', 'b']) {
   const media = new FakeMedia();
   const calls = new Map();
-  const seen = { now: null, expired: 0, refusals: [] };
+  const seen = { now: null, expired: 0, refusals: [], knocks: [] };
   const d = new Desk({
     media,
     makeCall: (id) => { const call = new FakeCall(id); calls.set(id, call); return call; },
     onChange: (snapshot) => { seen.now = snapshot; },
     onExpired: () => { seen.expired += 1; },
     onRefusal: (code) => seen.refusals.push(code),
+    onKnock: ({ member }) => seen.knocks.push(member),
   });
   const update = (appointments) => d.update({ now, practice: 'P', practitioner: 'D', appointments, reach: { kind: 'local', text: '' } });
   update(ids.map((id) => appointment(id)));
@@ -215,6 +216,45 @@ test('a session that is over is told once, a refusal by its code', () => {
   calls.get('a').say({ phase: 'ended', code: 'unauthorized' });
   assert.equal(seen.expired, 1);
 });
+
+test('each newcomer knocks once', async () => {
+  const { calls, seen } = desk();
+  for (const waiting of [['x'], ['x'], ['x', 'y'], ['y'], ['x', 'y']]) {
+    calls.get('a').say({ waiting: waiting.map((m) => waitingEntry(m)) });
+    await settle();
+  }
+  calls.get('b').say({ waiting: [waitingEntry('z')] });
+  await settle();
+  assert.deepEqual(seen.knocks, ['x', 'y', 'x', 'z']);
+});
+
+for (const way of ['leave', 'admit somebody else']) {
+  test(`who is back at the door because of ${way} does not knock, somebody new does`, async () => {
+    const { d, media, calls, seen } = desk();
+    media.starting.resolve();
+    await d.admit('a', 'x');
+    calls.get('a').say({ members: [{ ...waitingEntry('x'), state: 'admitted' }] });
+    await settle();
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      if (way === 'leave') d.leave();
+      else await d.admit('b', 'y');
+      calls.get('a').say({ members: [], waiting: [waitingEntry('x')] });
+      await settle();
+      calls.get('a').say({ waiting: [waitingEntry('x'), waitingEntry('new')] });
+      await settle();
+      assert.deepEqual(seen.knocks, ['new']);
+      calls.get('a').say({ waiting: [] });
+      await settle();
+      mock.timers.tick(3_000);
+      calls.get('a').say({ waiting: [waitingEntry('x')] });
+      await settle();
+      assert.deepEqual(seen.knocks, ['new', 'x']);
+    } finally {
+      mock.timers.reset();
+    }
+  });
+}
 
 test('close lets go of everything', async () => {
   const { d, media, calls } = desk();

@@ -20,10 +20,16 @@
 /** How long after an unexpected end a room is attended again. */
 const pause = 5_000;
 
+/** How long the guests of a call that was left may take to be at the door again. */
+const returnTime = 3_000;
+
 /**
  * A Room is one attended appointment.
  * @typedef {{call: HostCall, view: HostSnapshot | null, stop: () => void}} Room
  */
+
+/** @param {string} appointment @param {string} member */
+const keyOf = (appointment, member) => `${appointment}/${member}`;
 
 export class Desk {
   #media;
@@ -31,6 +37,7 @@ export class Desk {
   #onChange;
   #onExpired;
   #onRefusal;
+  #onKnock;
   /** @type {DeskData | null} */ #data = null;
   /** @type {'attending' | 'lost'} */ #phase = 'attending';
   #offset = 0;
@@ -39,21 +46,25 @@ export class Desk {
   /** @type {Set<ReturnType<typeof setTimeout>>} */ #timers = new Set();
   /** @type {string | null} */ #current = null;
   /** @type {string | null} */ #over = null;
+  /** @type {Set<string>} keys of who was at the door when last looked at */ #atDoor = new Set();
+  /** @type {Set<string>} keys of who was in a call left just now: that they are back is no knock */ #returning = new Set();
   #cameraAllowed = false; // asking for the camera will not show a prompt
   #told = true;
   #closed = false;
 
   /**
    * @param {{media: Media, makeCall: (appointment: string) => HostCall,
-   *   onChange: (now: DeskSnapshot) => void, onExpired: () => void, onRefusal: (code: string) => void}} options
-   *   onExpired: the session is over; onRefusal: the node did not do what a call asked of it
+   *   onChange: (now: DeskSnapshot) => void, onExpired: () => void, onRefusal: (code: string) => void,
+   *   onKnock: (newcomer: Waiting) => void}} options
+   *   onExpired: the session is over; onRefusal: why a guest was not let in
    */
-  constructor({ media, makeCall, onChange, onExpired, onRefusal }) {
+  constructor({ media, makeCall, onChange, onExpired, onRefusal, onKnock }) {
     this.#media = media;
     this.#makeCall = makeCall;
     this.#onChange = onChange;
     this.#onExpired = onExpired;
     this.#onRefusal = onRefusal;
+    this.#onKnock = onKnock;
     void this.#watchPermission();
   }
 
@@ -105,7 +116,7 @@ export class Desk {
 
   /** Steps out of the call on the screen: its guests are back in the waiting room. */
   leave() {
-    this.call?.leave();
+    this.#stepOut();
     this.#hide();
   }
 
@@ -143,12 +154,20 @@ export class Desk {
   /** @param {string} appointment */
   #show(appointment) {
     if (this.#current !== null && this.#current !== appointment) {
-      this.call?.leave();
+      this.#stepOut();
       void this.#media.shareScreen(false); // it was for those who were here
     }
     this.#current = appointment;
     this.#over = null;
     this.#changed();
+  }
+
+  #stepOut() {
+    const room = this.#rooms.get(this.#current ?? '');
+    const back = (room?.view?.members ?? []).map(({ member }) => keyOf(this.#current ?? '', member));
+    for (const key of back) this.#returning.add(key);
+    this.#after(returnTime, () => { for (const key of back) this.#returning.delete(key); });
+    room?.call.leave();
   }
 
   /** No call is on the screen any more: camera and microphone go off. */
@@ -205,11 +224,18 @@ export class Desk {
     this.#drop(id);
     if (this.#closed) return;
     this.#paused.add(id);
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
+    this.#after(pause, () => {
       this.#paused.delete(id);
       this.#attend();
-    }, pause);
+    });
+  }
+
+  /** @param {number} ms @param {() => void} act not after close */
+  #after(ms, act) {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      act();
+    }, ms);
     this.#timers.add(timer);
   }
 
@@ -242,8 +268,22 @@ export class Desk {
     this.#told = false;
     queueMicrotask(() => {
       this.#told = true;
-      if (!this.#closed) this.#onChange(this.#snapshot());
+      if (this.#closed) return;
+      const now = this.#snapshot();
+      this.#onChange(now);
+      this.#listenAtDoor(now.waiting);
     });
+  }
+
+  /** @param {Waiting[]} waiting */
+  #listenAtDoor(waiting) {
+    const before = this.#atDoor;
+    this.#atDoor = new Set(waiting.map(({ appointment, member }) => keyOf(appointment, member)));
+    const newcomer = waiting.find(({ appointment, member }) => {
+      const key = keyOf(appointment, member);
+      return !before.has(key) && !this.#returning.has(key);
+    });
+    if (newcomer) this.#onKnock(newcomer);
   }
 
   /** @returns {DeskSnapshot} */

@@ -62,11 +62,8 @@ class PractitionerPage {
   /** @type {Desk | null} while signed in */ #desk = null;
   /** @type {DeskFeed | null} */ #feed = null;
   /** @type {DeskSnapshot} */ #now = emptyDesk;
-  /** @type {Set<string>} who was at the door when last looked at */ #atDoor = new Set();
-  /** @type {string | null} a call left just now: its guests are back at the door, which is no knock */ #steppedOut = null;
   /** @type {import('./call-page.js').Heard | null} */ #heard = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #toastTimer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #stepTimer;
   /** @type {string | null} the appointment whose link is wanted next, once it is in the diary */ #focusOn = null;
 
   start() {
@@ -110,6 +107,7 @@ class PractitionerPage {
         const { title, todo } = refusalSentence(code);
         this.#tell(`${title} ${todo}`);
       },
+      onKnock: (newcomer) => this.#knock(newcomer),
     });
     this.#feed = new DeskFeed({
       api: this.#api,
@@ -136,7 +134,6 @@ class PractitionerPage {
     this.#checkup.clear();
     this.#feed = this.#desk = null;
     this.#now = emptyDesk;
-    this.#atDoor = new Set();
     this.#ui.set({ ...newCallUi(), question: null, draft: null, foreign: null, problem: '', passwordLength: 0, showPassword: false });
   }
 
@@ -145,34 +142,19 @@ class PractitionerPage {
     const before = this.#now;
     this.#now = now;
     if (now.current !== before.current) {
-      this.#stepOut(before.current);
       this.#heard = null;
       this.#ui.set({ ...newCallUi(), speaker: this.#ui.value.speaker });
       this.#wake.keep(now.current !== null);
     }
-    this.#listenAtDoor(now.waiting);
+    if (now.waiting.length === 0) this.#chime.quiet();
     const change = now.current === before.current ? trustChange(before.call?.peers ?? [], now.call?.peers ?? []) : null;
     if (change) this.#tell(change);
     this.#dropStaleQuestion(now);
     this.#draw();
   }
 
-  /** @param {string | null} appointment */
-  #stepOut(appointment) {
-    this.#steppedOut = appointment;
-    clearTimeout(this.#stepTimer);
-    this.#stepTimer = setTimeout(() => { this.#steppedOut = null; }, 3000);
-  }
-
-  /** Knocks when somebody new waits, is quiet when nobody does. @param {Waiting[]} waiting */
-  #listenAtDoor(waiting) {
-    const atDoor = new Set(waiting.map(({ appointment, member }) => `${appointment}/${member}`));
-    const newcomer = waiting.find(
-      ({ appointment, member }) => !this.#atDoor.has(`${appointment}/${member}`) && appointment !== this.#steppedOut,
-    );
-    this.#atDoor = atDoor;
-    if (waiting.length === 0) this.#chime.quiet();
-    if (!newcomer) return;
+  /** @param {Waiting} newcomer */
+  #knock(newcomer) {
     this.#chime.knock();
     announce(`${newcomer.name || 'Somebody'} is waiting.`, { urgent: true });
     notifyKnock({ onClick: () => this.#draw() });
