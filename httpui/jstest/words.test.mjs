@@ -42,6 +42,7 @@ test('a code from outside cannot name a method', () => {
 test('reasons and devices have words', () => {
   for (const reason of ['silent', 'loss-in', 'loss-out', 'delay', 'bandwidth', 'cpu', 'frozen', 'held', 'unverified']) assert.notEqual(reasonText(reason), '');
   for (const what of ['camera', 'microphone']) for (const why of ['denied', 'missing', 'busy', 'lost']) assert.notEqual(deviceText(`${what}-${why}`), '');
+  assert.notEqual(deviceText('screen-denied'), '');
   assert.equal(deviceText(null), '');
 });
 

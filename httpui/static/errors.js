@@ -125,6 +125,7 @@ const devices = {
   'microphone-missing': 'No microphone was found, so nobody hears you.',
   'microphone-busy': 'The microphone is in use by another program, so nobody hears you. Close that program, then try again.',
   'microphone-lost': 'The microphone was disconnected, so nobody hears you. Connect it again, then turn it on.',
+  'screen-denied': 'Your screen is not shared. If you wanted to share it, allow this browser to record the screen in the settings of your computer, then try again.',
 };
 
 /** @param {string | null} error @returns {string} "" if there is nothing to say */

@@ -131,7 +131,7 @@ function notices({ online, now, ends, ui, alarm, media, peers }, act) {
       ${device
         ? banner({
             tone: 'warn',
-            icon: media.error?.startsWith('camera') ? 'camera-off' : 'mic-off',
+            icon: media.error?.startsWith('camera') ? 'camera-off' : media.error?.startsWith('screen') ? 'screen' : 'mic-off',
             text: device,
             action: html`<button type="button" class="button button-quiet" @click=${() => act.noteDevice(media.error)}>All right</button>`,
           })
