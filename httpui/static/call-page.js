@@ -34,7 +34,7 @@ export const canFlipCamera = (media) =>
   matchMedia('(pointer: coarse)').matches && media.inputs.filter(({ kind }) => kind === 'videoinput').length > 1;
 
 /**
- * @param {{media: Media, chime: Chime, ui: CallUiStore, sendChat: (text: string) => void,
+ * @param {{media: Media, chime: Chime, ui: CallUiStore, sendChat: CallIntents['sendChat'],
  *   leave: () => void, end: () => void, play: () => Promise<void>}} page
  *   play: starts every picture on the page again
  * @returns {CallIntents}

@@ -6,7 +6,7 @@ import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { clock } from './format.js';
 import { icon } from './icons.js';
 import { deviceChoice } from './view-check.js';
-import { field, onSubmit } from './view-shell.js';
+import { announce, field, onSubmit } from './view-shell.js';
 import { connectionFacts } from './view-truth.js';
 
 /**
@@ -15,11 +15,11 @@ import { connectionFacts } from './view-truth.js';
  * @typedef {import('./wire.js').RosterEntry} RosterEntry
  * @typedef {import('./media.js').MediaSnapshot} MediaSnapshot
  * @typedef {{
- *   sendChat: (text: string) => void,
+ *   sendChat: (text: string) => boolean | undefined,
  *   copyChat: (line: ChatLine, key: string) => void,
  *   closePanel: () => void,
  *   switchDevice: import('./view-check.js').CheckIntents['switchDevice'],
- * }} PanelIntents
+ * }} PanelIntents   sendChat: whether it reached anybody
  * @typedef {{hold: (member: string, on: boolean) => void, remove: (member: RosterEntry) => void,
  *   lock: (on: boolean) => void}} PeopleIntents
  */
@@ -52,6 +52,7 @@ export const chatPanel = (chat, { copied, reachable }, act) =>
       </div>
       <form class="chat-form" @submit=${onSubmit((form) => send(form, act))}>
         <label class="sr-only" for="chat-text">Message</label>
+        <p class="chat-unsent"></p>
         <textarea id="chat-text" name="text" rows="2" maxlength=${chatMax} placeholder="Write a message" autocomplete="off" dir="auto"
           @keydown=${submitOnEnter}></textarea>
         <button class="button button-primary" ?disabled=${!reachable}>Send</button>
@@ -72,12 +73,18 @@ const chatLine = (line, key, copied, act) => html`
     </button>
   </article>`;
 
-/** @param {HTMLFormElement} form @param {PanelIntents} act */
+/**
+ * What nobody was there to read stays where it was written.
+ * @param {HTMLFormElement} form @param {PanelIntents} act
+ */
 function send(form, act) {
   const text = field(form, 'text');
   if (text === '') return;
-  act.sendChat(text);
-  form.reset();
+  const trouble = act.sendChat(text) ? '' : 'Your message was not sent: nobody can be reached at the moment. Try again.';
+  const note = form.querySelector('.chat-unsent');
+  if (note) note.textContent = trouble;
+  if (trouble) announce(trouble);
+  else form.reset();
 }
 
 /** Enter sends, Shift and Enter is a new line; not while an input method composes. @param {KeyboardEvent} event */

@@ -26,6 +26,11 @@ export class Drawn {
     this.#handlers[Number(/@click=(\d+)/.exec(found[1])?.[1])]();
   }
 
+  /** Submits the form, as the Enter key does it. */
+  submit(form) {
+    this.#handlers[Number(/@submit=(\d+)/.exec(this.html)?.[1])]({ preventDefault() {}, currentTarget: form });
+  }
+
   /** Lets a field of this name hear what is typed. */
   type(name, value) {
     const tag = new RegExp(`<input[^>]*name="${name}"[^>]*>`).exec(this.html)?.[0] ?? '';
