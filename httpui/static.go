@@ -164,7 +164,7 @@ func newPage(dir fs.FS, name, base string, importMap []byte, integrity map[strin
 // How a page names its modules, and a module those that it imports.
 var (
 	entryModule  = regexp.MustCompile(`<script type="module" src="/static/([^"]+)">`)
-	moduleImport = regexp.MustCompile(`(?m)^(?:import|export)\b[^;']*'(\.[^']+)'`)
+	moduleImport = regexp.MustCompile(`(?m)^(?:import |(?:import|export)\b[^;']* from )'(\.[^']+)'`)
 )
 
 // withImports appends to modules the module of that name and what it imports,
