@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Drawn } from './fakes/view.mjs';
 import { chatPanel } from '../static/view-panels.js';
+import { keepPlace } from '../static/view-shell.js';
 
 class Form {
   text = ' hello ';
@@ -11,6 +12,9 @@ class Form {
   reset() { this.resets++; }
   querySelector() { return this.note; }
 }
+globalThis.HTMLElement = class {
+  focus() { document.activeElement = this; }
+};
 globalThis.HTMLFormElement = Form;
 globalThis.FormData = class {
   constructor(form) { this.form = form; }
@@ -37,4 +41,28 @@ test('a message that nobody was there to read stays, and that is said', () => {
   submit(true);
   assert.deepEqual([form.resets, form.note.textContent], [1, '']);
   assert.deepEqual(sent, ['hello', 'hello', 'hello']);
+});
+
+test('the focus of a row that is gone goes to its list, or to the screen if that is gone too', () => {
+  const [button, title, screen, elsewhere] = [0, 0, 0, 0].map(() => new HTMLElement());
+  const list = { isConnected: true, querySelector: () => title };
+  button.closest = () => list;
+  elsewhere.closest = () => null;
+  const body = (document.body = new HTMLElement());
+  const root = { querySelector: (selector) => (selector === '[data-focus]' ? screen : null) };
+  /** What has the focus in the end, if the render leaves it on after. */
+  const focused = (before, after) => {
+    document.activeElement = before;
+    const restore = keepPlace(root);
+    document.activeElement = after;
+    restore();
+    return document.activeElement;
+  };
+  assert.equal(focused(button, body), title);
+  assert.equal(focused(button, button), button);
+  assert.equal(focused(button, elsewhere), elsewhere);
+  assert.equal(focused(elsewhere, body), body);
+  assert.equal(focused(null, body), body);
+  list.isConnected = false;
+  assert.equal(focused(button, body), screen);
 });

@@ -16,7 +16,7 @@ import { askForNotifications, notificationState, notifyKnock, showAttention } fr
 import { syncPanel } from './view-call.js';
 import { newDraft } from './view-new.js';
 import { practitionerScreen, practitionerView } from './view-practitioner.js';
-import { announce, focusScreen, focusWithin, syncDialog, toast } from './view-shell.js';
+import { announce, focusScreen, focusWithin, keepPlace, syncDialog, toast } from './view-shell.js';
 import { playAll, useSpeaker } from './view-tiles.js';
 import { WakeKeeper } from './wake.js';
 
@@ -348,6 +348,7 @@ class PractitionerPage {
     };
     const screen = practitionerScreen(state);
     const { call, current, waiting, desk } = this.#now;
+    const restoreFocus = keepPlace(this.#root);
     render(practitionerView(state, this.#act), this.#root);
     render(toast(ui.toast), this.#toasts);
     const practice = desk?.practice || state.session.practice || 'Anteroom';
@@ -355,6 +356,7 @@ class PractitionerPage {
     syncDialog(this.#root);
     focusScreen(this.#root, screen);
     syncPanel(this.#root, current ? ui.panel : null);
+    restoreFocus();
     if (this.#focusOn && focusWithin(this.#root, `[data-appointment="${CSS.escape(this.#focusOn)}"] [data-copy]`)) this.#focusOn = null;
     useSpeaker(ui.speaker);
     if (!call) return;

@@ -124,6 +124,21 @@ export function focusWithin(root, selector) {
 }
 
 /**
+ * Call it before a render, and what it returns after it: when a row of a list
+ * beside a call had the focus and is gone, the reading goes on at the list's
+ * heading. Not at the next row, where a key pressed once too often would let
+ * somebody in.
+ * @param {ParentNode} root
+ */
+export function keepPlace(root) {
+  const list = document.activeElement?.closest('.waiting, .panel');
+  return () => {
+    if (!list || document.activeElement !== document.body) return;
+    if (!list.isConnected || !focusWithin(list, 'h2')) focusWithin(root, '[data-focus]');
+  };
+}
+
+/**
  * Speaks to people who use a screen reader; others see what it is about.
  * @param {string} text
  * @param {{urgent?: boolean}} [options]

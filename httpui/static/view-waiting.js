@@ -19,7 +19,7 @@ import { dialog } from './view-shell.js';
  */
 export const waitingRoom = (waiting, now, act, { inCall = false } = {}) => html`
   <section class="card waiting ${waiting.length ? 'waiting-busy' : ''}" aria-labelledby="waiting-title">
-    <h2 id="waiting-title" class="card-title">
+    <h2 id="waiting-title" class="card-title" tabindex="-1">
       ${icon('door')}<span>Waiting room</span>
       ${waiting.length ? html`<span class="count">${waiting.length}</span>` : nothing}
     </h2>
