@@ -4,7 +4,8 @@ import { ApiError } from './api.js';
  * @typedef {import('./api.js').Api} Api
  * @typedef {'loading' | 'offline' | 'closed' | 'setup' | 'signed-out' | 'signed-in'} SessionPhase
  *   closed: nobody has set this node up, and this page has no permission to
- * @typedef {'expired' | 'left' | 'launch-used'} SessionNotice
+ * @typedef {'expired' | 'left' | 'unconfirmed' | 'launch-used'} SessionNotice
+ *   unconfirmed: signed out here, though for the node the session may go on
  * @typedef {{phase: SessionPhase, practice: string, name: string, names: number, busy: boolean,
  *   error: ApiError | null, notice: SessionNotice | null}} SessionSnapshot
  */
@@ -61,9 +62,9 @@ export class Session {
   }
 
   async signOut() {
-    await this.#api.signOut().catch(() => {});
+    const notice = await this.#api.signOut().then(() => /** @type {const} */ ('left'), () => /** @type {const} */ ('unconfirmed'));
     this.#api.forget(); // in any case
-    this.#set({ phase: 'signed-out', notice: 'left', error: null });
+    this.#set({ phase: 'signed-out', notice, error: null });
   }
 
   /** The node no longer knows this session. */

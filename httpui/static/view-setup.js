@@ -142,6 +142,13 @@ const errorOf = ({ error }) => (error ? banner({ tone: 'bad', text: signInSenten
 function noticeOf({ notice }) {
   if (notice === 'expired') return banner({ tone: 'info', text: 'You were signed out after a quiet time, to protect your patients. Your diary is as you left it.' });
   if (notice === 'left') return banner({ tone: 'good', icon: 'check', text: 'You are signed out.' });
+  if (notice === 'unconfirmed') {
+    return banner({
+      tone: 'bad',
+      title: 'Anteroom did not confirm that you are signed out.',
+      text: 'Other tabs of this browser may still be signed in. When it answers again, sign in here and sign out once more.',
+    });
+  }
   if (notice === 'launch-used') return banner({ tone: 'info', text: 'This start address has been used before. Sign in with your password.' });
   return nothing;
 }
