@@ -20,9 +20,10 @@ var mayImport = map[string][]string{
 	"httpui/certs": {},
 
 	"node":             {"discovery", "node/practice", "node/room", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
+	"node/crowd":       {},
 	"node/doctor":      {"discovery", "node/store", "rendezvous/invite"},
 	"node/media":       {"rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
-	"node/passthrough": {},
+	"node/passthrough": {"node/crowd"},
 	"node/relay":       {},
 	"node/practice":    {"node/store", "rendezvous/invite", "rendezvous/wire"},
 	"node/room":        {"rendezvous/wire"},

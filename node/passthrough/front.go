@@ -16,6 +16,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/time/rate"
+
+	"anteroom/node/crowd"
 )
 
 const (
@@ -29,8 +31,10 @@ const (
 	// pinged every 15 s.
 	idleTime = 2 * time.Minute
 
-	// maxHellos bounds the connections of which it is not known yet whom they want.
-	maxHellos = 256
+	// maxHellos bounds the connections of which it is not known yet whom they
+	// want, maxHellosOf those of one /24 or /56: fifteen others can be at it, and
+	// a visitor still comes in.
+	maxHellos, maxHellosOf = 512, 32
 
 	// What one practice may have: connections at once, and new ones a second.
 	maxConns     = 80 // fewer than a hidden node takes from one of its relays
@@ -43,6 +47,7 @@ type Front struct {
 	opener Opener
 	log    *slog.Logger
 	routes map[string]*route // by server name, in lower case
+	hellos *crowd.Crowd      // whose wish is not known yet
 
 	conns sync.WaitGroup
 }
@@ -57,7 +62,7 @@ type route struct {
 // NewFront returns a Front that passes the connections for each name in routes
 // on to its node, and nothing else to anybody.
 func NewFront(opener Opener, routes map[string]peer.ID, log *slog.Logger) *Front {
-	f := &Front{opener: opener, log: log, routes: make(map[string]*route)}
+	f := &Front{opener: opener, log: log, routes: make(map[string]*route), hellos: crowd.New(maxHellos, maxHellosOf)}
 	for name, to := range routes {
 		f.routes[strings.ToLower(name)] = &route{to: to, rate: rate.NewLimiter(connsPerSec, connsAtStart)}
 	}
@@ -72,21 +77,19 @@ func (f *Front) Listen(l net.Listener) net.Listener {
 	own := &ownListener{Listener: l, conns: make(chan net.Conn), done: ctx.Done(), end: cancel, wait: f.conns.Wait}
 	f.conns.Go(func() { // ends when l is closed
 		defer cancel()
-		hellos := make(chan struct{}, maxHellos)
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				own.fail(err)
 				return
 			}
-			select {
-			case hellos <- struct{}{}:
-			default:
+			who := crowd.Addr(conn.RemoteAddr())
+			if !f.hellos.Enter(who) {
 				conn.Close() // too many that say nothing
 				continue
 			}
 			f.conns.Go(func() { // ends with conn, or with ctx
-				f.route(ctx, conn, own, func() { <-hellos })
+				f.route(ctx, conn, own, func() { f.hellos.Leave(who) })
 			})
 		}
 	})

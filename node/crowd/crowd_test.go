@@ -1,0 +1,84 @@
+package crowd
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	here      = netip.MustParseAddr("192.0.2.7")
+	neighbour = netip.MustParseAddr("::ffff:192.0.2.200")
+	elsewhere = netip.MustParseAddr("2001:db8:0:100::1")
+)
+
+func TestPrefix(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.7":                "192.0.2.0/24",
+		"::ffff:192.0.2.7":         "192.0.2.0/24",
+		"2001:db8:1:2ff::1":        "2001:db8:1:200::/56",
+		"fe80::1%eth0":             "fe80::/56",
+		"2001:db8:1:3ff:ffff::abc": "2001:db8:1:300::/56",
+	} {
+		if got := Prefix(netip.MustParseAddr(text)).String(); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	if a := Addr(&net.UnixAddr{Name: "x"}); a.IsValid() {
+		t.Errorf("an address where none is: %v", a)
+	}
+}
+
+// A prefix has its share, and what it cannot have others still can.
+func TestCrowd(t *testing.T) {
+	c := New(3, 2)
+	for i, want := range []bool{true, true, false} {
+		if got := c.Enter([]netip.Addr{here, neighbour, here}[i]); got != want {
+			t.Errorf("%d: %v", i, got)
+		}
+	}
+	if !c.Enter(elsewhere) || c.Enter(elsewhere) {
+		t.Error("the whole is not 3")
+	}
+	c.Leave(here)
+	if !c.Enter(neighbour) || c.Enter(neighbour) {
+		t.Error("who left does not count any more")
+	}
+	for _, a := range []netip.Addr{here, here, elsewhere} {
+		c.Leave(a)
+	}
+	if len(c.of) != 0 || c.all != 0 {
+		t.Errorf("%v are left", c.of)
+	}
+}
+
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPace(5, 20)
+		took := func(a netip.Addr) (n int) {
+			for p.Take(a) {
+				n++
+			}
+			return n
+		}
+		if got := took(here); got != 20 {
+			t.Errorf("%d at once", got)
+		}
+		if got := took(neighbour); got != 0 {
+			t.Errorf("%d for a neighbour", got)
+		}
+		if got := took(elsewhere); got != 20 {
+			t.Errorf("%d for others", got)
+		}
+		time.Sleep(time.Second)
+		if got := took(here); got != 5 {
+			t.Errorf("%d a second later", got)
+		}
+		time.Sleep(time.Hour)
+		if got := took(here); got != 20 {
+			t.Errorf("%d an hour later", got)
+		}
+	})
+}
