@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -36,35 +35,51 @@ const (
 	// a visitor still comes in.
 	maxHellos, maxHellosOf = 512, 32
 
-	// What one practice may have: connections at once, and new ones a second.
-	maxConns     = 80 // fewer than a hidden node takes from one of its relays
+	// What one hidden node gets, whatever names it has: connections at once, and
+	// new ones a second.
+	maxConns     = 80 // fewer than it takes from one of its relays
 	connsPerSec  = 20
 	connsAtStart = 60
+
+	// What of that is for one /24 or /56. A browser needs one for the page and
+	// one for its WebSocket.
+	maxConnsOf    = 20
+	connsPerSecOf = 5
 )
 
 // A Front passes connections on by name. Its zero value is not usable.
 type Front struct {
 	opener Opener
 	log    *slog.Logger
-	routes map[string]*route // by server name, in lower case
-	hellos *crowd.Crowd      // whose wish is not known yet
+	routes map[string]*hidden // by server name, in lower case
+	hellos *crowd.Crowd       // whose wish is not known yet
 
 	conns sync.WaitGroup
 }
 
-// A route is one name and the node that has its certificate.
-type route struct {
-	to   peer.ID
-	open atomic.Int64
-	rate *rate.Limiter
+// A hidden node is one that has the certificates of one name or more.
+type hidden struct {
+	id    peer.ID
+	conns *crowd.Crowd
+	pace  *crowd.Pace   // of new ones, of each network
+	rate  *rate.Limiter // and in all
 }
 
 // NewFront returns a Front that passes the connections for each name in routes
 // on to its node, and nothing else to anybody.
 func NewFront(opener Opener, routes map[string]peer.ID, log *slog.Logger) *Front {
-	f := &Front{opener: opener, log: log, routes: make(map[string]*route), hellos: crowd.New(maxHellos, maxHellosOf)}
+	f := &Front{opener: opener, log: log, routes: make(map[string]*hidden), hellos: crowd.New(maxHellos, maxHellosOf)}
+	nodes := make(map[peer.ID]*hidden)
 	for name, to := range routes {
-		f.routes[strings.ToLower(name)] = &route{to: to, rate: rate.NewLimiter(connsPerSec, connsAtStart)}
+		if nodes[to] == nil {
+			nodes[to] = &hidden{
+				id:    to,
+				conns: crowd.New(maxConns, maxConnsOf),
+				pace:  crowd.NewPace(connsPerSecOf, maxConnsOf),
+				rate:  rate.NewLimiter(connsPerSec, connsAtStart),
+			}
+		}
+		f.routes[strings.ToLower(name)] = nodes[to]
 	}
 	return f
 }
@@ -125,15 +140,19 @@ func (f *Front) route(ctx context.Context, conn net.Conn, own *ownListener, hear
 
 var errBusy = errors.New("too many connections for this practice")
 
-// pass carries conn to the node of r and back until both directions are done.
-func (f *Front) pass(ctx context.Context, conn *rewound, r *route) error {
-	defer r.open.Add(-1)
-	if r.open.Add(1) > maxConns || !r.rate.Allow() {
+// pass carries conn to a hidden node and back until both directions are done.
+func (f *Front) pass(ctx context.Context, conn *rewound, to *hidden) error {
+	who := crowd.Addr(conn.RemoteAddr())
+	if !to.conns.Enter(who) {
+		return errBusy
+	}
+	defer to.conns.Leave(who)
+	if !to.pace.Take(who) || !to.rate.Allow() { // in this order: one network's haste costs others nothing
 		return errBusy
 	}
 	opening, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	s, err := f.opener.Open(opening, peer.AddrInfo{ID: r.to}, Protocol)
+	s, err := f.opener.Open(opening, peer.AddrInfo{ID: to.id}, Protocol)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package passthrough
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
 // A fakeListener accepts what a test puts into it: connections and errors.
@@ -121,6 +124,146 @@ func TestSilentClients(t *testing.T) {
 		l.dial(subnet(0, 1), hello)
 		if _, err := own.Accept(); err != nil {
 			t.Errorf("after %v: %v", helloTime, err)
+		}
+	})
+}
+
+// A fakeOpener opens streams to hidden nodes that want no address, and say
+// nothing more.
+type fakeOpener struct{}
+
+func (fakeOpener) Open(context.Context, peer.AddrInfo, protocol.ID) (network.Stream, error) {
+	here, there := net.Pipe()
+	go func() { // ends with the stream
+		there.Write([]byte{wantsNothing})
+		io.Copy(io.Discard, there)
+		there.Close()
+	}()
+	return &fakeStream{pipe: here}, nil
+}
+
+type fakeStream struct {
+	pipe           net.Conn
+	network.Stream // has the rest, which nobody asks for
+}
+
+func (s *fakeStream) Read(b []byte) (int, error)         { return s.pipe.Read(b) }
+func (s *fakeStream) Write(b []byte) (int, error)        { return s.pipe.Write(b) }
+func (s *fakeStream) Close() error                       { return s.pipe.Close() }
+func (s *fakeStream) CloseWrite() error                  { return s.pipe.Close() }
+func (s *fakeStream) Reset() error                       { return s.pipe.Close() }
+func (s *fakeStream) SetDeadline(t time.Time) error      { return s.pipe.SetDeadline(t) }
+func (s *fakeStream) SetReadDeadline(t time.Time) error  { return s.pipe.SetReadDeadline(t) }
+func (s *fakeStream) SetWriteDeadline(t time.Time) error { return s.pipe.SetWriteDeadline(t) }
+
+// Two nodes are behind the front of the tests below, and one has two names.
+const oneName, otherName, anotherNode = "one.example", "other.example", "another.example"
+
+// testHidden runs test against a front of hidden nodes. enter connects a client
+// to one and reports whether it is passed on.
+func testHidden(t *testing.T, test func(t *testing.T, enter func(from, name string) bool)) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newFakeListener()
+		routes := map[string]peer.ID{oneName: "1", otherName: "1", anotherNode: "2"}
+		own := NewFront(fakeOpener{}, routes, slog.New(slog.DiscardHandler)).Listen(l)
+		defer own.Close()
+		hello := make(map[string]string)
+		for name := range routes {
+			hello[name] = helloTo(t, name)
+		}
+		test(t, func(from, name string) bool { return isOpen(l.dial(from, hello[name])) })
+	})
+}
+
+// One network gets a share of a practice's connections, and others the rest.
+func TestConnectionsOfOneNetwork(t *testing.T) {
+	testHidden(t, func(t *testing.T, enter func(from, name string) bool) {
+		for i := range maxConnsOf {
+			if !enter(subnet(0, i), oneName) {
+				t.Fatalf("connection %d is hung up on", i+1)
+			}
+		}
+		time.Sleep(time.Minute) // so that it is not haste
+		if enter(subnet(0, 99), oneName) || enter(subnet(0, 99), otherName) {
+			t.Error("a network has more than its share of a node")
+		}
+		if !enter(subnet(1, 1), oneName) {
+			t.Error("another network has none")
+		}
+		if !enter(subnet(0, 99), anotherNode) {
+			t.Error("another node has none")
+		}
+	})
+}
+
+// Haste of one network does not slow others.
+func TestHasteOfOneNetwork(t *testing.T) {
+	testHidden(t, func(t *testing.T, enter func(from, name string) bool) {
+		for range maxConnsOf {
+			if !enter(subnet(0, 1), oneName) {
+				t.Fatal("too few at once")
+			}
+		}
+		time.Sleep(idleTime + time.Second) // nothing was sent: all have ended
+		passed := 0
+		for range 10 * maxConnsOf {
+			if enter(subnet(0, 1), oneName) {
+				passed++
+			}
+		}
+		if passed != maxConnsOf {
+			t.Errorf("%d passed at once", passed)
+		}
+		for i := range connsAtStart - maxConnsOf {
+			if !enter(subnet(1+i, 1), oneName) {
+				t.Fatalf("network %d is hung up on", i+1)
+			}
+		}
+	})
+}
+
+// A node has the same connections for all its names together.
+func TestConnectionsOfAll(t *testing.T) {
+	testHidden(t, func(t *testing.T, enter func(from, name string) bool) {
+		for i := range maxConns {
+			if i == connsAtStart { // a little later
+				time.Sleep(time.Second)
+			}
+			if !enter(subnet(i, 1), []string{oneName, otherName}[i%2]) {
+				t.Fatalf("connection %d is hung up on", i+1)
+			}
+		}
+		time.Sleep(time.Minute)
+		if enter(subnet(maxConns, 1), oneName) || enter(subnet(maxConns, 1), otherName) {
+			t.Errorf("connection %d is passed on", maxConns+1)
+		}
+		if !enter(subnet(0, 1), anotherNode) {
+			t.Error("another node has none")
+		}
+		time.Sleep(idleTime)
+		if !enter(subnet(maxConns, 1), oneName) {
+			t.Error("connections that carry nothing are kept")
+		}
+	})
+}
+
+// What comes faster than a node is meant to take is hung up on.
+func TestHasteOfAll(t *testing.T) {
+	testHidden(t, func(t *testing.T, enter func(from, name string) bool) {
+		for i := range connsAtStart {
+			if !enter(subnet(i, 1), oneName) {
+				t.Fatalf("connection %d is hung up on", i+1)
+			}
+		}
+		if enter(subnet(connsAtStart, 1), oneName) || enter(subnet(connsAtStart, 1), otherName) {
+			t.Errorf("connection %d of a second is passed on", connsAtStart+1)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if !enter(subnet(connsAtStart+1, 1), oneName) || !enter(subnet(connsAtStart+2, 1), otherName) {
+			t.Errorf("there are fewer than %d a second", connsPerSec)
+		}
+		if enter(subnet(connsAtStart+3, 1), oneName) {
+			t.Errorf("there are more than %d a second", connsPerSec)
 		}
 	})
 }

@@ -72,20 +72,24 @@ func node(t *testing.T, key crypto.PrivKey, relays []discovery.PeerInfo, relayFo
 	return d, info
 }
 
-// client is where connections seem to come from.
+// client is where the first connection seems to come from; each of the others
+// comes from another network.
 var client = net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.2.7:5555"))
 
 type from struct {
 	net.Listener
-	addr net.Addr
+	addr netip.AddrPort // of the next
 }
 
-func (f from) Accept() (net.Conn, error) {
+func (f *from) Accept() (net.Conn, error) {
 	conn, err := f.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return fromConn{conn.(*net.TCPConn), f.addr}, nil
+	was, next := f.addr, f.addr.Addr().As4()
+	next[1]++
+	f.addr = netip.AddrPortFrom(netip.AddrFrom4(next), was.Port())
+	return fromConn{conn.(*net.TCPConn), net.TCPAddrFromAddrPort(was)}, nil
 }
 
 type fromConn struct {
@@ -116,7 +120,7 @@ func connect(t *testing.T, address bool) *world {
 	front := passthrough.NewFront(public, map[string]peer.ID{hiddenName: hiddenInfo.ID}, slog.New(slog.DiscardHandler))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	w := &world{addr: l.Addr().String(), roots: x509.NewCertPool(), own: front.Listen(from{l, client}), back: back, hidden: hidden}
+	w := &world{addr: l.Addr().String(), roots: x509.NewCertPool(), own: front.Listen(&from{l, client.AddrPort()}), back: back, hidden: hidden}
 	t.Cleanup(func() {
 		w.own.Close()
 		w.back.Close()
