@@ -72,10 +72,11 @@ func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.D
 	if len(public) == 0 {
 		reached = connectedToFront(cfg.Front, d)
 	}
+	e.tls = public // not yet, but to be closed
 	if public, err = pass(cfg.Front, public, d, log); err != nil {
 		return entrance{}, err
 	}
-	e.tls = public // not yet, but to be closed
+	e.tls = public
 	var plain []string
 	if cfg.HTTP.RedirectListen != "" {
 		plain = []string{cfg.HTTP.RedirectListen}

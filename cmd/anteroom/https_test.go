@@ -281,3 +281,84 @@ func TestEntranceThatIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+// frontConfig is that of a public node that passes connections on.
+func frontConfig(t *testing.T) Config {
+	t.Helper()
+	certFile, keyFile := certstest.WritePair(t, t.TempDir(), publicName)
+	cfg := Default()
+	cfg.DataDir = t.TempDir() + "/d"
+	cfg.HTTP.Listen = []string{"localhost:0"}
+	cfg.HTTP.PublicURL = "https://" + publicName
+	cfg.HTTP.RedirectListen = ""
+	cfg.HTTP.TLS.Mode, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile = tlsFiles, certFile, keyFile
+	cfg.Discovery.AllowPrivateAddresses = true
+	cfg.Discovery.Listen = []string{"/ip4/127.0.0.1/tcp/0"}
+	cfg.Discovery.Server = true
+	cfg.Relay.Listen = []string{"127.0.0.1:0"}
+	cfg.Front.PassTo = []string{"hidden.example 12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"}
+	return cfg
+}
+
+// ends fails a test in which what takes too long.
+func ends[T any](t *testing.T, what string, f func() T) T {
+	t.Helper()
+	result := make(chan T, 1)
+	go func() { result <- f() }() // ends with f
+	select {
+	case r := <-result:
+		return r
+	case <-time.After(20 * time.Second):
+		t.Fatalf("%s does not end", what)
+		panic("not reached")
+	}
+}
+
+// TestFrontWithTwoListeners: it serves at both, stops, and says what is wrong
+// if it cannot start.
+func TestFrontWithTwoListeners(t *testing.T) {
+	cfg := frontConfig(t)
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(cfg.HTTP.TLS.CertFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(content)
+	start := func() (*daemon, error) {
+		return newDaemon(t.Context(), cfg, sockets{socketHTTPS: {localListener(t), localListener(t)}}, slog.New(slog.DiscardHandler), nil)
+	}
+	d, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ran := make(chan error, 1)
+	go func() { ran <- d.run(ctx) }() // ends with ctx
+	for _, l := range d.entrance.tls {
+		resp, err := visitor(roots, l.Addr().String(), "").Get("https://" + publicName + "/j")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	cancel()
+	if err := ends(t, "the daemon", func() error { return <-ran }); err != nil {
+		t.Error(err)
+	}
+
+	cfg.HTTP.RedirectListen = localListener(t).Addr().String() // taken
+	err = ends(t, "the start", func() error {
+		d, err := start()
+		if err == nil {
+			d.close()
+		}
+		return err
+	})
+	if want := "another program uses this port: \"ss -lntup\" shows which; stop it or change http.redirect_listen"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}

@@ -53,8 +53,6 @@ type Front struct {
 	log    *slog.Logger
 	routes map[string]*hidden // by server name, in lower case
 	hellos *crowd.Crowd       // whose wish is not known yet
-
-	conns sync.WaitGroup
 }
 
 // A hidden node is one that has the certificates of one name or more.
@@ -89,8 +87,8 @@ func NewFront(opener Opener, routes map[string]peer.ID, log *slog.Logger) *Front
 // waits for the connections that are being passed on, which it ends.
 func (f *Front) Listen(l net.Listener) net.Listener {
 	ctx, cancel := context.WithCancel(context.Background())
-	own := &ownListener{Listener: l, conns: make(chan net.Conn), done: ctx.Done(), end: cancel, wait: f.conns.Wait}
-	f.conns.Go(func() { // ends when l is closed
+	own := &ownListener{Listener: l, conns: make(chan net.Conn), done: ctx.Done(), end: cancel}
+	own.running.Go(func() { // ends when l is closed
 		defer cancel()
 		for {
 			conn, err := l.Accept()
@@ -103,7 +101,7 @@ func (f *Front) Listen(l net.Listener) net.Listener {
 				conn.Close() // too many that say nothing
 				continue
 			}
-			f.conns.Go(func() { // ends with conn, or with ctx
+			own.running.Go(func() { // ends with conn, or with ctx
 				f.route(ctx, conn, own, func() { f.hellos.Leave(who) })
 			})
 		}
@@ -249,7 +247,8 @@ type ownListener struct {
 	conns chan net.Conn
 	done  <-chan struct{}
 	end   context.CancelFunc
-	wait  func()
+
+	running sync.WaitGroup // what accepts from Listener, and what that has accepted
 
 	mu  sync.Mutex
 	err error
@@ -290,6 +289,6 @@ func (l *ownListener) Accept() (net.Conn, error) {
 func (l *ownListener) Close() error {
 	err := l.Listener.Close()
 	l.end()
-	l.wait()
+	l.running.Wait()
 	return err
 }

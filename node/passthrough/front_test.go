@@ -267,3 +267,22 @@ func TestHasteOfAll(t *testing.T) {
 		}
 	})
 }
+
+// Each of two listeners can be closed while the other goes on.
+func TestListenersCloseByThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		front := NewFront(nil, map[string]peer.ID{}, slog.New(slog.DiscardHandler))
+		one, other := newFakeListener(), newFakeListener()
+		ownOne, ownOther := front.Listen(one), front.Listen(other)
+		if err := ownOne.Close(); err != nil {
+			t.Error(err)
+		}
+		other.dial(subnet(0, 1), helloTo(t, "front.example"))
+		if _, err := ownOther.Accept(); err != nil {
+			t.Errorf("with the other closed: %v", err)
+		}
+		if err := ownOther.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
