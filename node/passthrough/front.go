@@ -92,7 +92,12 @@ func (f *Front) Listen(l net.Listener) net.Listener {
 		defer cancel()
 		for {
 			conn, err := l.Accept()
-			if err != nil {
+			switch {
+			case err == nil:
+			case temporary(err):
+				time.Sleep(pause)
+				continue
+			default:
 				own.fail(err)
 				return
 			}
@@ -107,6 +112,19 @@ func (f *Front) Listen(l net.Listener) net.Listener {
 		}
 	})
 	return own
+}
+
+// pause is how long to wait after a temporary error.
+const pause = 20 * time.Millisecond
+
+// temporary reports whether Accept may work again, such as after too many
+// open files.
+func temporary(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && t.Temporary()
 }
 
 // route passes conn on, or gives it to own. It calls heard once it is known

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -283,6 +284,28 @@ func TestListenersCloseByThemselves(t *testing.T) {
 		}
 		if err := ownOther.Close(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// After an error that passes, such as too many open files, it goes on; after
+// another it says so.
+func TestErrorsOfTheListener(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newFakeListener()
+		own := NewFront(nil, map[string]peer.ID{}, slog.New(slog.DiscardHandler)).Listen(l)
+		defer own.Close()
+		for range 3 {
+			l.next <- &net.OpError{Op: "accept", Err: syscall.EMFILE}
+		}
+		l.dial(subnet(0, 1), helloTo(t, "front.example"))
+		if _, err := own.Accept(); err != nil {
+			t.Errorf("after an error that passes: %v", err)
+		}
+		broken := errors.New("broken")
+		l.next <- broken
+		if _, err := own.Accept(); err != broken {
+			t.Errorf("got %v, want %v", err, broken)
 		}
 	})
 }
