@@ -161,8 +161,8 @@ func (s *fakeStream) SetWriteDeadline(t time.Time) error { return s.pipe.SetWrit
 const oneName, otherName, anotherNode = "one.example", "other.example", "another.example"
 
 // testHidden runs test against a front of hidden nodes. enter connects a client
-// to one and reports whether it is passed on.
-func testHidden(t *testing.T, test func(t *testing.T, enter func(from, name string) bool)) {
+// to one and reports whether it is passed on; visit also hangs up.
+func testHidden(t *testing.T, test func(t *testing.T, enter, visit func(from, name string) bool)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newFakeListener()
 		routes := map[string]peer.ID{oneName: "1", otherName: "1", anotherNode: "2"}
@@ -172,13 +172,18 @@ func testHidden(t *testing.T, test func(t *testing.T, enter func(from, name stri
 		for name := range routes {
 			hello[name] = helloTo(t, name)
 		}
-		test(t, func(from, name string) bool { return isOpen(l.dial(from, hello[name])) })
+		enter := func(from, name string) bool { return isOpen(l.dial(from, hello[name])) }
+		test(t, enter, func(from, name string) bool {
+			conn := l.dial(from, hello[name])
+			defer conn.Close()
+			return isOpen(conn)
+		})
 	})
 }
 
 // One network gets a share of a practice's connections, and others the rest.
 func TestConnectionsOfOneNetwork(t *testing.T) {
-	testHidden(t, func(t *testing.T, enter func(from, name string) bool) {
+	testHidden(t, func(t *testing.T, enter, _ func(from, name string) bool) {
 		for i := range maxConnsOf {
 			if !enter(subnet(0, i), oneName) {
 				t.Fatalf("connection %d is hung up on", i+1)
@@ -199,33 +204,33 @@ func TestConnectionsOfOneNetwork(t *testing.T) {
 
 // Haste of one network does not slow others.
 func TestHasteOfOneNetwork(t *testing.T) {
-	testHidden(t, func(t *testing.T, enter func(from, name string) bool) {
-		for range maxConnsOf {
-			if !enter(subnet(0, 1), oneName) {
-				t.Fatal("too few at once")
+	testHidden(t, func(t *testing.T, _, visit func(from, name string) bool) {
+		passed := func() (n int) {
+			for range 10 * maxConnsOf {
+				if visit(subnet(0, 1), oneName) {
+					n++
+				}
 			}
+			return n
 		}
-		time.Sleep(idleTime + time.Second) // nothing was sent: all have ended
-		passed := 0
-		for range 10 * maxConnsOf {
-			if enter(subnet(0, 1), oneName) {
-				passed++
-			}
-		}
-		if passed != maxConnsOf {
-			t.Errorf("%d passed at once", passed)
+		if got := passed(); got != maxConnsOf {
+			t.Errorf("%d passed at once", got)
 		}
 		for i := range connsAtStart - maxConnsOf {
-			if !enter(subnet(1+i, 1), oneName) {
+			if !visit(subnet(1+i, 1), oneName) {
 				t.Fatalf("network %d is hung up on", i+1)
 			}
+		}
+		time.Sleep(time.Second)
+		if got := passed(); got != connsPerSecOf {
+			t.Errorf("%d passed a second later", got)
 		}
 	})
 }
 
 // A node has the same connections for all its names together.
 func TestConnectionsOfAll(t *testing.T) {
-	testHidden(t, func(t *testing.T, enter func(from, name string) bool) {
+	testHidden(t, func(t *testing.T, enter, _ func(from, name string) bool) {
 		for i := range maxConns {
 			if i == connsAtStart { // a little later
 				time.Sleep(time.Second)
@@ -250,7 +255,7 @@ func TestConnectionsOfAll(t *testing.T) {
 
 // What comes faster than a node is meant to take is hung up on.
 func TestHasteOfAll(t *testing.T) {
-	testHidden(t, func(t *testing.T, enter func(from, name string) bool) {
+	testHidden(t, func(t *testing.T, enter, _ func(from, name string) bool) {
 		for i := range connsAtStart {
 			if !enter(subnet(i, 1), oneName) {
 				t.Fatalf("connection %d is hung up on", i+1)
@@ -265,6 +270,30 @@ func TestHasteOfAll(t *testing.T) {
 		}
 		if enter(subnet(connsAtStart+3, 1), oneName) {
 			t.Errorf("there are more than %d a second", connsPerSec)
+		}
+	})
+}
+
+// A connection stays as long as it carries something, and ends idleTime after.
+func TestIdleConnectionEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newFakeListener()
+		own := NewFront(fakeOpener{}, map[string]peer.ID{oneName: "1"}, slog.New(slog.DiscardHandler)).Listen(l)
+		defer own.Close()
+		conn := l.dial(subnet(0, 1), helloTo(t, oneName))
+		for range 3 {
+			time.Sleep(idleTime - time.Second)
+			if _, err := io.WriteString(conn, "x"); err != nil {
+				t.Fatalf("a connection that carries something: %v", err)
+			}
+		}
+		time.Sleep(idleTime - time.Second)
+		if !isOpen(conn) {
+			t.Error("it ends too early")
+		}
+		time.Sleep(2 * time.Second)
+		if isOpen(conn) {
+			t.Error("it does not end")
 		}
 	})
 }
