@@ -160,7 +160,7 @@ func (d *daemon) patient() doctor.Config {
 		}
 	}
 	if d.entrance.certs != nil {
-		c.Certificate = func() (doctor.Certificate, error) { return doctor.Certificate(d.entrance.certs.Status()), nil }
+		c.Certificate = func() (doctor.Certificate, error) { return forDoctor(d.entrance.certs.Status()), nil }
 	}
 	if d.relay != nil {
 		c.Relay = &doctor.Relay{Try: d.relay.Try, Plain: d.relay.local, TLS: addrsOf(d.entrance.turn)}
@@ -179,7 +179,16 @@ func fileCertificate(cfg Config) (doctor.Certificate, error) {
 	if err != nil {
 		return doctor.Certificate{}, err
 	}
-	return doctor.Certificate(m.Status()), nil
+	return forDoctor(m.Status()), nil
+}
+
+// forDoctor is what the doctor says of a certificate.
+func forDoctor(s certs.Status) doctor.Certificate {
+	c := doctor.Certificate{Mode: s.Mode, Names: s.Names, NotAfter: s.NotAfter, Alert: s.Alert, Reason: s.Reason}
+	if !s.Next.IsZero() {
+		c.Reason += s.Next.Local().Format("; the next attempt is on 2006-01-02 at 15:04")
+	}
+	return c
 }
 
 const (

@@ -57,6 +57,9 @@ func printStatus(w io.Writer, s statusReply) error {
 		if c.Reason != "" {
 			fmt.Fprintf(t, "Problem\t%s\n", strings.Join(strings.Fields(c.Reason), " "))
 		}
+		if !c.Next.IsZero() {
+			fmt.Fprintf(t, "Next try\t%s\n", c.Next.Local().Format("2006-01-02 15:04"))
+		}
 	}
 	fmt.Fprintf(t, "Guests\t%d waiting, %d in a call\n", s.Node.Waiting, s.Node.InCall)
 	fmt.Fprintf(t, "Peers\t%d connected\n", s.Node.Peers)

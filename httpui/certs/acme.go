@@ -38,7 +38,8 @@ const (
 
 	// A failed attempt is repeated after retryPause, then after twice as long
 	// each time, up to retryMost pauses. Let's Encrypt allows five failed
-	// validations an hour.
+	// validations an hour. One of which the directory has not heard is repeated
+	// after a tenth.
 	retryPause = 10 * time.Minute
 	retryMost  = 6
 )
@@ -49,12 +50,14 @@ const (
 // own and consents to the authority's terms by itself.
 type fromACME struct {
 	client  acmez.Client
+	patient *patient // client's
 	name    string
 	email   string
 	dir     string // of this directory: one authority's files are no use to another
 	reached func(context.Context) error
 	retry   time.Duration
-	fails   int           // attempts since the last certificate
+	fails   int           // attempts since the last certificate of which the directory has heard
+	asked   bool          // a challenge was shown in this attempt
 	account *acme.Account // nil until it is registered in this run
 	unkept  []byte        // a certificate in use that could not be written yet
 }
@@ -74,26 +77,27 @@ func newACME(cfg Config, s solver) (*fromACME, *tls.Certificate, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	p := &patient{RoundTripper: &http.Transport{
+		Proxy:             http.ProxyFromEnvironment,
+		TLSClientConfig:   &tls.Config{RootCAs: roots},
+		ForceAttemptHTTP2: true,
+		DisableKeepAlives: true, // a few requests a month: nothing is left open
+	}}
 	a := &fromACME{
-		client: acmez.Client{
-			Client: &acme.Client{
-				Directory: cfg.Directory,
-				UserAgent: "anteroom",
-				HTTPClient: &http.Client{Timeout: requestTime, Transport: &http.Transport{
-					Proxy:             http.ProxyFromEnvironment,
-					TLSClientConfig:   &tls.Config{RootCAs: roots},
-					ForceAttemptHTTP2: true,
-					DisableKeepAlives: true, // a few requests a month: nothing is left open
-				}},
-			},
-			ChallengeSolvers: map[string]acmez.Solver{acme.ChallengeTypeTLSALPN01: s},
-		},
+		client: acmez.Client{Client: &acme.Client{
+			Directory:  cfg.Directory,
+			UserAgent:  "anteroom",
+			HTTPClient: &http.Client{Timeout: requestTime, Transport: p},
+		}},
+		patient: p,
 		name:    cfg.Name,
 		email:   cfg.Email,
 		dir:     filepath.Join(cfg.Dir, fileName(u.Host+u.Path)),
 		reached: cfg.Reached,
 		retry:   retryPause,
 	}
+	s.shown = func() { a.asked = true }
+	a.client.ChallengeSolvers = map[string]acmez.Solver{acme.ChallengeTypeTLSALPN01: s}
 	if cfg.HTTP {
 		a.client.ChallengeSolvers[acme.ChallengeTypeHTTP01] = s
 	}
@@ -125,14 +129,24 @@ func (a *fromACME) next(ctx context.Context, old *tls.Certificate) (*tls.Certifi
 	if err := a.awaitReached(ctx); err != nil {
 		return nil, 0, err // not an attempt: the directory has heard nothing
 	}
+	a.asked = false
 	cert, err := a.obtain(ctx, old)
 	if err != nil {
-		wait := a.retry * time.Duration(min(1<<a.fails, retryMost))
-		a.fails = min(a.fails+1, retryMost)
-		return nil, wait, explain(err)
+		return nil, a.pause(err), explain(err)
 	}
 	a.fails = 0
 	return cert, a.retry, a.keep() // not at once, whatever the directory advises
+}
+
+// pause returns how long it is until the next attempt after one that failed.
+func (a *fromACME) pause(err error) time.Duration {
+	wait := a.retry / 10
+	_, answered := errors.AsType[acme.Problem](err)
+	if answered || a.asked || errors.Is(err, errUnusable) {
+		wait = a.retry * time.Duration(min(1<<a.fails, retryMost))
+		a.fails = min(a.fails+1, retryMost)
+	}
+	return max(wait, a.patient.wait())
 }
 
 // awaitReached waits until the directory's challenges would arrive, because it
@@ -180,6 +194,14 @@ func (a *fromACME) advised(ctx context.Context, leaf *x509.Certificate, due time
 	return due
 }
 
+var (
+	// errUnusable: one has been issued all the same, and authorities limit how
+	// many.
+	errUnusable = errors.New("the directory sent no certificate that can be used")
+
+	errNoAnswer = errors.New("the directory does not answer")
+)
+
 // obtain orders a certificate with a new key.
 func (a *fromACME) obtain(ctx context.Context, old *tls.Certificate) (*tls.Certificate, error) {
 	account, err := a.register(ctx)
@@ -212,7 +234,7 @@ func (a *fromACME) obtain(ctx context.Context, old *tls.Certificate) (*tls.Certi
 		return nil, err
 	}
 	if len(chains) == 0 {
-		return nil, errors.New("the directory sent no certificate")
+		return nil, errUnusable
 	}
 	secret, err := keyPEM(key)
 	if err != nil {
@@ -220,7 +242,7 @@ func (a *fromACME) obtain(ctx context.Context, old *tls.Certificate) (*tls.Certi
 	}
 	cert, err := parse(chains[0].ChainPEM, secret, a.name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errUnusable, err)
 	}
 	a.unkept = append(secret, chains[0].ChainPEM...)
 	return cert, nil
@@ -289,6 +311,9 @@ func (a *fromACME) load() (*tls.Certificate, error) {
 func explain(err error) error {
 	if problem, ok := errors.AsType[acme.Problem](err); ok && problem.Detail != "" {
 		return fmt.Errorf("the directory says: %s (%s)", problem.Detail, strings.TrimPrefix(problem.Type, "urn:ietf:params:acme:error:"))
+	}
+	if _, ok := errors.AsType[*url.Error](err); ok {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	return err
 }

@@ -64,8 +64,9 @@ type Manager struct {
 	pending *atomic.Pointer[challenge]
 
 	mu    sync.Mutex
-	err   error // why the certificate is not renewed; nil: nothing is wrong
-	alert bool  // has been logged
+	err   error     // why the certificate is not renewed; nil: nothing is wrong
+	retry time.Time // when that is tried again
+	alert bool      // has been logged
 }
 
 // A source is where certificates come from. Only Run uses it.
@@ -88,7 +89,7 @@ func New(cfg Config) (*Manager, error) {
 	case Files:
 		m.source, first, err = newFiles(cfg)
 	case ACME:
-		m.source, first, err = newACME(cfg, solver{m.pending})
+		m.source, first, err = newACME(cfg, solver{pending: m.pending})
 	default:
 		err = fmt.Errorf("certificate: mode %q is not known", cfg.Mode)
 	}
@@ -155,7 +156,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		m.take(fresh, err)
+		m.take(fresh, wait, err)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -164,24 +165,34 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 }
 
-// take puts a certificate into use, or remembers why there is none.
-func (m *Manager) take(fresh *tls.Certificate, err error) {
+// take puts a certificate into use, or remembers why there is none and how long
+// it is until the next attempt.
+func (m *Manager) take(fresh *tls.Certificate, wait time.Duration, err error) {
 	if fresh != nil {
 		m.current.Store(fresh)
 		m.log.Info("certificate in use", "dur", time.Until(fresh.Leaf.NotAfter).Round(time.Second))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err != nil && (m.err == nil || m.err.Error() != err.Error()) {
+	if err != nil && !sameFailure(m.err, err) {
 		m.log.Error("certificate not renewed", "err", err)
 	}
-	m.err = err
+	m.err, m.retry = err, time.Time{}
+	if err != nil && m.mode == ACME && wait > 0 {
+		m.retry = time.Now().Add(wait)
+	}
 	if alert := m.alertLocked(); alert != m.alert {
 		m.alert = alert
 		if alert {
 			m.log.Error("no good certificate, or not for long: see anteroom status")
 		}
 	}
+}
+
+// sameFailure reports whether b says nothing new. That a network is down has
+// many words, and a port in them.
+func sameFailure(a, b error) bool {
+	return a != nil && (a.Error() == b.Error() || errors.Is(a, errNoAnswer) && errors.Is(b, errNoAnswer))
 }
 
 // A Status is how a certificate is.
@@ -192,13 +203,16 @@ type Status struct {
 	// Alert: patients cannot reach the page, or soon will not; see alertBefore.
 	Alert  bool   `json:"alert"`
 	Reason string `json:"reason"` // why the last attempt to renew it failed, or empty
+	// Next is when it is tried again; the zero time if nothing has failed, or if
+	// it is tried all the time.
+	Next time.Time `json:"next,omitzero"`
 }
 
 // Status returns how the certificate is now.
 func (m *Manager) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := Status{Mode: m.mode, Names: []string{m.name}, Alert: m.alertLocked()}
+	s := Status{Mode: m.mode, Names: []string{m.name}, Alert: m.alertLocked(), Next: m.retry}
 	if m.err != nil {
 		s.Reason = m.err.Error()
 	}

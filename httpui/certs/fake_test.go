@@ -99,7 +99,7 @@ func (f *fakeDirectory) client(cfg Config) *Manager {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	m.source.(*fromACME).client.HTTPClient.Transport = f
+	m.source.(*fromACME).patient.RoundTripper = f
 	f.set(func() { f.manager = m })
 	return m
 }

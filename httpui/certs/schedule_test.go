@@ -1,6 +1,12 @@
 package certs
 
 import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,3 +83,88 @@ func TestRenewalIsAdvised(t *testing.T) {
 		})
 	}
 }
+
+// TestDirectoryIsNotReached: that is no failure of which the directory knows,
+// so it is asked every minute; what it knows of does not count for more.
+func TestDirectoryIsNotReached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f, cfg := newFakeDirectory(t)
+		cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+		f.closed = true
+		m := f.client(cfg)
+		run(t, m)
+		time.Sleep(5 * time.Minute)
+		f.set(func() {
+			f.down = &net.DNSError{Err: "no such host", Name: "acme.example", IsNotFound: true}
+			f.asked = nil
+		})
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		f.set(func() {
+			if n := len(f.asked) / asksPerAttempt; n < 20 || n > 30 {
+				t.Errorf("%d attempts", n)
+			}
+			// Another text each time, as those are that name ports.
+			f.down = &net.OpError{Op: "dial", Err: errors.New("no route to host")}
+		})
+		s := m.Status()
+		if !s.Alert || !strings.HasPrefix(s.Reason, "the directory does not answer: ") || !strings.HasSuffix(s.Reason, "lookup acme.example: no such host") {
+			t.Errorf("%+v", s)
+		}
+		if wait := time.Until(s.Next); wait <= 0 || wait > time.Minute {
+			t.Errorf("next in %v", wait)
+		}
+		time.Sleep(10 * time.Minute)
+		if got := strings.Count(log.String(), "the directory does not answer"); got != 1 {
+			t.Errorf("%d failures logged:\n%s", got, &log)
+		}
+		f.set(func() { f.down, f.failed = nil, nil })
+		time.Sleep(50 * time.Minute)
+		f.set(func() {
+			expectGaps(t, f.failed, minutes(20)) // as if it had been reached all the time
+			f.closed = false
+		})
+		time.Sleep(time.Hour)
+		if s := m.Status(); s.Reason != "" || !s.Next.IsZero() || served(m) == nil {
+			t.Errorf("afterwards: %+v", s)
+		}
+	})
+}
+
+// TestDirectoryNamesATime: a directory that limits us is asked again when it
+// says, and Status tells when.
+func TestDirectoryNamesATime(t *testing.T) {
+	for limited, want := range map[string]time.Duration{
+		"7200": 2 * time.Hour,
+		time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC).Format(http.TimeFormat): 3 * time.Hour, // time begins with that year
+		"60":       10 * time.Minute, // our own pause is longer
+		"31536000": 24 * time.Hour,   // never so long that nobody notices when it is over
+		"soon":     10 * time.Minute,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f, cfg := newFakeDirectory(t)
+			f.limited = limited
+			m := f.client(cfg)
+			begun := time.Now()
+			run(t, m)
+			time.Sleep(time.Minute)
+			s := m.Status()
+			if got := s.Next.Sub(begun).Round(time.Minute); got != want || s.Reason != "the directory says: too many certificates (rateLimited)" {
+				t.Errorf("%s: in %v, want %v; %+v", limited, got, want, s)
+			}
+			f.set(func() { f.limited = "" })
+			time.Sleep(time.Until(s.Next) - time.Second)
+			if served(m) != nil {
+				t.Errorf("%s: asked too early", limited)
+			}
+			time.Sleep(time.Minute)
+			if s := m.Status(); served(m) == nil || !s.Next.IsZero() {
+				t.Errorf("%s: %+v", limited, s)
+			}
+		})
+	}
+}
+
+// asksPerAttempt is how often the client asks for what it cannot reach.
+const asksPerAttempt = 3

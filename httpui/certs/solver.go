@@ -24,11 +24,15 @@ type challenge struct {
 }
 
 // A solver shows challenges to the listeners.
-type solver struct{ pending *atomic.Pointer[challenge] }
+type solver struct {
+	pending *atomic.Pointer[challenge]
+	shown   func() // is called for each
+}
 
 var _ acmez.Solver = solver{}
 
 func (s solver) Present(_ context.Context, asked acme.Challenge) error {
+	s.shown()
 	switch asked.Type {
 	case acme.ChallengeTypeTLSALPN01:
 		cert, err := acmez.TLSALPN01ChallengeCert(asked)
