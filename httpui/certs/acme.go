@@ -37,8 +37,7 @@ const (
 	reachTime   = 5 * time.Second  // without Config.Reached, before Status says so
 
 	// A failed attempt is repeated after retryPause, then after twice as long
-	// each time, up to retryMost pauses. Let's Encrypt allows five failed
-	// validations an hour. One of which the directory has not heard is repeated
+	// each time, up to retryMost pauses; see also mostFailed. One of which the directory has not heard is repeated
 	// after a tenth.
 	retryPause = 10 * time.Minute
 	retryMost  = 6
@@ -56,10 +55,12 @@ type fromACME struct {
 	dir     string // of this directory: one authority's files are no use to another
 	reached func(context.Context) error
 	retry   time.Duration
-	fails   int           // attempts since the last certificate of which the directory has heard
-	asked   bool          // a challenge was shown in this attempt
-	account *acme.Account // nil until it is registered in this run
-	unkept  []byte        // a certificate in use that could not be written yet
+
+	failures *failures
+	fails    int           // attempts since the last certificate of which the directory has heard
+	asked    bool          // a challenge was shown in this attempt
+	account  *acme.Account // nil until it is registered in this run
+	unkept   []byte        // a certificate in use that could not be written yet
 }
 
 func newACME(cfg Config, s solver) (*fromACME, *tls.Certificate, error) {
@@ -96,7 +97,10 @@ func newACME(cfg Config, s solver) (*fromACME, *tls.Certificate, error) {
 		reached: cfg.Reached,
 		retry:   retryPause,
 	}
-	s.shown = func() { a.asked = true }
+	s.shown = func() {
+		a.asked = true
+		a.failures.add()
+	}
 	a.client.ChallengeSolvers = map[string]acmez.Solver{acme.ChallengeTypeTLSALPN01: s}
 	if cfg.HTTP {
 		a.client.ChallengeSolvers[acme.ChallengeTypeHTTP01] = s
@@ -106,6 +110,7 @@ func newACME(cfg Config, s solver) (*fromACME, *tls.Certificate, error) {
 			return nil, nil, fmt.Errorf("certificate: %w", err)
 		}
 	}
+	a.failures = loadFailures(filepath.Join(a.dir, fileName(a.name)+".failed"))
 	cert, err := a.load()
 	if err != nil {
 		return nil, nil, err
@@ -129,12 +134,18 @@ func (a *fromACME) next(ctx context.Context, old *tls.Certificate) (*tls.Certifi
 	if err := a.awaitReached(ctx); err != nil {
 		return nil, 0, err // not an attempt: the directory has heard nothing
 	}
+	if wait := a.mayFail(); wait > 0 {
+		return nil, wait, errOften
+	}
 	a.asked = false
 	cert, err := a.obtain(ctx, old)
 	if err != nil {
 		return nil, a.pause(err), explain(err)
 	}
 	a.fails = 0
+	if a.asked {
+		a.failures.forgive()
+	}
 	return cert, a.retry, a.keep() // not at once, whatever the directory advises
 }
 
@@ -146,8 +157,11 @@ func (a *fromACME) pause(err error) time.Duration {
 		wait = a.retry * time.Duration(min(1<<a.fails, retryMost))
 		a.fails = min(a.fails+1, retryMost)
 	}
-	return max(wait, a.patient.wait())
+	return max(wait, a.patient.wait(), a.mayFail())
 }
+
+// mayFail is how long it is until an attempt may fail, with every challenge.
+func (a *fromACME) mayFail() time.Duration { return a.failures.wait(len(a.client.ChallengeSolvers)) }
 
 // awaitReached waits until the directory's challenges would arrive, because it
 // counts those that do not.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -168,3 +169,64 @@ func TestDirectoryNamesATime(t *testing.T) {
 
 // asksPerAttempt is how often the client asks for what it cannot reach.
 const asksPerAttempt = 3
+
+// TestRestartsDoNotForgetFailures: however often a node is started, and though
+// it shows two kinds of challenge, no more than five fail in an hour.
+func TestRestartsDoNotForgetFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, cfg := newFakeDirectory(t)
+		f.closed = true
+		f.challenges = []string{acme.ChallengeTypeTLSALPN01, acme.ChallengeTypeHTTP01}
+		cfg.HTTP = true
+		var s Status
+		for range 30 {
+			m := f.client(cfg)
+			stop := run(t, m)
+			time.Sleep(6 * time.Minute)
+			s = m.Status()
+			stop()
+		}
+		f.set(func() {
+			for i := range f.failed {
+				if n := len(f.failed); i+5 < n && f.failed[i+5].Sub(f.failed[i]) < time.Hour {
+					t.Errorf("six failures in %v", f.failed[i+5].Sub(f.failed[i]))
+				}
+			}
+			if len(f.failed) < 8 {
+				t.Errorf("%d failures in three hours", len(f.failed))
+			}
+			f.closed = false
+		})
+		if wait := time.Until(s.Next); s.Reason != errOften.Error() && !strings.HasPrefix(s.Reason, "the directory says: ") || wait <= 0 || wait > time.Hour || !s.Alert {
+			t.Errorf("next in %v: %+v", wait, s)
+		}
+
+		// What is fixed is forgotten, and what succeeds does not count.
+		time.Sleep(time.Hour)
+		m := f.client(cfg)
+		stop := run(t, m)
+		time.Sleep(time.Minute)
+		if served(m) == nil {
+			t.Errorf("%+v", m.Status())
+		}
+		stop()
+		if left, err := filepath.Glob(filepath.Join(cfg.Dir, "*", "*.failed")); len(left) > 0 || err != nil {
+			t.Errorf("%v is left, %v", left, err)
+		}
+	})
+}
+
+// TestDamagedFailures: they are no reason to go without a certificate.
+func TestDamagedFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, cfg := newFakeDirectory(t)
+		m := f.client(cfg)
+		future := time.Now().Add(1000 * time.Hour).Format(time.RFC3339)
+		put(t, m.source.(*fromACME).failures.file, []byte("no time\n"+strings.Repeat(future+"\n", 5)))
+		run(t, f.client(cfg))
+		time.Sleep(time.Minute)
+		if f.set(func() { m = f.manager }); served(m) == nil {
+			t.Errorf("%+v", m.Status())
+		}
+	})
+}
