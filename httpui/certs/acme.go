@@ -12,10 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +56,7 @@ type fromACME struct {
 	email   string
 	dir     string // of this directory: one authority's files are no use to another
 	reached func(context.Context) error
+	log     *slog.Logger
 	retry   time.Duration
 
 	failures *failures
@@ -95,6 +98,7 @@ func newACME(cfg Config, s solver) (*fromACME, *tls.Certificate, error) {
 		email:   cfg.Email,
 		dir:     filepath.Join(cfg.Dir, fileName(u.Host+u.Path)),
 		reached: cfg.Reached,
+		log:     cfg.Log,
 		retry:   retryPause,
 	}
 	s.shown = func() {
@@ -128,6 +132,9 @@ func (a *fromACME) next(ctx context.Context, old *tls.Certificate) (*tls.Certifi
 			due = a.advised(ctx, old.Leaf, due)
 		}
 		if wait := time.Until(due); wait > 0 {
+			if a.email != "" {
+				a.register(ctx) // it may be another address than before; what fails is done again
+			}
 			return nil, min(wait, askInterval), a.keep()
 		}
 	}
@@ -289,11 +296,21 @@ func (a *fromACME) register(ctx context.Context) (acme.Account, error) {
 		return acme.Account{}, err
 	}
 	account := acme.Account{PrivateKey: key, TermsOfServiceAgreed: true} // newACME has seen to it
+	var contact []string
 	if a.email != "" {
-		account.Contact = []string{"mailto:" + a.email}
+		contact = []string{"mailto:" + a.email}
 	}
+	account.Contact = slices.Clone(contact) // the answer is decoded into it
 	if account, err = a.client.NewAccount(ctx, account); err != nil {
 		return acme.Account{}, fmt.Errorf("register with the directory: %w", err)
+	}
+	// An account that existed keeps the contact that it had. Directories that do
+	// not say which have none to change.
+	if contact != nil && !slices.Equal(account.Contact, contact) {
+		change := acme.Account{PrivateKey: key, Location: account.Location, Contact: contact}
+		if _, err := a.client.UpdateAccount(ctx, change); err != nil {
+			a.log.Warn("address for the authority's mail not changed", "err", err) // the certificate matters more
+		}
 	}
 	a.account = &account
 	return account, nil

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -275,5 +276,24 @@ func TestChallengeFails(t *testing.T) {
 	}
 	if _, err := os.Stat(s.source.(*fromACME).file()); err == nil {
 		t.Error("there is a certificate")
+	}
+}
+
+// TestContact: a real authority takes another address for the same account.
+func TestContact(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, name, ordinary)
+	stop := run(t, s.Manager)
+	s.await("a certificate", s.obtained)
+	first := s.source.(*fromACME).account
+	stop()
+	s.cfg.Email = "office@clinic.example"
+	a := s.new().source.(*fromACME)
+	if _, err := a.register(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	known, err := a.client.GetAccount(t.Context(), acme.Account{PrivateKey: a.account.PrivateKey})
+	if err != nil || known.Location != first.Location || !slices.Equal(known.Contact, []string{"mailto:office@clinic.example"}) {
+		t.Errorf("%s has %q, want %s; %v", known.Location, known.Contact, first.Location, err)
 	}
 }

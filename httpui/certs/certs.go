@@ -79,10 +79,10 @@ type source interface {
 // New returns a Manager. In mode Files it fails if there is no certificate for
 // the name yet. In mode ACME it has the one of an earlier run, if there is one.
 func New(cfg Config) (*Manager, error) {
-	m := &Manager{mode: cfg.Mode, name: cfg.Name, log: cfg.Log, pending: new(atomic.Pointer[challenge])}
-	if m.log == nil {
-		m.log = slog.New(slog.DiscardHandler)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	m := &Manager{mode: cfg.Mode, name: cfg.Name, log: cfg.Log, pending: new(atomic.Pointer[challenge])}
 	var first *tls.Certificate
 	var err error
 	switch cfg.Mode {

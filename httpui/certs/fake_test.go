@@ -46,6 +46,8 @@ type fakeDirectory struct {
 	orders     []map[string]any       // that were placed
 	contact    []any                  // of the one account
 	accounts   int                    // requests to make one
+	updates    int                    // of it
+	fixed      bool                   // it is not updated
 	leaf       *x509.Certificate
 	state      string // of the newest authorization
 }
@@ -168,6 +170,11 @@ func (f *fakeDirectory) account(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *fakeDirectory) update(w http.ResponseWriter, r *http.Request) {
+	f.updates++
+	if f.fixed {
+		f.answer(w, http.StatusBadRequest, problem("invalidContact", "no such mailbox"))
+		return
+	}
 	f.contact, _ = f.said(r)["contact"].([]any)
 	f.answer(w, http.StatusOK, map[string]any{"status": "valid", "contact": f.contact})
 }

@@ -3,6 +3,7 @@ package certs
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -100,7 +101,7 @@ func TestDirectoryIsNotReached(t *testing.T) {
 			f.down = &net.DNSError{Err: "no such host", Name: "acme.example", IsNotFound: true}
 			f.asked = nil
 		})
-		time.Sleep(30 * time.Minute)
+		time.Sleep(30*time.Minute + 30*time.Second) // between two attempts
 		synctest.Wait()
 		f.set(func() {
 			if n := len(f.asked) / asksPerAttempt; n < 20 || n > 30 {
@@ -117,6 +118,7 @@ func TestDirectoryIsNotReached(t *testing.T) {
 			t.Errorf("next in %v", wait)
 		}
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		if got := strings.Count(log.String(), "the directory does not answer"); got != 1 {
 			t.Errorf("%d failures logged:\n%s", got, &log)
 		}
@@ -227,6 +229,53 @@ func TestDamagedFailures(t *testing.T) {
 		time.Sleep(time.Minute)
 		if f.set(func() { m = f.manager }); served(m) == nil {
 			t.Errorf("%+v", m.Status())
+		}
+	})
+}
+
+// TestAnotherAddressForMail: the authority hears of it with the next start,
+// though there is an account and nothing to renew.
+func TestAnotherAddressForMail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, cfg := newFakeDirectory(t)
+		for _, c := range []struct {
+			email, want string
+			updates     int
+		}{
+			{"", "[]", 0},
+			{"it@clinic.example", "[mailto:it@clinic.example]", 1},
+			{"it@clinic.example", "[mailto:it@clinic.example]", 1},
+			{"office@clinic.example", "[mailto:office@clinic.example]", 2},
+			{"", "[mailto:office@clinic.example]", 2}, // the library cannot take one away
+		} {
+			cfg.Email = c.email
+			stop := run(t, f.client(cfg))
+			time.Sleep(time.Minute)
+			stop()
+			f.set(func() {
+				if got := fmt.Sprint(f.contact); got != c.want || f.updates != c.updates || len(f.orders) != 1 {
+					t.Errorf("%q: %s after %d updates and %d orders", c.email, got, f.updates, len(f.orders))
+				}
+			})
+		}
+	})
+}
+
+// TestAddressThatIsRefused is no reason to go without a certificate.
+func TestAddressThatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f, cfg := newFakeDirectory(t)
+		f.accounts = 1 // there is one already
+		f.fixed = true
+		cfg.Email = "it@clinic.example"
+		cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+		m := f.client(cfg)
+		run(t, m)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if served(m) == nil || !strings.Contains(log.String(), "no such mailbox") {
+			t.Errorf("%+v\n%s", m.Status(), &log)
 		}
 	})
 }
