@@ -37,7 +37,7 @@ for (const server of servers) {
     assert.ok(existsSync(program), `${program} is missing: run "make test"`);
     const authority = new Authority(t);
     const {cert, key} = authority.issue('practice.test');
-    const [port, inner, local, relay] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const [port, plain, inner, local, relay] = [await freePort(), await freePort(), await freePort(), await freePort(), await freePort()];
     const d = new Daemon(t, 'home', blocks.get('proxy')
       .replace('https://call.riverside.example', `https://practice.test:${port}`).replace('7680', inner)
       .replace('http:\n', `http:\n  listen: ["localhost:${local}"]\n`) + `relay: {listen: ["127.0.0.1:${relay}"]}\n`);
@@ -46,12 +46,18 @@ for (const server of servers) {
     const file = join(dir, 'server.conf');
     const recipe = blocks.get(server).replaceAll('call.riverside.example', server === 'caddy' ? `https://practice.test:${port}` : 'practice.test').replace('7680', inner);
     if (server === 'nginx') {
-      writeFileSync(file, `daemon off; pid ${dir}/pid; error_log stderr; events {}\nhttp {\n${recipe.replace('443', port)
+      writeFileSync(file, `daemon off; pid ${dir}/pid; error_log stderr; events {}\nhttp {\n${recipe.replace(/(listen (?:\[::\]:)?)(443|80)\b/g, (_, listen, of) => listen + (of === '443' ? port : plain))
         .replace('/etc/anteroom/fullchain.pem', cert).replace('/etc/anteroom/privkey.pem', key)}}\n`);
       new Program(t, [program, '-p', dir, '-c', file]);
     } else {
       writeFileSync(file, `{\n  admin off\n  auto_https off\n}\n${recipe.replace('{\n', `{\n    tls ${cert} ${key}\n`)}`);
       new Program(t, [program, 'run', '--adapter', 'caddyfile', '--config', file], {env: {HOME: dir, XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir}});
+    }
+    if (server === 'nginx') {
+      for (const host of ['127.0.0.1', '[::1]']) {
+        const {status, headers} = await until('nginx up', () => fetch(`http://${host}:${plain}/j`, {redirect: 'manual'}).catch(() => false));
+        assert.deepEqual([status, headers.get('location')], [308, `https://${host}/j`]);
+      }
     }
     const [doctor, patient] = await Promise.all([authority.person(t), authority.person(t)]);
     await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
