@@ -108,6 +108,12 @@ func startDaemon(t *testing.T, cfg Config, passed sockets) *watchedDaemon {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
+	return watchDaemon(t, cfg, passed)
+}
+
+// watchDaemon is startDaemon with what a user could not configure.
+func watchDaemon(t *testing.T, cfg Config, passed sockets) *watchedDaemon {
+	t.Helper()
 	d := &watchedDaemon{t: t, lines: make(chan string, 10_000)}
 	var err error
 	if d.daemon, err = newDaemon(t.Context(), cfg, passed, slog.New(slog.NewTextHandler(d, nil)), nil); err != nil {
