@@ -20,10 +20,11 @@ type allocation struct {
 
 	bytes, packets *limit
 
-	// Guarded by the table's mu. The first three are set once it is known
+	// Guarded by the table's mu. The first four are set once it is known
 	// whose allocation this is.
 	client    netip.AddrPort
 	to        net.Addr // client, as sockets want it
+	source    []byte   // says where what is sent to it is to leave from
 	stream    *stream  // nil: over UDP
 	permitted map[netip.Addr]struct{}
 	peers     map[uint16]netip.AddrPort // by channel

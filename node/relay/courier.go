@@ -27,8 +27,8 @@ func newCourier(f *front, socket batchConn) *courier {
 }
 
 // handleLocked deals with the packet of n bytes in b. What it sends waits in b
-// until flush. The table is locked for reading.
-func (c *courier) handleLocked(b *buffer, n int, src net.Addr) {
+// until flush. The system said control of it. The table is locked for reading.
+func (c *courier) handleLocked(b *buffer, n int, src net.Addr, control []byte) {
 	r := c.front.relay
 	p := b[headroom : headroom+n]
 	client := addrPort(src)
@@ -76,7 +76,7 @@ func (c *courier) handleLocked(b *buffer, n int, src net.Addr) {
 			r.count.unanswered.Add(1)
 			return
 		}
-		c.front.ask(p, src, from != nil)
+		c.front.ask(p, src, sourceFor(control), from != nil)
 	}
 }
 
@@ -114,7 +114,7 @@ func (c *courier) send(to *allocation, p []byte) {
 	if m.Buffers == nil {
 		m.Buffers = make([][]byte, 1)
 	}
-	m.Buffers[0], m.Addr = p, to.to
+	m.Buffers[0], m.Addr, m.OOB = p, to.to, to.source
 }
 
 // flush sends what waits.

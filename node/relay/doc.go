@@ -22,6 +22,7 @@
 //	stream.go      or TCP and TLS connections
 //	limit.go       rates
 //	listen.go      opens the sockets
+//	source.go      which address packets leave from
 //	direct_….go    which are read without the poller of the runtime, on Linux
 //	split.go       one TLS port for pages and for the relay
 package relay

@@ -29,16 +29,18 @@ type front struct {
 	clients map[netip.AddrPort]*allocation // guarded by the table's mu
 	streams map[netip.AddrPort]*stream     // guarded by the table's mu
 
-	requests chan *request // full: the request is dropped; clients ask again
-	once     sync.Once
-	closed   chan struct{}
+	requests  chan *request // full: the request is dropped; clients ask again
+	answering *request      // the library's, which answers one before it takes another; nil at first
+	once      sync.Once
+	closed    chan struct{}
 }
 
 // A request waits for the library.
 type request struct {
-	n    int
-	from net.Addr
-	b    [maxPacket]byte
+	n      int
+	from   net.Addr
+	source []byte // says where the answer is to leave from
+	b      [maxPacket]byte
 }
 
 var requests = sync.Pool{New: func() any { return new(request) }}
@@ -56,13 +58,13 @@ func newFront(r *Relay, addr net.Addr) *front {
 
 // ask gives a request to the library. Clients with an allocation keep half of
 // the queue to themselves.
-func (f *front) ask(p []byte, from net.Addr, known bool) {
+func (f *front) ask(p []byte, from net.Addr, source []byte, known bool) {
 	if !known && len(f.requests) >= cap(f.requests)/2 {
 		f.relay.count.overflow.Add(1)
 		return
 	}
 	q := requests.Get().(*request)
-	q.n, q.from = copy(q.b[:], p), from
+	q.n, q.from, q.source = copy(q.b[:], p), from, source
 	select {
 	case f.requests <- q:
 	default:
@@ -73,14 +75,26 @@ func (f *front) ask(p []byte, from net.Addr, known bool) {
 
 // ReadFrom implements net.PacketConn for the library.
 func (f *front) ReadFrom(p []byte) (int, net.Addr, error) {
+	if f.answering != nil {
+		requests.Put(f.answering)
+		f.answering = nil
+	}
 	select {
 	case <-f.closed:
 		return 0, nil, net.ErrClosed
 	case q := <-f.requests:
-		n, from := copy(p, q.b[:q.n]), q.from
-		requests.Put(q)
-		return n, from, nil
+		f.answering = q
+		return copy(p, q.b[:q.n]), q.from, nil
 	}
+}
+
+// source says where the answer to the request is to leave from that the library
+// is busy with.
+func (f *front) source() []byte {
+	if f.answering == nil {
+		return nil
+	}
+	return f.answering.source
 }
 
 // WriteTo implements net.PacketConn for the library, whose answers to those
@@ -92,7 +106,11 @@ func (f *front) WriteTo(p []byte, to net.Addr) (int, error) {
 		return len(p), nil
 	}
 	if f.listener == nil {
-		return f.conns[0].WriteTo(p, to)
+		m := []ipv4.Message{{Buffers: [][]byte{p}, Addr: to, OOB: f.source()}}
+		if _, err := f.sockets[0].WriteBatch(m, 0); err != nil {
+			f.relay.count.unsent.Add(1)
+		}
+		return len(p), nil
 	}
 	f.relay.table.mu.RLock()
 	s := f.streams[addr]
@@ -142,6 +160,9 @@ func (f *front) readPackets(socket batchConn) error {
 	in := make([]ipv4.Message, batch)
 	for i := range in {
 		in[i].Buffers = [][]byte{bufs[i][headroom : headroom+maxPacket+1]}
+		if addrPort(f.addr).Addr().IsUnspecified() {
+			in[i].OOB = make([]byte, controlSize)
+		}
 	}
 	c := newCourier(f, socket)
 	for last := int64(0); ; {
@@ -162,7 +183,7 @@ func (f *front) readPackets(socket batchConn) error {
 				f.relay.count.malformed.Add(1)
 				continue
 			}
-			c.handleLocked(&bufs[i], in[i].N, in[i].Addr)
+			c.handleLocked(&bufs[i], in[i].N, in[i].Addr, in[i].OOB[:in[i].NN])
 		}
 		f.relay.table.mu.RUnlock()
 		c.flush()

@@ -37,18 +37,28 @@ func ListenUDP(ctx context.Context, addr netip.AddrPort) ([]net.PacketConn, erro
 	for range readers {
 		c, err := shared.ListenPacket(ctx, network("udp", addr), addr.String())
 		if err != nil {
-			for _, c := range conns {
-				c.Close()
-			}
+			closeAll(conns)
 			return nil, explain(addr, err)
 		}
 		grow(c.(*net.UDPConn))
+		if canShare && addr.Addr().IsUnspecified() {
+			if err := hearDestinations(c.(*net.UDPConn), addr.Addr()); err != nil {
+				closeAll(append(conns, c))
+				return nil, fmt.Errorf("ask where packets come to: %w", err)
+			}
+		}
 		conns = append(conns, withoutPoller(c.(*net.UDPConn)))
 		if !canShare {
 			break
 		}
 	}
 	return conns, nil
+}
+
+func closeAll(conns []net.PacketConn) {
+	for _, c := range conns {
+		c.Close()
+	}
 }
 
 // ListenTCP opens a listener for clients that cannot use UDP. Its errors are

@@ -100,7 +100,7 @@ func FuzzPacket(f *testing.F) {
 		p = bytes.Clone(b[headroom:][:n])
 		co := newCourier(front, nil)
 		r.table.mu.RLock()
-		co.handleLocked(&b, n, all[0].to)
+		co.handleLocked(&b, n, all[0].to, nil)
 		r.table.mu.RUnlock()
 		if len(co.out) > 1 {
 			t.Fatal("two packets for one")

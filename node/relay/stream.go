@@ -161,7 +161,7 @@ func (s *stream) read() {
 		}
 		c.now = now()
 		s.front.relay.table.mu.RLock()
-		c.handleLocked(&b, n, from)
+		c.handleLocked(&b, n, from, nil)
 		s.front.relay.table.mu.RUnlock()
 		c.flush()
 	}

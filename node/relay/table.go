@@ -269,6 +269,7 @@ func (r *Relay) events() turn.EventHandler {
 			a := change(relayed, func(a *allocation) {
 				f := a.front
 				a.client, a.to, a.stream = addrPort(client), client, f.streams[addrPort(client)]
+				a.source = f.source()
 				if known = f.listener == nil || a.stream != nil; known {
 					f.clients[a.client] = a
 				}
