@@ -19,6 +19,7 @@
 //	courier.go     what happens to a packet
 //	packet.go      what a packet looks like
 //	front.go       an address that clients send to: UDP sockets
+//	stray.go       what the library does not answer
 //	stream.go      or TCP and TLS connections
 //	limit.go       rates
 //	listen.go      opens the sockets

@@ -31,6 +31,7 @@ type front struct {
 
 	requests  chan *request // full: the request is dropped; clients ask again
 	answering *request      // the library's, which answers one before it takes another; nil at first
+	answered  bool          // whether it has
 	once      sync.Once
 	closed    chan struct{}
 }
@@ -75,15 +76,18 @@ func (f *front) ask(p []byte, from net.Addr, source []byte, known bool) {
 
 // ReadFrom implements net.PacketConn for the library.
 func (f *front) ReadFrom(p []byte) (int, net.Addr, error) {
-	if f.answering != nil {
-		requests.Put(f.answering)
+	if q := f.answering; q != nil {
+		if !f.answered {
+			f.answerStray(q)
+		}
 		f.answering = nil
+		requests.Put(q)
 	}
 	select {
 	case <-f.closed:
 		return 0, nil, net.ErrClosed
 	case q := <-f.requests:
-		f.answering = q
+		f.answering, f.answered = q, false
 		return copy(p, q.b[:q.n]), q.from, nil
 	}
 }
@@ -100,6 +104,7 @@ func (f *front) source() []byte {
 // WriteTo implements net.PacketConn for the library, whose answers to those
 // who have not proved anything are limited.
 func (f *front) WriteTo(p []byte, to net.Addr) (int, error) {
+	f.answered = true
 	addr := addrPort(to)
 	if !wholeSTUN(p) || !isResponse(p) || !isSigned(p) && !f.relay.replies.take(addr.Addr()) {
 		f.relay.count.unanswered.Add(1)
