@@ -12,10 +12,12 @@ const (
 	cookie     = 0x2112A442
 	stunHeader = 20
 
+	typeBind = 0x0009 // a ChannelBind request
 	typeSend = 0x0016 // indication, from a client
 	typeData = 0x0017 // indication, to a client
 
 	attrIntegrity   = 0x0008
+	attrChannel     = 0x000C
 	attrPeer        = 0x0012
 	attrData        = 0x0013
 	attrNoFragments = 0x001A
@@ -102,6 +104,24 @@ func parseSend(p []byte) (peer netip.AddrPort, lo, hi int, ok bool) {
 		return kind >= 0x8000 || kind == attrNoFragments // others are not to be ignored
 	})
 	return peer, lo, hi, ok && peer.IsValid() && lo > 0
+}
+
+// parseBind returns what a wholeSTUN asks for; ok is false if it is no request
+// for a channel.
+func parseBind(p []byte) (channel uint16, peer netip.AddrPort, ok bool) {
+	if binary.BigEndian.Uint16(p) != typeBind {
+		return 0, peer, false
+	}
+	ok = eachAttr(p, func(kind uint16, lo, hi int) bool {
+		switch {
+		case kind == attrChannel && hi-lo >= 2 && channel == 0:
+			channel = binary.BigEndian.Uint16(p[lo:])
+		case kind == attrPeer && !peer.IsValid():
+			peer, _ = parsePeer(p[lo:hi], p)
+		}
+		return true
+	})
+	return channel, peer, ok
 }
 
 // parsePeer decodes an XOR-PEER-ADDRESS of the message p. An IPv4 address in

@@ -249,6 +249,10 @@ func TestOnlyUDP(t *testing.T) {
 		if c := s.bind(channel, netip.AddrPortFrom(s.relayed.Addr(), channel)); c != 0 {
 			must(t, "channels", int(channel-minChannel), maxChannels)
 			must(t, "one more", c, 401)
+			must(t, "the first again", s.bind(minChannel, netip.AddrPortFrom(s.relayed.Addr(), minChannel)), 0)
+			must(t, "the last again", s.bind(channel-1, netip.AddrPortFrom(s.relayed.Addr(), channel-1)), 0)
+			must(t, "another for the last", s.bind(channel-1, netip.AddrPortFrom(s.relayed.Addr(), channel)), 401)
+			must(t, "the permission again", s.permit(s.relayed), 0)
 			break
 		}
 	}

@@ -232,18 +232,29 @@ func (t *table) surplus(user string) (oldest *allocation) {
 // address of each counterpart.
 const maxChannels = 64
 
-// mayReach is asked by the library before each permission and channel.
+// mayReach is asked by the library before each permission and channel. Those
+// that the client has may be refreshed, however many there are.
 func (f *front) mayReach(client net.Addr, peer net.IP) bool {
 	t := &f.relay.table
 	ip, _ := netip.AddrFromSlice(peer)
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	a := f.clients[addrPort(client)]
-	if a != nil && len(a.peers) < maxChannels && t.hasLocked(ip) {
+	if a != nil && t.hasLocked(ip) && (len(a.peers) < maxChannels || !f.asksForAnother(a)) {
 		return true
 	}
 	f.relay.count.peer.Add(1)
 	return false
+}
+
+// asksForAnother reports whether the request that the library is busy with is
+// for a channel that a does not have. The table is locked for reading.
+func (f *front) asksForAnother(a *allocation) bool {
+	if f.answering == nil {
+		return true
+	}
+	channel, peer, ok := parseBind(f.answering.b[:f.answering.n])
+	return ok && a.peers[channel] != peer
 }
 
 // events are how the library tells of its allocations. It calls them under
