@@ -223,6 +223,10 @@ func (a attr) AddTo(m *stun.Message) error {
 
 func peerAttr(p netip.AddrPort) attr { return attr{kind: stun.AttrXORPeerAddress, peer: p} }
 
+func channelAttr(n uint16) attr {
+	return attr{kind: stun.AttrChannelNumber, value: binary.BigEndian.AppendUint32(nil, uint32(n)<<16)}
+}
+
 func dataAttr(b []byte) attr { return attr{kind: stun.AttrData, value: b} }
 
 var overUDP = attr{kind: stun.AttrRequestedTransport, value: []byte{17, 0, 0, 0}}
@@ -317,8 +321,7 @@ func (s *seat) permit(p netip.AddrPort) int {
 
 func (s *seat) bind(channel uint16, p netip.AddrPort) int {
 	s.t.Helper()
-	number := attr{kind: stun.AttrChannelNumber, value: binary.BigEndian.AppendUint32(nil, uint32(channel)<<16)}
-	return code(s.do(stun.MethodChannelBind, number, peerAttr(p)))
+	return code(s.do(stun.MethodChannelBind, channelAttr(channel), peerAttr(p)))
 }
 
 func (s *seat) refresh(seconds uint32) int {
