@@ -2,6 +2,7 @@ package relay
 
 import (
 	"net"
+	"net/netip"
 
 	"golang.org/x/net/ipv4"
 )
@@ -14,6 +15,7 @@ const batch = 64
 type courier struct {
 	front  *front
 	socket batchConn // to send to clients of the same front; nil: any
+	stream *stream   // whose packets these are; nil: packets of UDP
 
 	out []ipv4.Message
 	via []*front // of each in out
@@ -72,12 +74,20 @@ func (c *courier) handleLocked(b *buffer, n int, src net.Addr, control []byte) {
 		c.relayLocked(b, headroom+lo, headroom+hi, from, to)
 
 	case isRequest(p):
-		if from == nil && !isSigned(p) && r.replies.spent(client.Addr()) {
+		if from == nil && !isSigned(p) && c.spent(client) {
 			r.count.unanswered.Add(1)
 			return
 		}
 		c.front.ask(p, src, sourceFor(control), from != nil)
 	}
+}
+
+// spent reports whether a client that has proved nothing gets no answer now.
+func (c *courier) spent(client netip.AddrPort) bool {
+	if c.stream != nil {
+		return c.stream.replies.spent(c.now)
+	}
+	return c.front.relay.replies.spent(client.Addr())
 }
 
 // relayLocked takes a payload from one allocation to another; to may be nil.

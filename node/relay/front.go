@@ -102,27 +102,31 @@ func (f *front) source() []byte {
 }
 
 // WriteTo implements net.PacketConn for the library, whose answers to those
-// who have not proved anything are limited.
+// who have not proved anything are limited. A sender of UDP packets may have
+// lied about its address; who has a stream has not.
 func (f *front) WriteTo(p []byte, to net.Addr) (int, error) {
 	f.answered = true
 	addr := addrPort(to)
-	if !wholeSTUN(p) || !isResponse(p) || !isSigned(p) && !f.relay.replies.take(addr.Addr()) {
+	f.relay.table.mu.RLock()
+	s := f.streams[addr]
+	f.relay.table.mu.RUnlock()
+	switch {
+	case f.listener != nil && s == nil:
+		return len(p), nil // it has ended
+	case !wholeSTUN(p) || !isResponse(p),
+		!isSigned(p) && s == nil && !f.relay.replies.take(addr.Addr()),
+		!isSigned(p) && s != nil && !s.replies.take(now(), 1):
 		f.relay.count.unanswered.Add(1)
 		return len(p), nil
 	}
-	if f.listener == nil {
+	if s == nil {
 		m := []ipv4.Message{{Buffers: [][]byte{p}, Addr: to, OOB: f.source()}}
 		if _, err := f.sockets[0].WriteBatch(m, 0); err != nil {
 			f.relay.count.unsent.Add(1)
 		}
 		return len(p), nil
 	}
-	f.relay.table.mu.RLock()
-	s := f.streams[addr]
-	f.relay.table.mu.RUnlock()
-	if s != nil {
-		s.send(p)
-	}
+	s.send(p)
 	return len(p), nil
 }
 

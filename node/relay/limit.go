@@ -35,6 +35,13 @@ func take(paid *atomic.Int64, now, price int64) bool {
 	}
 }
 
+// spent reports whether take of one unit would fail.
+func (l *limit) spent(now int64) bool { return spent(&l.paid, now, l.cost) }
+
+func spent(paid *atomic.Int64, now, price int64) bool {
+	return max(paid.Load(), now)+price-now > int64(time.Second)
+}
+
 var started = time.Now()
 
 // now is the time that limits go by.
@@ -69,10 +76,7 @@ func (l *prefixLimit) of(a netip.Addr) *atomic.Int64 {
 func (l *prefixLimit) take(a netip.Addr) bool { return take(l.of(a), now(), l.cost) }
 
 // spent reports whether take would fail.
-func (l *prefixLimit) spent(a netip.Addr) bool {
-	now := now()
-	return max(l.of(a).Load(), now)+l.cost-now > int64(time.Second)
-}
+func (l *prefixLimit) spent(a netip.Addr) bool { return spent(l.of(a), now(), l.cost) }
 
 // A crowd counts who is there, in all and of each prefix.
 type crowd struct {

@@ -45,7 +45,8 @@ type Limits struct {
 	TotalBits int // a second, of all together; 0: no limit
 
 	// Replies is how many answers a second the clients of one /24, or /56, get
-	// that have not proved that they hold credentials.
+	// over UDP that have not proved that they hold credentials. A stream gets
+	// as many of its own: nobody else can spend them.
 	Replies int
 
 	Streams          int // TCP connections at once

@@ -363,6 +363,33 @@ func TestNoReflector(t *testing.T) {
 	}
 }
 
+// TestStreamsDoNotPayForPackets: a flood of packets, from whatever address it
+// says, keeps nobody from the relay who has made a connection.
+func TestStreamsDoNotPayForPackets(t *testing.T) {
+	g := start(t, Config{}, nil)
+	flood := g.dial(t, "udp4")
+	ask := func() { flood.Write(stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw) }
+	for range 100 {
+		ask()
+	}
+	eventually(t, "answers are spent", func() bool { ask(); return g.Stats().Dropped.Unanswered > 0 })
+	for _, transport := range []string{"tcp4", "tls4"} {
+		s := &seat{t: t, conn: g.dial(t, transport)}
+		n := 0
+		for range 200 {
+			ask()
+			s.write(s.message(stun.MethodBinding).Raw)
+		}
+		began := time.Now()
+		for s.read(300*time.Millisecond) != nil {
+			n++
+		}
+		if most := 20 + int(20*time.Since(began).Seconds()) + 1; n < 20 || n > most {
+			t.Errorf("%s: %d answers, want 20 and at most %d", transport, n, most)
+		}
+	}
+}
+
 func TestStreams(t *testing.T) {
 	g := start(t, Config{Limits: Limits{Streams: 5, StreamsPerPrefix: 3}}, nil)
 	a, b := g.pair(t, "tcp4", "tcp4")

@@ -37,6 +37,8 @@ type stream struct {
 	addr  netip.AddrPort
 	out   chan *parcel // full: the packet is dropped, as a network would
 	done  chan struct{}
+
+	replies *limit // answers to what is not signed
 }
 
 // A parcel is a packet on its way into a stream.
@@ -91,6 +93,8 @@ func (f *front) serve(conn net.Conn) {
 		addr:  addrPort(conn.RemoteAddr()),
 		out:   make(chan *parcel, queueLen),
 		done:  make(chan struct{}),
+
+		replies: newLimit(f.relay.limits.Replies),
 	}
 	if !f.relay.streams.enter(s.addr.Addr()) {
 		f.relay.count.stream.Add(1)
@@ -145,6 +149,7 @@ func (s *stream) read() {
 	var b buffer
 	r := bufio.NewReaderSize(s.conn, 8<<10)
 	c := newCourier(s.front, nil)
+	c.stream = s
 	from := s.conn.RemoteAddr()
 	for {
 		head, err := r.Peek(4)
