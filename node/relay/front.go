@@ -126,7 +126,7 @@ func (f *front) WriteTo(p []byte, to net.Addr) (int, error) {
 		}
 		return len(p), nil
 	}
-	s.send(p)
+	s.answer(p)
 	return len(p), nil
 }
 

@@ -18,8 +18,9 @@ const (
 	// sendTime is how long a client may take to accept what is sent to it.
 	sendTime = 10 * time.Second
 
-	// queueLen is how many packets a stream may be behind.
-	queueLen = 512
+	// queueLen is how many packets a stream may be behind. Answers to requests
+	// have more places, to themselves.
+	queueLen, answerLen = 512, 32
 
 	// stale is how old a packet may get here. What waits behind it on a slow
 	// line is of more use than sound and pictures of the past.
@@ -35,7 +36,7 @@ type stream struct {
 	front *front
 	conn  net.Conn
 	addr  netip.AddrPort
-	out   chan *parcel // full: the packet is dropped, as a network would
+	out   chan *parcel // full, for packets of calls at queueLen: dropped, as a network would
 	done  chan struct{}
 
 	replies *limit // answers to what is not signed
@@ -43,9 +44,10 @@ type stream struct {
 
 // A parcel is a packet on its way into a stream.
 type parcel struct {
-	at int64 // when it came
-	n  int
-	b  buffer
+	at   int64 // when it came
+	must bool  // arrive, however late
+	n    int
+	b    buffer
 }
 
 var parcels = sync.Pool{New: func() any { return new(parcel) }}
@@ -91,7 +93,7 @@ func (f *front) serve(conn net.Conn) {
 		front: f,
 		conn:  conn,
 		addr:  addrPort(conn.RemoteAddr()),
-		out:   make(chan *parcel, queueLen),
+		out:   make(chan *parcel, queueLen+answerLen),
 		done:  make(chan struct{}),
 
 		replies: newLimit(f.relay.limits.Replies),
@@ -172,19 +174,28 @@ func (s *stream) read() {
 	}
 }
 
-// send queues a copy of p.
-func (s *stream) send(p []byte) {
+// send queues a copy of p, a packet of a call.
+func (s *stream) send(p []byte) { s.queue(p, false) }
+
+// answer queues a copy of p, an answer. Nobody would ask again for it: a
+// connection loses nothing.
+func (s *stream) answer(p []byte) { s.queue(p, true) }
+
+func (s *stream) queue(p []byte, must bool) {
 	q := parcels.Get().(*parcel)
-	q.at, q.n = now(), copy(q.b[:], p)
-	select {
-	case s.out <- q:
-	default:
-		parcels.Put(q)
-		s.front.relay.count.overflow.Add(1)
+	q.at, q.must, q.n = now(), must, copy(q.b[:], p)
+	if must || len(s.out) < queueLen {
+		select {
+		case s.out <- q:
+			return
+		default:
+		}
 	}
+	parcels.Put(q)
+	s.front.relay.count.overflow.Add(1)
 }
 
-// write sends what is queued and not stale, several packets at once if it falls
+// write sends what is queued, if it is not stale or must arrive, several packets at once if it falls
 // behind, and looks from time to time whether the client has any business here.
 func (s *stream) write() {
 	limitUnsent(s.conn, unsentBytes)
@@ -202,7 +213,7 @@ func (s *stream) write() {
 		case q := <-s.out:
 			s.conn.SetWriteDeadline(time.Now().Add(sendTime))
 			var err error
-			if now()-q.at <= int64(stale) {
+			if q.must || now()-q.at <= int64(stale) {
 				_, err = w.Write(q.b[:q.n])
 			} else {
 				s.front.relay.count.overflow.Add(1)
