@@ -87,20 +87,24 @@ type crowd struct {
 	of  map[netip.Prefix]int
 }
 
-// enter reports whether one more may come. If so, leave must follow.
-func (c *crowd) enter(a netip.Addr) bool {
+// enter reports whether one more may come, and if not, whether that is because
+// there are too many in all. If so, leave must follow.
+func (c *crowd) enter(a netip.Addr) (ok, full bool) {
 	p := prefix(a)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all >= c.max || c.of[p] >= c.maxOf {
-		return false
+	if c.of[p] >= c.maxOf {
+		return false, false
+	}
+	if c.all >= c.max {
+		return false, true
 	}
 	if c.of == nil {
 		c.of = make(map[netip.Prefix]int)
 	}
 	c.all++
 	c.of[p]++
-	return true
+	return true, false
 }
 
 func (c *crowd) leave(a netip.Addr) {

@@ -51,18 +51,19 @@ func TestPrefixLimit(t *testing.T) {
 func TestCrowd(t *testing.T) {
 	c := crowd{max: 3, maxOf: 2}
 	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.3.1")
-	for i, want := range []bool{true, true, false} {
-		if c.enter(a) != want {
-			t.Errorf("%d: %v", i, !want)
+	enter := func(who netip.Addr, ok, full bool) {
+		t.Helper()
+		if gotOK, gotFull := c.enter(who); gotOK != ok || gotFull != full {
+			t.Errorf("%v, %v; want %v, %v", gotOK, gotFull, ok, full)
 		}
 	}
-	if !c.enter(b) || c.enter(b) {
-		t.Error("not three")
-	}
+	enter(a, true, false)
+	enter(a, true, false)
+	enter(a, false, false)
+	enter(b, true, false)
+	enter(b, false, true)
 	c.leave(a)
-	if !c.enter(b) {
-		t.Error("no room")
-	}
+	enter(b, true, false)
 	c.leave(a)
 	c.leave(b)
 	c.leave(b)

@@ -49,7 +49,7 @@ type Limits struct {
 	// as many of its own: nobody else can spend them.
 	Replies int
 
-	Streams          int // TCP connections at once
+	Streams          int // TCP connections at once; one more ends the oldest without an allocation
 	StreamsPerPrefix int // of them, from one /24 or /56
 }
 

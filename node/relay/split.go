@@ -82,7 +82,10 @@ func (s *splitter) run() {
 		}
 		c, ok := conn.(*tls.Conn)
 		who := addrPort(conn.RemoteAddr()).Addr()
-		if !ok || !s.sorting.enter(who) {
+		if ok {
+			ok, _ = s.sorting.enter(who)
+		}
+		if !ok {
 			conn.Close()
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -40,6 +41,9 @@ type stream struct {
 	done  chan struct{}
 
 	replies *limit // answers to what is not signed
+	came    int64
+	ended   atomic.Bool // to make room for another
+	leave   func()      // the relay's streams
 }
 
 // A parcel is a packet on its way into a stream.
@@ -97,12 +101,14 @@ func (f *front) serve(conn net.Conn) {
 		done:  make(chan struct{}),
 
 		replies: newLimit(f.relay.limits.Replies),
+		came:    now(),
 	}
-	if !f.relay.streams.enter(s.addr.Addr()) {
+	s.leave = sync.OnceFunc(func() { f.relay.streams.leave(s.addr.Addr()) })
+	if !f.relay.letIn(s) {
 		f.relay.count.stream.Add(1)
 		return
 	}
-	defer f.relay.streams.leave(s.addr.Addr())
+	defer s.leave()
 	if !f.addStream(s) {
 		f.relay.count.stream.Add(1)
 		return
@@ -115,6 +121,41 @@ func (f *front) serve(conn net.Conn) {
 	close(s.done)
 	conn.Close() // ends a Write under way
 	wg.Wait()
+}
+
+// letIn reports whether the relay has room for s, if need be because another
+// stream has to go: the oldest without an allocation. Whoever has a network
+// with many prefixes could keep everybody out who has business here.
+func (r *Relay) letIn(s *stream) bool {
+	for {
+		ok, full := r.streams.enter(s.addr.Addr())
+		if ok || !full {
+			return ok
+		}
+		oldest := r.idlest()
+		if oldest == nil {
+			return false
+		}
+		if !oldest.ended.Swap(true) {
+			r.count.stream.Add(1)
+			oldest.hangUp()
+			oldest.leave() // its place is free before it has gone
+		}
+	}
+}
+
+// idlest returns the oldest stream that has no allocation, or nil.
+func (r *Relay) idlest() (oldest *stream) {
+	r.table.mu.RLock()
+	defer r.table.mu.RUnlock()
+	for _, f := range r.fronts {
+		for addr, s := range f.streams {
+			if f.clients[addr] == nil && !s.ended.Load() && (oldest == nil || s.came < oldest.came) {
+				oldest = s
+			}
+		}
+	}
+	return oldest
 }
 
 func (f *front) addStream(s *stream) bool {

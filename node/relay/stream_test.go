@@ -51,3 +51,33 @@ func TestAnswersArriveLate(t *testing.T) {
 	here.Close()
 	<-ended
 }
+
+// TestFullOfStreams: streams that do nothing keep nobody out, and nobody loses
+// an allocation to a newcomer.
+func TestFullOfStreams(t *testing.T) {
+	g := start(t, Config{Limits: Limits{Streams: 4, StreamsPerPrefix: 10}}, nil)
+	a, b := g.pair(t, "tcp4", "tls4")
+	first := g.dial(t, "tcp4")
+	eventually(t, "three streams", func() bool { return g.Stats().Streams == 3 })
+	second := g.dial(t, "tls4")
+	eventually(t, "four streams", func() bool { return g.Stats().Streams == 4 })
+	for range 20 {
+		s := g.seat(t, "tcp4", g.Grant("call", later()))
+		must(t, "allocate", s.allocate(), 0)
+		must(t, "end", s.refresh(0), 0)
+	}
+	if err := hungUp(first); err != nil {
+		t.Errorf("the first: %v", err)
+	}
+	if err := hungUp(second); err != nil {
+		t.Errorf("the second: %v", err)
+	}
+	hears(t, a, b)
+	hears(t, b, a)
+	c, d := g.pair(t, "tcp4", "tcp4")
+	hears(t, c, d)
+	if err := hungUp(g.dial(t, "tcp4")); err != nil {
+		t.Errorf("one more where all have business: %v", err)
+	}
+	must(t, "streams", g.Stats().Streams, 4)
+}
