@@ -20,15 +20,19 @@ type Back struct {
 	conns   chan net.Conn
 	done    chan struct{}
 	once    sync.Once
+
+	mu    sync.Mutex
+	ports map[uint16]bool // of connections without an address
+	last  uint16          // that was given out
 }
 
 var _ net.Listener = (*Back)(nil)
 
 // NewBack returns a listener for what fronts pass on. With address, each
-// connection's RemoteAddr is the client's, as the front says; otherwise it is
-// nobody's and all clients look alike.
+// connection's RemoteAddr is the client's, as the front says; otherwise its IP
+// address is nobody's, [::], and its port tells it from the others that are open.
 func NewBack(fronts []peer.ID, address bool) *Back {
-	return &Back{fronts: fronts, address: address, conns: make(chan net.Conn), done: make(chan struct{})}
+	return &Back{fronts: fronts, address: address, conns: make(chan net.Conn), done: make(chan struct{}), ports: make(map[uint16]bool)}
 }
 
 // Serve handles a stream of Protocol; it returns when the connection is over.
@@ -38,10 +42,15 @@ func (b *Back) Serve(ctx context.Context, s network.Stream) {
 		s.Reset()
 		return
 	}
-	conn := &passed{Stream: s, client: noAddress, closed: make(chan struct{})}
+	conn := &passed{Stream: s, closed: make(chan struct{})}
 	if err := b.greet(conn); err != nil {
 		s.Reset()
 		return
+	}
+	if conn.client == nil {
+		port := b.takePort()
+		defer b.freePort(port)
+		conn.client = &net.TCPAddr{IP: net.IPv6unspecified, Port: int(port)}
 	}
 	defer context.AfterFunc(ctx, func() { s.Reset() })()
 	select {
@@ -78,6 +87,24 @@ func (b *Back) greet(conn *passed) error {
 	return nil
 }
 
+// takePort returns a port that no open connection has: a TURN server knows its
+// clients by their addresses. There are far fewer connections than ports.
+func (b *Back) takePort() uint16 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.last++; b.last == 0 || b.ports[b.last]; {
+		b.last++
+	}
+	b.ports[b.last] = true
+	return b.last
+}
+
+func (b *Back) freePort(port uint16) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.ports, port)
+}
+
 // Accept implements net.Listener.
 func (b *Back) Accept() (net.Conn, error) {
 	select {
@@ -97,7 +124,7 @@ func (b *Back) Close() error {
 // Addr implements net.Listener.
 func (b *Back) Addr() net.Addr { return noAddress }
 
-// noAddress is a client's whose address the public node keeps.
+// noAddress is this end's of what comes through a public node.
 var noAddress net.Addr = &net.TCPAddr{IP: net.IPv6unspecified}
 
 // A passed connection is a stream that looks like the TCP connection which it

@@ -22,10 +22,12 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/pion/turn/v5"
 	"go.uber.org/goleak"
 
 	"anteroom/discovery"
 	"anteroom/node/passthrough"
+	"anteroom/node/relay"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -283,6 +285,45 @@ func TestClientAddressIsForThosePracticesThatWantIt(t *testing.T) {
 		if err != nil || strings.Contains(answer, client.String()) != wanted {
 			t.Errorf("wanted: %v; %q, %v", wanted, answer, err)
 		}
+	}
+}
+
+// Several clients use a relay behind a public node at once, although the hidden
+// node hears no address of theirs.
+func TestRelayTellsPassedClientsApart(t *testing.T) {
+	w := connect(t, false)
+	cert := w.certificate(t, hiddenName)
+	r, err := relay.New(relay.Config{TCP: []net.Listener{tls.NewListener(w.back, &tls.Config{Certificates: []tls.Certificate{cert}})}})
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }() // ends with ctx
+	defer func() {
+		cancel()
+		must(t, <-ended)
+	}()
+	for i := range 4 {
+		trying, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: w.roots, ServerName: hiddenName}}).DialContext(trying, "tcp", w.addr)
+		must(t, err)
+		defer conn.Close()
+		granted := r.Grant("call", time.Now().Add(time.Hour))
+		c, err := turn.NewClient(&turn.ClientConfig{
+			STUNServerAddr: w.addr, TURNServerAddr: w.addr, Conn: turn.NewSTUNConn(conn), RTO: time.Second,
+			Username: granted.Username, Password: granted.Password.Reveal(),
+		})
+		must(t, err)
+		defer c.Close()
+		must(t, c.Listen())
+		place, err := c.Allocate()
+		if err != nil {
+			t.Fatalf("client %d: %v", i, err)
+		}
+		defer place.Close()
+	}
+	if n := r.Stats().Allocations; n != 4 {
+		t.Errorf("%d allocations", n)
 	}
 }
 
