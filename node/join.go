@@ -146,7 +146,7 @@ func (n *Node) Attend(ctx context.Context, conn wire.Conn, practitioner string, 
 		room.Dismiss(conn, wire.ErrNoSuchRoom)
 		return fmt.Errorf("attend: %w", errors.Join(wire.ErrNoSuchRoom, err))
 	}
-	greeting, err := n.greeting(ctx, appointment)
+	greeting, err := n.greeting(ctx, appointment, wire.HostID)
 	if err != nil {
 		room.Dismiss(conn, err)
 		return err

@@ -25,8 +25,8 @@ import (
 const lendProtocol = "/anteroom/relay/1"
 
 const (
-	// callSize is the length of what a relay knows a call by, bytes.
-	callSize = 16
+	// nameSize is the length of what a relay knows a call or a seat by, bytes.
+	nameSize = 16
 
 	// lendTime is how long a welcome waits for a lender. One that did not lend
 	// when it was last tried, every tryEvery, is not waited for.
@@ -42,15 +42,15 @@ const (
 	maxLoan = 8 << 10
 )
 
-// iceServers returns the relays for one seat of a, with credentials of its own
+// iceServers returns the relays for m's seat of a, with credentials of its own
 // that end with the window: this node's and those that it may borrow.
-func (n *Node) iceServers(ctx context.Context, a practice.Appointment) []wire.ICEServer {
-	call := n.callName(a.ID)
+func (n *Node) iceServers(ctx context.Context, a practice.Appointment, m wire.MemberID) []wire.ICEServer {
+	call, seat := n.callName(a.ID), n.seatName(a.ID, m)
 	servers := []wire.ICEServer{}
 	if n.Relay != nil {
-		servers = append(servers, n.Relay(hex.EncodeToString(call[:]), a.Closes())...)
+		servers = append(servers, n.Relay.Grant(call.String(), seat.String(), a.Closes())...)
 	}
-	servers = append(servers, n.borrow(ctx, n.lenders.willing(n.Lenders), call, a.Closes())...)
+	servers = append(servers, n.borrow(ctx, n.lenders.willing(n.Lenders), call, seat, a.Closes())...)
 	return servers[:min(len(servers), wire.MaxICEServers)]
 }
 
@@ -76,7 +76,7 @@ func (n *Node) tryLenders(ctx context.Context) {
 	soon := time.NewTimer(firstTry) // at first nobody is connected yet
 	defer soon.Stop()
 	for wait := firstTry; ; wait *= 2 {
-		n.borrow(ctx, n.Lenders, n.callName("nobody's"), n.Practice.Now().Add(time.Minute))
+		n.borrow(ctx, n.Lenders, n.callName("nobody's"), n.seatName("nobody's", wire.HostID), n.Practice.Now().Add(time.Minute))
 		select {
 		case <-ctx.Done():
 			return
@@ -89,11 +89,26 @@ func (n *Node) tryLenders(ctx context.Context) {
 	}
 }
 
-// callName is what relays know the call of an appointment by: the same for all
-// its seats, and nothing to anybody outside this process.
-func (n *Node) callName(appointment string) (name [callSize]byte) {
+// A relayName is what relays know a call or a seat by. It means nothing to
+// anybody outside this process.
+type relayName [nameSize]byte
+
+// String is the name as this node's own relay has it.
+func (r relayName) String() string { return hex.EncodeToString(r[:]) }
+
+// callName is the same for all seats of an appointment.
+func (n *Node) callName(appointment string) relayName { return n.relayName("call", appointment) }
+
+// seatName is the same for all handshakes of one seat.
+func (n *Node) seatName(appointment string, m wire.MemberID) relayName {
+	return n.relayName("seat", appointment, string(m))
+}
+
+func (n *Node) relayName(of ...string) (name relayName) {
 	mac := hmac.New(sha256.New, n.secret)
-	mac.Write([]byte(appointment))
+	for _, part := range of { // none holds a zero
+		mac.Write(append([]byte(part), 0))
+	}
 	copy(name[:], mac.Sum(nil))
 	return name
 }
@@ -107,18 +122,21 @@ func (n *Node) lend(_ context.Context, s network.Stream) {
 		return
 	}
 	s.SetDeadline(time.Now().Add(10 * time.Second))
-	var request [callSize + 8]byte
+	var request [2*nameSize + 8]byte
 	if _, err := io.ReadFull(s, request[:]); err != nil {
 		s.Reset()
 		return
 	}
-	until := time.Unix(int64(binary.BigEndian.Uint64(request[callSize:])), 0)
+	until := time.Unix(int64(binary.BigEndian.Uint64(request[2*nameSize:])), 0)
 	if latest := time.Now().Add(longestLoan); until.After(latest) {
 		until = latest
 	}
 	// Two borrowers must not meet in one call, whatever they call it.
-	call := sha256.Sum256(append([]byte(from), request[:callSize]...))
-	if err := json.NewEncoder(s).Encode(n.Relay(hex.EncodeToString(call[:callSize]), until)); err != nil {
+	own := func(name []byte) string {
+		sum := sha256.Sum256(append([]byte(from), name...))
+		return relayName(sum[:nameSize]).String()
+	}
+	if err := json.NewEncoder(s).Encode(n.Relay.Grant(own(request[:nameSize]), own(request[nameSize:2*nameSize]), until)); err != nil {
 		s.Reset()
 	}
 }
@@ -130,13 +148,13 @@ type lenders struct {
 }
 
 // borrow asks lenders at once and returns what those gave that answered in time.
-func (n *Node) borrow(ctx context.Context, lenders []peer.ID, call [callSize]byte, until time.Time) (servers []wire.ICEServer) {
+func (n *Node) borrow(ctx context.Context, lenders []peer.ID, call, seat relayName, until time.Time) (servers []wire.ICEServer) {
 	ctx, cancel := context.WithTimeout(ctx, lendTime)
 	defer cancel()
 	loans := make(chan []wire.ICEServer, len(lenders)) // all fit: nobody waits for a reader
 	for _, id := range lenders {
 		go func() { // ends with ctx
-			loan, err := n.askLender(ctx, id, call, until)
+			loan, err := n.askLender(ctx, id, call, seat, until)
 			if n.lenders.answered(id, err == nil) && n.lifetime.Err() == nil {
 				if err == nil {
 					n.Log.Info("relay lent", "node", shortID(id))
@@ -154,14 +172,14 @@ func (n *Node) borrow(ctx context.Context, lenders []peer.ID, call [callSize]byt
 	return servers
 }
 
-func (n *Node) askLender(ctx context.Context, id peer.ID, call [callSize]byte, until time.Time) ([]wire.ICEServer, error) {
+func (n *Node) askLender(ctx context.Context, id peer.ID, call, seat relayName, until time.Time) ([]wire.ICEServer, error) {
 	s, err := n.Discovery.Open(ctx, peer.AddrInfo{ID: id}, lendProtocol)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
 	defer context.AfterFunc(ctx, func() { s.Reset() })()
-	if _, err := s.Write(binary.BigEndian.AppendUint64(call[:], uint64(until.Unix()))); err != nil {
+	if _, err := s.Write(binary.BigEndian.AppendUint64(append(call[:], seat[:]...), uint64(until.Unix()))); err != nil {
 		return nil, fmt.Errorf("ask for a place: %w", err)
 	}
 	if err := s.CloseWrite(); err != nil {

@@ -21,13 +21,14 @@ type grants struct {
 
 	mu    sync.Mutex
 	calls []string
+	seats []string
 	until []time.Time
 }
 
-func (g *grants) grant(call string, until time.Time) []wire.ICEServer {
+func (g *grants) Grant(call, seat string, until time.Time) []wire.ICEServer {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.calls, g.until = append(g.calls, call), append(g.until, until)
+	g.calls, g.seats, g.until = append(g.calls, call), append(g.seats, seat), append(g.until, until)
 	return []wire.ICEServer{{URLs: []string{g.url}, Username: fmt.Sprint(len(g.calls)), Credential: "secret"}}
 }
 
@@ -35,7 +36,7 @@ func (g *grants) grant(call string, until time.Time) []wire.ICEServer {
 // the window; the relay hears which seats are of one call, and not which call.
 func TestSeatsGetPlacesOnTheRelay(t *testing.T) {
 	relay := &grants{url: "turn:198.51.100.1:3478"}
-	home := nodetest.Start(t, "A", nodetest.Options{Relay: relay.grant})
+	home := nodetest.Start(t, "A", nodetest.Options{Relay: relay})
 	a := home.Appointment("Patient", "Carer")
 	patient := home.MustGuest(*a.Invites[0].Link)
 	carer := home.MustGuest(*a.Invites[1].Link)
@@ -58,10 +59,14 @@ func TestSeatsGetPlacesOnTheRelay(t *testing.T) {
 			t.Errorf("credentials end at %v, the window at %v", relay.until[i], a.Closes())
 		}
 	}
+	home.MustGuest(*a.Invites[0].Link)
+	if seats := relay.seats; seats[3] != seats[0] || seats[1] == seats[0] || seats[2] == seats[0] || seats[2] == seats[1] || len(seats[0]) != 32 {
+		t.Errorf("the relay knows the seats of patient, carer, practitioner and patient as %q", seats)
+	}
 	other := home.Appointment("Patient")
 	home.MustGuest(*other.Invites[0].Link)
-	if relay.calls[3] == relay.calls[0] {
-		t.Error("two calls have one name")
+	if relay.calls[4] == relay.calls[0] || relay.seats[4] == relay.seats[0] {
+		t.Error("two calls have one name, or their seats")
 	}
 }
 
@@ -71,7 +76,7 @@ func TestRelayIsLentToThoseOnTheList(t *testing.T) {
 	first := nodetest.Start(t, "F", nodetest.Options{Dir: dir})
 	id := first.Info().ID
 	first.Stop()
-	lender := nodetest.Start(t, "L", nodetest.Options{Relay: relay.grant, LendTo: []peer.ID{id}})
+	lender := nodetest.Start(t, "L", nodetest.Options{Relay: relay, LendTo: []peer.ID{id}})
 	info := lender.Info()
 	borrow := nodetest.Options{Peers: []discovery.PeerInfo{info}, Lenders: []peer.ID{info.ID}}
 	stranger := nodetest.Start(t, "S", borrow)
@@ -84,6 +89,9 @@ func TestRelayIsLentToThoseOnTheList(t *testing.T) {
 	}
 	if got := welcome(friend).ICEServers; len(got) != 1 || got[0].URLs[0] != relay.url {
 		t.Errorf("a friend was lent %+v", got)
+	}
+	if seats := relay.seats; seats[len(seats)-1] == seats[0] || len(seats[0]) != 32 {
+		t.Errorf("the lender knows two seats as %q", seats)
 	}
 	if got := welcome(stranger).ICEServers; len(got) != 0 {
 		t.Errorf("a stranger was lent %+v", got)
@@ -140,7 +148,7 @@ func TestGuestTestsTheConnectionBeforeJoining(t *testing.T) {
 }
 
 func TestRelayOnlyIsThePolicyOfTheAppointment(t *testing.T) {
-	home := nodetest.Start(t, "A", nodetest.Options{Relay: (&grants{url: "turn:198.51.100.1"}).grant})
+	home := nodetest.Start(t, "A", nodetest.Options{Relay: &grants{url: "turn:198.51.100.1"}})
 	a, err := home.Practice.Create(t.Context(), home.Practitioner.ID, practice.New{
 		Starts: home.Practice.Now(), Minutes: 30, Guests: []string{"Patient"}, RelayOnly: true,
 	})

@@ -43,9 +43,8 @@ type Config struct {
 	// or ctx ends. Nil: there are no test calls.
 	Echo func(ctx context.Context, gateway, link string) error
 
-	// Relay grants a seat of a call a place on this node's relay until a time.
-	// What it knows the call by tells nobody anything. Nil: there is no relay.
-	Relay func(call string, until time.Time) []wire.ICEServer
+	// Relay is this node's own. Nil: it has none.
+	Relay Relay
 
 	// LendTo are the nodes whose calls may use the relay here, Lenders those
 	// whose relays calls from here may use.
@@ -57,6 +56,14 @@ type Config struct {
 
 	// DHTOnly leaves the direct question to peers out of look-ups.
 	DHTOnly bool
+}
+
+// A Relay has places for the seats of calls. What it knows a call and a seat by
+// tells nobody anything.
+type Relay interface {
+	// Grant gives a seat of a call a place until a time. A seat that asks again
+	// has no more room than it had.
+	Grant(call, seat string, until time.Time) []wire.ICEServer
 }
 
 // A Node is one running member of the federation.

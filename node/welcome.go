@@ -13,7 +13,7 @@ import (
 // welcome is what the holder of a link is told: with whom, when, and what they
 // need to take their seat. It tells nothing of anybody else.
 func (n *Node) welcome(ctx context.Context, at practice.Seat) (*wire.Welcome, error) {
-	w, err := n.greeting(ctx, at.Appointment)
+	w, err := n.greeting(ctx, at.Appointment, at.Member)
 	if err != nil {
 		return nil, err
 	}
@@ -24,8 +24,8 @@ func (n *Node) welcome(ctx context.Context, at practice.Seat) (*wire.Welcome, er
 	return w, nil
 }
 
-// greeting is the part of a Welcome that guests and practitioners share.
-func (n *Node) greeting(ctx context.Context, a practice.Appointment) (*wire.Welcome, error) {
+// greeting is the part of a Welcome that guests and practitioners share, for m.
+func (n *Node) greeting(ctx context.Context, a practice.Appointment, m wire.MemberID) (*wire.Welcome, error) {
 	info, err := n.Practice.Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read practice: %w", err)
@@ -45,7 +45,7 @@ func (n *Node) greeting(ctx context.Context, a practice.Appointment) (*wire.Welc
 		SID:          random32(),
 		Confirm:      random32(),
 		Resume:       random32(),
-		ICEServers:   n.iceServers(ctx, a),
+		ICEServers:   n.iceServers(ctx, a, m),
 		RelayOnly:    a.RelayOnly,
 		Demo:         a.Test,
 	}, nil

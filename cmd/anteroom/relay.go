@@ -136,9 +136,9 @@ func (r *relayPart) close() error {
 	return errors.Join(errs...)
 }
 
-// grant is node.Config.Relay.
-func (r *relayPart) grant(call string, until time.Time) []wire.ICEServer {
-	given := r.Grant(call, until)
+// Grant implements node.Relay.
+func (r *relayPart) Grant(call, seat string, until time.Time) []wire.ICEServer {
+	given := r.Relay.Grant(call, seat, until)
 	servers := []wire.ICEServer{{URLs: r.turn, Username: given.Username, Credential: given.Password.Reveal()}}
 	if len(r.stun) > 0 {
 		servers = append(servers, wire.ICEServer{URLs: r.stun})

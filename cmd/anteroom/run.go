@@ -186,7 +186,7 @@ func newNode(cfg Config, d *daemon, echo echoFunc) (*node.Node, error) {
 		GuestsOf: append(guestsOf, ids(own)...),
 	}
 	if d.relay != nil {
-		c.Relay = d.relay.grant
+		c.Relay = d.relay
 	}
 	return node.New(c), nil
 }

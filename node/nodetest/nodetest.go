@@ -37,7 +37,7 @@ type Options struct {
 	Public   bool // guests come in through the public page
 	GuestsOf []peer.ID
 
-	Relay   func(call string, until time.Time) []wire.ICEServer
+	Relay   node.Relay
 	LendTo  []peer.ID
 	Lenders []peer.ID
 }

@@ -308,7 +308,7 @@ func TestRelayTellsPassedClientsApart(t *testing.T) {
 		conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: w.roots, ServerName: hiddenName}}).DialContext(trying, "tcp", w.addr)
 		must(t, err)
 		defer conn.Close()
-		granted := r.Grant("call", time.Now().Add(time.Hour))
+		granted := r.Grant("call", fmt.Sprint(i), time.Now().Add(time.Hour))
 		c, err := turn.NewClient(&turn.ClientConfig{
 			STUNServerAddr: w.addr, TURNServerAddr: w.addr, Conn: turn.NewSTUNConn(conn), RTO: time.Second,
 			Username: granted.Username, Password: granted.Password.Reveal(),

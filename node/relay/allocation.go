@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,11 +13,12 @@ import (
 // which nothing leaves.
 type allocation struct {
 	noDeadlines
-	relay      *Relay
-	front      *front
-	user, call string
-	born       uint64         // in the order of births
-	addr       netip.AddrPort // relayed
+	relay *Relay
+	front *front
+	user  string
+	grant grant          // what user says
+	addr  netip.AddrPort // relayed
+	used  atomic.Int64   // when a packet last came from or for its client, to a tenth of the relay's idle
 
 	bytes, packets *limit
 
@@ -36,12 +38,12 @@ type allocation struct {
 }
 
 func (r *Relay) newAllocation(f *front, user string, v6 bool) (*allocation, error) {
-	until, call, _ := parseUsername(user)
+	g, _ := parseUsername(user)
 	a := &allocation{
 		relay:     r,
 		front:     f,
 		user:      user,
-		call:      call,
+		grant:     g,
 		bytes:     newLimit(r.limits.Bits / 8),
 		packets:   newLimit(r.limits.Packets),
 		permitted: make(map[netip.Addr]struct{}),
@@ -53,12 +55,20 @@ func (r *Relay) newAllocation(f *front, user string, v6 bool) (*allocation, erro
 	if v6 {
 		base = range6
 	}
-	a.end = time.AfterFunc(time.Until(until.Add(lifetime)), func() { a.Close() })
+	a.used.Store(now())
+	a.end = time.AfterFunc(time.Until(g.until.Add(lifetime)), func() { a.Close() })
 	if err := r.table.add(a, base); err != nil {
 		a.end.Stop()
 		return nil, err
 	}
 	return a, nil
+}
+
+// use notes that a packet goes through a.
+func (a *allocation) use(now int64) {
+	if now-a.used.Load() > int64(a.relay.idle/10) { // readers do not contend for it at every packet
+		a.used.Store(now)
+	}
 }
 
 // ReadFrom implements net.PacketConn. Its end tells the library that the

@@ -85,7 +85,7 @@ func startRelay(b *testing.B) *rival {
 	return &rival{
 		rig:   &rig{addr: map[string]string{"udp4": udp, "tcp4": tcp, "tls4": overTLS}},
 		pid:   cmd.Process.Pid,
-		grant: func() Credentials { return issuer.Grant("call", later()) },
+		grant: func() Credentials { return issuer.newSeat("call", later()) },
 	}
 }
 
@@ -461,7 +461,7 @@ func BenchmarkAllocations(b *testing.B) {
 			before := kept()
 			seats := make([]*seat, n)
 			for i := range seats {
-				seats[i] = g.seat(b, transport, g.Grant(fmt.Sprint(i/4), later()))
+				seats[i] = g.seat(b, transport, g.newSeat(fmt.Sprint(i/4), later()))
 				must(b, "allocate", seats[i].allocate(), 0)
 			}
 			b.ReportMetric(float64(kept()-before)/n, "B/allocation")

@@ -120,7 +120,7 @@ func TestClosed(t *testing.T) {
 		}
 	}
 
-	call := []Credentials{g.Grant("call", later()), g.Grant("call", later())}
+	call := []Credentials{g.newSeat("call", later()), g.newSeat("call", later())}
 	four, six := g.seat(t, "udp4", call[0]), g.seat(t, "udp6", call[1])
 	must(t, "allocate", four.allocate(), 0)
 	must(t, "allocate", six.allocate(attr{kind: stun.AttrRequestedAddressFamily, value: []byte{2, 0, 0, 0}}), 0)

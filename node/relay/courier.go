@@ -93,6 +93,7 @@ func (c *courier) spent(client netip.AddrPort) bool {
 // relayLocked takes a payload from one allocation to another; to may be nil.
 func (c *courier) relayLocked(b *buffer, lo, hi int, from, to *allocation) {
 	r := c.front.relay
+	from.use(c.now)
 	if !from.packets.take(c.now, 1) || !from.bytes.take(c.now, hi-lo) || r.total != nil && !r.total.take(c.now, hi-lo) {
 		r.count.rate.Add(1)
 		return
@@ -109,6 +110,7 @@ func (c *courier) relayLocked(b *buffer, lo, hi int, from, to *allocation) {
 		r.count.unbound.Add(1)
 		return
 	}
+	to.use(c.now)
 	c.packets++
 	c.bytes += uint64(hi - lo)
 }

@@ -17,7 +17,7 @@ import (
 
 // Credentials let one seat of a call use a Relay until they expire.
 type Credentials struct {
-	Username string // when they expire and random bytes
+	Username string // when they expire, and bytes that mean nothing to others
 	Password Password
 }
 
@@ -36,15 +36,15 @@ func (Password) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 // MarshalText implements encoding.TextMarshaler, which json and slog ask first.
 func (Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Grant returns credentials for one seat of a call. Limits.PerCall is for all
-// that were granted with the same call, which may be any bytes and cannot be
-// recognised in what is returned. The seat's allocations outlast the
+// Grant returns credentials for one seat of a call, others each time.
+// Limits.PerCall is for all that were granted with the same call, and
+// Limits.PerSeat for all with the same seat; both may be any bytes, and cannot
+// be recognised in what is returned. The seat's allocations outlast the
 // credentials by at most ten minutes.
-func (r *Relay) Grant(call string, until time.Time) Credentials {
-	id := make([]byte, callSize, callSize+9)
-	copy(id, r.mac("call", call))
-	id = id[:cap(id)]
-	rand.Read(id[callSize:])
+func (r *Relay) Grant(call, seat string, until time.Time) Credentials {
+	id := append(r.mac("call", call)[:tagSize], r.mac("seat", seat)[:tagSize]...)
+	id = append(id, make([]byte, tagSize)...)
+	rand.Read(id[2*tagSize:])
 	username := strconv.FormatInt(until.Unix(), 10) + ":" + base64.RawURLEncoding.EncodeToString(id)
 	password := r.password(username)
 	return Credentials{Username: username, Password: Password{func() string { return password }}}
@@ -53,29 +53,35 @@ func (r *Relay) Grant(call string, until time.Time) Credentials {
 // Revoke ends the allocations of the credentials with this name at once, and
 // makes them invalid. A Relay forgets this when it ends.
 func (r *Relay) Revoke(username string) {
-	if until, _, ok := parseUsername(username); ok {
-		r.table.revoke(username, until)
+	if g, ok := parseUsername(username); ok {
+		r.table.revoke(username, g.until)
 	}
 }
 
-// callSize is how many bytes of a username are the same for one call.
-const callSize = 9
+// tagSize is how many bytes of a username are the same for one call, and then
+// for one seat, and how many are random: 12 characters each.
+const tagSize, tagLen = 9, 12
 
-// parseUsername returns when credentials expire and which call they are for.
-// It does not know whether they were ever granted.
-func parseUsername(s string) (until time.Time, call string, ok bool) {
+// A grant is what a username says.
+type grant struct {
+	until      time.Time
+	call, seat string // as usernames have them
+}
+
+// parseUsername does not know whether what s says was ever granted.
+func parseUsername(s string) (g grant, ok bool) {
 	seconds, id, found := strings.Cut(s, ":")
 	n, err := strconv.ParseInt(seconds, 10, 64)
-	if !found || err != nil || len(id) != base64.RawURLEncoding.EncodedLen(callSize+9) {
-		return time.Time{}, "", false
+	if !found || err != nil || len(id) != 3*tagLen {
+		return grant{}, false
 	}
-	return time.Unix(n, 0), id[:base64.RawURLEncoding.EncodedLen(callSize)], true
+	return grant{time.Unix(n, 0), id[:tagLen], id[tagLen : 2*tagLen]}, true
 }
 
 // authenticate is asked by the library about every request that is signed.
 func (r *Relay) authenticate(req *turn.RequestAttributes) (user string, key []byte, ok bool) {
-	until, _, ok := parseUsername(req.Username)
-	if !ok || !time.Now().Before(until) || r.table.isRevoked(req.Username) {
+	g, ok := parseUsername(req.Username)
+	if !ok || !time.Now().Before(g.until) || r.table.isRevoked(req.Username) {
 		r.count.credentials.Add(1)
 		return "", nil, false
 	}

@@ -162,6 +162,11 @@ func (g *rig) library(t testing.TB, transport string, family turn.RequestedAddre
 	return c, relayed
 }
 
+// newSeat grants credentials to a seat that has had none.
+func (r *Relay) newSeat(call string, until time.Time) Credentials {
+	return r.Grant(call, rand.Text(), until)
+}
+
 // A seat is a client that does as it is told, one request at a time.
 type seat struct {
 	t            testing.TB
@@ -344,7 +349,7 @@ func channelData(channel uint16, payload []byte) []byte {
 func (g *rig) pair(t testing.TB, one, other string) (a, b *seat) {
 	t.Helper()
 	call, until := rand.Text(), time.Now().Add(time.Hour)
-	a, b = g.seat(t, one, g.Grant(call, until)), g.seat(t, other, g.Grant(call, until))
+	a, b = g.seat(t, one, g.newSeat(call, until)), g.seat(t, other, g.newSeat(call, until))
 	for _, s := range []*seat{a, b} {
 		if c := s.allocate(); c != 0 {
 			t.Fatalf("allocate: %d", c)

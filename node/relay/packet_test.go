@@ -79,7 +79,7 @@ func FuzzPacket(f *testing.F) {
 	front, events := r.fronts[0], r.events()
 	var all [2]*allocation
 	for i, port := range []int{1, 2} {
-		a, err := r.newAllocation(front, r.Grant("call", time.Now().Add(time.Hour)).Username, i == 1)
+		a, err := r.newAllocation(front, r.newSeat("call", time.Now().Add(time.Hour)).Username, i == 1)
 		if err != nil {
 			f.Fatal(err)
 		}

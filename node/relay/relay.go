@@ -18,6 +18,11 @@ import (
 // client asks for less or, at most an hour, for more.
 const lifetime = 10 * time.Minute
 
+// idleTime is how long nothing has gone through an allocation that makes room
+// for another of its seat. Browsers send something every few seconds through
+// one that they use, and try one that they may use within seconds.
+const idleTime = 10 * time.Second
+
 // A Config is what a Relay is made of. It closes the sockets when it ends.
 type Config struct {
 	UDP []net.PacketConn // those of one address share its clients: see ListenUDP
@@ -29,13 +34,14 @@ type Config struct {
 	Log    *slog.Logger
 
 	patience time.Duration // of streams, for tests; patience if zero
+	idle     time.Duration // for tests; idleTime if zero
 }
 
 // Limits bound what clients can make a Relay do.
 type Limits struct {
-	Allocations   int // at once; at most 1,024, of at most 254 calls
-	PerCredential int // allocations of one seat; one more ends the oldest
-	PerCall       int // allocations of one call
+	Allocations int // at once; at most 1,024, of at most 254 calls
+	PerSeat     int // allocations of one seat; one more ends one that is not used
+	PerCall     int // allocations of one call
 
 	// Of each allocation, counted where packets come in. One second's worth
 	// may come at once.
@@ -53,13 +59,14 @@ type Limits struct {
 	StreamsPerPrefix int // of them, from one /24 or /56
 }
 
-// DefaultLimits are those of a small practice. A browser makes an allocation on
-// each transport for each of up to three others, and makes them anew, while it
-// still has the old ones, when its network changes.
+// DefaultLimits are those of a small practice. For each of up to three others a
+// browser makes an allocation on each of three transports, over IPv4 and over
+// IPv6: 18. When its network changes, and when ICE begins anew, it makes them
+// again while it still has the old ones. Four seats fit in a call.
 var DefaultLimits = Limits{
 	Allocations:      maxAllocations,
-	PerCredential:    18,
-	PerCall:          72,
+	PerSeat:          48,
+	PerCall:          200,
 	Bits:             4_000_000,
 	Packets:          1500,
 	Replies:          20,
@@ -70,7 +77,7 @@ var DefaultLimits = Limits{
 func (l Limits) withDefaults() Limits {
 	for field, byDefault := range map[*int]int{
 		&l.Allocations:      DefaultLimits.Allocations,
-		&l.PerCredential:    DefaultLimits.PerCredential,
+		&l.PerSeat:          DefaultLimits.PerSeat,
 		&l.PerCall:          DefaultLimits.PerCall,
 		&l.Bits:             DefaultLimits.Bits,
 		&l.Packets:          DefaultLimits.Packets,
@@ -92,7 +99,7 @@ type Relay struct {
 	limits Limits
 	log    *slog.Logger
 
-	patience time.Duration
+	patience, idle time.Duration
 
 	fronts  []*front
 	table   table
@@ -111,6 +118,7 @@ func New(cfg Config) (*Relay, error) {
 		log:    cfg.Log,
 
 		patience: cmp.Or(cfg.patience, patience),
+		idle:     cmp.Or(cfg.idle, idleTime),
 	}
 	switch {
 	case len(cfg.UDP)+len(cfg.TCP) == 0:

@@ -35,8 +35,8 @@ func TestRelayed(t *testing.T) {
 		{"udp6", "tls4", v4},
 	} {
 		t.Run(fmt.Sprint(c.one, " ", c.other, " ", c.family), func(t *testing.T) {
-			ca, a := g.library(t, c.one, c.family, g.Grant("call", later()))
-			cb, b := g.library(t, c.other, c.family, g.Grant("call", later()))
+			ca, a := g.library(t, c.one, c.family, g.newSeat("call", later()))
+			cb, b := g.library(t, c.other, c.family, g.newSeat("call", later()))
 			if err := ca.CreatePermission(b.LocalAddr()); err != nil {
 				t.Fatal(err)
 			}
@@ -83,21 +83,30 @@ func TestBinding(t *testing.T) {
 }
 
 func TestQuotas(t *testing.T) {
-	g := start(t, Config{Limits: Limits{Allocations: 20, PerCredential: 2, PerCall: 16, Replies: 10_000}}, nil)
+	g := start(t, Config{Limits: Limits{Allocations: 20, PerSeat: 2, PerCall: 16, Replies: 10_000}, idle: time.Second}, nil)
 
-	t.Run("credential", func(t *testing.T) {
-		cred := g.Grant("one", later())
-		a, b, c := g.seat(t, "udp4", cred), g.seat(t, "tcp4", cred), g.seat(t, "udp6", cred)
+	t.Run("seat", func(t *testing.T) {
+		again := func() Credentials { return g.Grant("one", "seat", later()) } // each handshake gets others
+		a, b, c := g.seat(t, "udp4", again()), g.seat(t, "tcp4", again()), g.seat(t, "udp6", again())
 		must(t, "first", a.allocate(), 0)
 		must(t, "second", b.allocate(), 0)
-		must(t, "third", c.allocate(), 0)
+		must(t, "third", c.allocate(), 486)
 		must(t, "of one seat", g.Stats().Allocations, 2)
-		if a.refresh(0) == 0 {
-			t.Error("the first has not made room")
+		other := g.seat(t, "udp4", g.Grant("one", "another seat", later()))
+		must(t, "another seat", other.allocate(), 0)
+		must(t, "bind", a.bind(0x4000, other.relayed), 0)
+		must(t, "bind", other.bind(0x4000, a.relayed), 0)
+		for range 4 {
+			time.Sleep(g.idle / 2)
+			hears(t, a, other)
 		}
-		must(t, "second, still", b.refresh(60), 0)
-		b.refresh(0)
-		c.refresh(0)
+		must(t, "third", c.allocate(), 0)
+		must(t, "of two seats", g.Stats().Allocations, 3)
+		eventually(t, "the second, which was not used, is gone", func() bool { return b.refresh(60) == 437 })
+		hears(t, other, a)
+		for _, s := range []*seat{a, c, other} {
+			must(t, "end", s.refresh(0), 0)
+		}
 	})
 	t.Run("call and node", func(t *testing.T) {
 		must(t, "before", g.Stats().Allocations, 0)
@@ -105,7 +114,7 @@ func TestQuotas(t *testing.T) {
 			var wg sync.WaitGroup
 			var mu sync.Mutex
 			for i := range n {
-				s := g.seat(t, []string{"udp4", "udp6", "tcp4", "tcp6"}[i%4], g.Grant(call(i), later()))
+				s := g.seat(t, []string{"udp4", "udp6", "tcp4", "tcp6"}[i%4], g.newSeat(call(i), later()))
 				wg.Go(func() {
 					if s.allocate() == 0 {
 						mu.Lock()
@@ -127,13 +136,13 @@ func TestCredentials(t *testing.T) {
 	g := start(t, Config{Secret: []byte("kept from before"), Limits: Limits{Replies: 10_000}}, nil)
 
 	t.Run("wrong", func(t *testing.T) {
-		good := g.Grant("call", later())
+		good := g.newSeat("call", later())
 		for name, cred := range map[string]Credentials{
 			"password": {good.Username, Password{func() string { return "wrong" }}},
-			"another":  {g.Grant("call", later()).Username, good.Password},
+			"another":  {g.newSeat("call", later()).Username, good.Password},
 			"later":    {"9" + good.Username, good.Password},
 			"no name":  {"", good.Password},
-			"expired":  g.Grant("call", time.Now().Add(-time.Second)),
+			"expired":  g.newSeat("call", time.Now().Add(-time.Second)),
 		} {
 			must(t, name, g.seat(t, "udp4", cred).allocate(), 400)
 		}
@@ -147,13 +156,13 @@ func TestCredentials(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := g.seat(t, "udp4", before.Grant("call", later()))
+		s := g.seat(t, "udp4", before.newSeat("call", later()))
 		must(t, "allocate", s.allocate(), 0)
 		s.refresh(0)
 	})
 	t.Run("expire", func(t *testing.T) {
 		until := time.Now().Add(2 * time.Second) // less a part of a second
-		s := g.seat(t, "udp4", g.Grant("call", until))
+		s := g.seat(t, "udp4", g.newSeat("call", until))
 		must(t, "allocate", s.allocate(), 0)
 		time.Sleep(time.Until(until))
 		must(t, "refresh", s.refresh(600), 400)
@@ -161,7 +170,7 @@ func TestCredentials(t *testing.T) {
 		must(t, "allocations", g.Stats().Allocations, 1)
 	})
 	t.Run("end soon after", func(t *testing.T) {
-		user := g.Grant("call", time.Now().Add(time.Second-lifetime)).Username
+		user := g.newSeat("call", time.Now().Add(time.Second-lifetime)).Username
 		a, err := g.newAllocation(g.fronts[0], user, false)
 		if err != nil {
 			t.Fatal(err)
@@ -198,7 +207,7 @@ func TestCredentialsSayNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := r.Grant("CANARY", later()), r.Grant("CANARY", later())
+	a, b := r.Grant("CANARY", "CANARY seat", later()), r.Grant("CANARY", "CANARY seat", later())
 	if a.Username == b.Username || a.Password.Reveal() == b.Password.Reveal() {
 		t.Error("two seats have the same credentials")
 	}
@@ -229,7 +238,7 @@ func listening(t *testing.T) net.PacketConn {
 
 func TestOnlyUDP(t *testing.T) {
 	g := start(t, Config{Limits: Limits{Replies: 10_000}}, nil)
-	s := g.seat(t, "tcp4", g.Grant("call", later()))
+	s := g.seat(t, "tcp4", g.newSeat("call", later()))
 	transport := func(n byte) attr { return attr{kind: stun.AttrRequestedTransport, value: []byte{n, 0, 0, 0}} }
 	try := func(attrs ...stun.Setter) int { return code(s.do(stun.MethodAllocate, attrs...)) }
 	must(t, "no transport", try(), 400)
@@ -262,7 +271,7 @@ func TestOnlyUDP(t *testing.T) {
 // must want it.
 func TestPermissions(t *testing.T) {
 	g := start(t, Config{Limits: Limits{Replies: 10_000}}, nil)
-	a, b := g.seat(t, "udp4", g.Grant("call", later())), g.seat(t, "udp4", g.Grant("call", later()))
+	a, b := g.seat(t, "udp4", g.newSeat("call", later())), g.seat(t, "udp4", g.newSeat("call", later()))
 	must(t, "allocate", a.allocate(), 0)
 	must(t, "allocate", b.allocate(), 0)
 	silent := func(why string) {
@@ -285,7 +294,7 @@ func TestPermissions(t *testing.T) {
 	if p := b.read(50 * time.Millisecond); p != nil {
 		t.Errorf("received %q", p)
 	}
-	other := g.seat(t, "udp4", g.Grant("another call", later()))
+	other := g.seat(t, "udp4", g.newSeat("another call", later()))
 	must(t, "allocate", other.allocate(), 0)
 	if other.relayed.Addr() == b.relayed.Addr() {
 		t.Error("a permission for one call is for another, too")
@@ -586,13 +595,13 @@ func TestAddresses(t *testing.T) {
 		}
 		all = append(all, a)
 		ip, port := a.addr.Addr(), a.addr.Port()
-		if was, ok := owner[ip]; ok && was != a.call {
+		if was, ok := owner[ip]; ok && was != a.grant.call {
 			t.Errorf("%v is of two calls", ip)
 		}
 		if ports[port] || port < minPort {
 			t.Errorf("port %d", port)
 		}
-		ports[port], owner[ip] = true, a.call
+		ports[port], owner[ip] = true, a.grant.call
 		r.table.mu.RLock()
 		defer r.table.mu.RUnlock()
 		if r.table.atLocked(a.addr) != a || !r.table.hasLocked(ip) {
@@ -601,13 +610,13 @@ func TestAddresses(t *testing.T) {
 		return true
 	}
 	for i := range maxAllocations {
-		if !allocate(r.Grant(fmt.Sprint("call ", i%200), later()).Username, i%400 < 200) {
+		if !allocate(r.newSeat(fmt.Sprint("call ", i%200), later()).Username, i%400 < 200) {
 			t.Fatalf("no allocation %d", i)
 		}
 	}
 	must(t, "allocations", r.Stats().Allocations, 1024)
 	must(t, "addresses", len(owner), 2*200)
-	if allocate(r.Grant("call 0", later()).Username, false) {
+	if allocate(r.newSeat("call 0", later()).Username, false) {
 		t.Error("one too many")
 	}
 	rested := all[0].addr
@@ -623,12 +632,12 @@ func TestAddresses(t *testing.T) {
 
 	all, owner, ports = nil, make(map[netip.Addr]string), make(map[uint16]bool)
 	for i := range maxCalls {
-		if !allocate(r.Grant(fmt.Sprint("new call ", i), later()).Username, false) {
+		if !allocate(r.newSeat(fmt.Sprint("new call ", i), later()).Username, false) {
 			t.Fatalf("no call %d", i)
 		}
 	}
 	must(t, "addresses", len(owner), maxCalls)
-	if allocate(r.Grant("another", later()).Username, false) {
+	if allocate(r.newSeat("another", later()).Username, false) {
 		t.Error("one call too many")
 	}
 	for _, a := range all {

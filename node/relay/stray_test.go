@@ -11,7 +11,7 @@ import (
 func TestRequestsForWhatIsGone(t *testing.T) {
 	g := start(t, Config{Limits: Limits{Replies: 10_000}}, nil)
 	for _, transport := range []string{"udp4", "udp6", "tcp4", "tls4"} {
-		s := g.seat(t, transport, g.Grant("call", later()))
+		s := g.seat(t, transport, g.newSeat("call", later()))
 		must(t, "allocate", s.allocate(), 0)
 		peer := s.relayed
 		all := func(want int) {
@@ -22,7 +22,7 @@ func TestRequestsForWhatIsGone(t *testing.T) {
 		}
 		all(0)
 		own, key := s.user, s.key
-		other := g.Grant("call", later())
+		other := g.newSeat("call", later())
 		s.user = other.Username
 		s.key = turn.GenerateAuthKey(s.user, s.realm, other.Password.Reveal())
 		all(441)

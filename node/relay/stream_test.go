@@ -62,7 +62,7 @@ func TestFullOfStreams(t *testing.T) {
 	second := g.dial(t, "tls4")
 	eventually(t, "four streams", func() bool { return g.Stats().Streams == 4 })
 	for range 20 {
-		s := g.seat(t, "tcp4", g.Grant("call", later()))
+		s := g.seat(t, "tcp4", g.newSeat("call", later()))
 		must(t, "allocate", s.allocate(), 0)
 		must(t, "end", s.refresh(0), 0)
 	}

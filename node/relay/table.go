@@ -39,8 +39,7 @@ type table struct {
 	slots   [maxAllocations]*allocation // by number
 	last    int                         // number that was given out last
 	live    int
-	births  uint64
-	owners  map[string]int       // allocations of each username
+	owners  map[string]int       // allocations of each seat
 	calls   map[string]*callSlot // that have allocations
 	numbers [maxCalls + 1]*callSlot
 	called  int // number of a call that was given out last
@@ -65,12 +64,12 @@ var (
 	errRevoked = errors.New("credentials have been revoked")
 )
 
-// fullLocked returns why this user cannot have another allocation.
-func (t *table) fullLocked(user, call string) error {
-	if t.live >= t.limits.Allocations || t.owners[user] >= t.limits.PerCredential {
+// fullLocked returns why this seat cannot have another allocation.
+func (t *table) fullLocked(g grant) error {
+	if t.live >= t.limits.Allocations || t.owners[g.seat] >= t.limits.PerSeat {
 		return errFull
 	}
-	if c := t.calls[call]; c == nil && len(t.calls) >= maxCalls || c != nil && c.live >= t.limits.PerCall {
+	if c := t.calls[g.call]; c == nil && len(t.calls) >= maxCalls || c != nil && c.live >= t.limits.PerCall {
 		return errFull
 	}
 	return nil
@@ -80,20 +79,20 @@ func (t *table) fullLocked(user, call string) error {
 func (t *table) add(a *allocation, base netip.Addr) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := t.fullLocked(a.user, a.call); err != nil {
+	if err := t.fullLocked(a.grant); err != nil {
 		return err
 	}
 	if _, revoked := t.revoked[a.user]; revoked {
 		return errRevoked
 	}
 	// Round and round, so that an address rests before another client has it.
-	c := t.calls[a.call]
+	c := t.calls[a.grant.call]
 	if c == nil {
 		for t.called = t.called%maxCalls + 1; t.numbers[t.called] != nil; {
 			t.called = t.called%maxCalls + 1
 		}
 		c = &callSlot{number: t.called}
-		t.calls[a.call], t.numbers[c.number] = c, c
+		t.calls[a.grant.call], t.numbers[c.number] = c, c
 	}
 	for t.last = (t.last + 1) % maxAllocations; t.slots[t.last] != nil; {
 		t.last = (t.last + 1) % maxAllocations
@@ -103,10 +102,8 @@ func (t *table) add(a *allocation, base netip.Addr) error {
 	ip, _ := netip.AddrFromSlice(b)
 	a.addr = netip.AddrPortFrom(ip, uint16(minPort+t.last+maxAllocations*rand.N((1<<16-minPort)/maxAllocations)))
 	t.slots[t.last] = a
-	t.births++
-	a.born = t.births
 	t.live++
-	t.owners[a.user]++
+	t.owners[a.grant.seat]++
 	c.live++
 	return nil
 }
@@ -145,12 +142,12 @@ func (t *table) remove(a *allocation) {
 	}
 	t.slots[n] = nil
 	t.live--
-	if t.owners[a.user]--; t.owners[a.user] == 0 {
-		delete(t.owners, a.user)
+	if t.owners[a.grant.seat]--; t.owners[a.grant.seat] == 0 {
+		delete(t.owners, a.grant.seat)
 	}
-	c := t.calls[a.call]
+	c := t.calls[a.grant.call]
 	if c.live--; c.live == 0 {
-		delete(t.calls, a.call)
+		delete(t.calls, a.grant.call)
 		t.numbers[c.number] = nil
 	}
 	if a.front.clients[a.client] == a {
@@ -197,35 +194,37 @@ func (t *table) closeIf(match func(*allocation) bool) {
 // mayAllocate is asked by the library before each allocation, so that clients
 // are told; add counts again.
 //
-// The oldest allocation of a seat makes room: a device that changes networks
-// cannot end what it had there, and must not wait until that has run out.
+// An allocation of the same seat that nothing goes through makes room: a device
+// that changes networks cannot end what it had there, and must not wait until
+// that has run out. What carries a call, or may soon, is left alone.
 func (r *Relay) mayAllocate(user, _ string, _ net.Addr) bool {
-	_, call, _ := parseUsername(user)
-	if oldest := r.table.surplus(user); oldest != nil {
-		oldest.Close()
+	g, _ := parseUsername(user)
+	if idle := r.table.surplus(g.seat, now()-int64(r.idle)); idle != nil {
+		idle.Close()
 	}
 	r.table.mu.RLock()
 	defer r.table.mu.RUnlock()
-	if r.table.fullLocked(user, call) != nil {
+	if r.table.fullLocked(g) != nil {
 		r.count.quota.Add(1)
 		return false
 	}
 	return true
 }
 
-// surplus returns the user's oldest allocation if there is room for no other.
-func (t *table) surplus(user string) (oldest *allocation) {
+// surplus returns the seat's allocation that was used least recently, and not
+// since, if there is room for no other.
+func (t *table) surplus(seat string, since int64) (idlest *allocation) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if t.owners[user] < t.limits.PerCredential {
+	if t.owners[seat] < t.limits.PerSeat {
 		return nil
 	}
 	for _, a := range t.slots {
-		if a != nil && a.user == user && (oldest == nil || a.born < oldest.born) {
-			oldest = a
+		if a != nil && a.grant.seat == seat && a.used.Load() < since && (idlest == nil || a.used.Load() < idlest.used.Load()) {
+			idlest = a
 		}
 	}
-	return oldest
+	return idlest
 }
 
 // maxChannels is how many an allocation can have. Browsers bind one for each

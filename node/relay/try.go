@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -17,7 +18,7 @@ func (r *Relay) Try(ctx context.Context, network, addr string, cfg *tls.Config) 
 	if err != nil {
 		return err
 	}
-	granted := r.Grant("try", time.Now().Add(time.Minute))
+	granted := r.Grant("try", rand.Text(), time.Now().Add(time.Minute))
 	defer r.Revoke(granted.Username)
 	client, err := turn.NewClient(&turn.ClientConfig{
 		STUNServerAddr: addr,
