@@ -82,6 +82,7 @@ func (n *Node) Cancel(ctx context.Context, appointment string) error {
 	if err := n.Practice.Cancel(ctx, appointment); err != nil {
 		return err
 	}
+	n.takePlaces(appointment)
 	n.mu.Lock()
 	r := n.rooms[appointment]
 	delete(n.rooms, appointment)
@@ -112,6 +113,7 @@ func (n *Node) Rotate(ctx context.Context, m wire.MemberID) (practice.Invite, er
 }
 
 func (n *Node) dismiss(m wire.MemberID) {
+	n.takePlace(m)
 	n.mu.Lock()
 	for _, r := range n.rooms {
 		r.Dismiss(m, wire.ErrEnded)

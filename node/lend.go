@@ -34,6 +34,11 @@ const (
 	tryEvery = 5 * time.Second
 	firstTry = 250 * time.Millisecond
 
+	// placeTime is how long a place on a relay outlasts the window, or the
+	// moment in which it is given if that is later: no call that runs on loses
+	// it. Who may be in the call is the room's to decide.
+	placeTime = 4 * time.Hour
+
 	// longestLoan bounds how far ahead a lender gives credentials: a day is
 	// longer than any appointment with its window.
 	longestLoan = 24 * time.Hour
@@ -43,15 +48,35 @@ const (
 )
 
 // iceServers returns the relays for m's seat of a, with credentials of its own
-// that end with the window: this node's and those that it may borrow.
+// that outlast the call: this node's and those that it may borrow.
 func (n *Node) iceServers(ctx context.Context, a practice.Appointment, m wire.MemberID) []wire.ICEServer {
 	call, seat := n.callName(a.ID), n.seatName(a.ID, m)
+	until := n.Practice.Now()
+	if a.Closes().After(until) {
+		until = a.Closes()
+	}
+	until = until.Add(placeTime)
 	servers := []wire.ICEServer{}
 	if n.Relay != nil {
-		servers = append(servers, n.Relay.Grant(call.String(), seat.String(), a.Closes())...)
+		servers = append(servers, n.Relay.Grant(call.String(), seat.String(), until)...)
 	}
-	servers = append(servers, n.borrow(ctx, n.lenders.willing(n.Lenders), call, seat, a.Closes())...)
+	servers = append(servers, n.borrow(ctx, n.lenders.willing(n.Lenders), call, seat, until)...)
 	return servers[:min(len(servers), wire.MaxICEServers)]
+}
+
+// takePlace takes back what m's seat has on this node's relay. There is nothing
+// to be done about a lent one.
+func (n *Node) takePlace(m wire.MemberID) {
+	if n.Relay != nil {
+		n.Relay.RevokeSeat(n.seatName("", m).String())
+	}
+}
+
+// takePlaces takes back what all seats of an appointment have.
+func (n *Node) takePlaces(appointment string) {
+	if n.Relay != nil {
+		n.Relay.RevokeCall(n.callName(appointment).String())
+	}
 }
 
 // HasRelay reports whether calls of this node have a relay now: its own, or
@@ -99,9 +124,13 @@ func (r relayName) String() string { return hex.EncodeToString(r[:]) }
 // callName is the same for all seats of an appointment.
 func (n *Node) callName(appointment string) relayName { return n.relayName("call", appointment) }
 
-// seatName is the same for all handshakes of one seat.
+// seatName is the same for all handshakes of one seat: a guest's, whose member
+// id says it all, or the practitioner's in an appointment.
 func (n *Node) seatName(appointment string, m wire.MemberID) relayName {
-	return n.relayName("seat", appointment, string(m))
+	if m == wire.HostID {
+		return n.relayName("host", appointment)
+	}
+	return n.relayName("guest", string(m))
 }
 
 func (n *Node) relayName(of ...string) (name relayName) {

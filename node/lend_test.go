@@ -3,7 +3,9 @@ package node_test
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +25,25 @@ type grants struct {
 	calls []string
 	seats []string
 	until []time.Time
+	taken []string // calls and seats
+}
+
+func (g *grants) RevokeSeat(seat string) { g.take("seat " + seat) }
+func (g *grants) RevokeCall(call string) { g.take("call " + call) }
+
+func (g *grants) take(what string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.taken = append(g.taken, what)
+}
+
+// has reports whether what was taken last was that.
+func (g *grants) has(what string) func() bool {
+	return func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return len(g.taken) > 0 && g.taken[len(g.taken)-1] == what
+	}
 }
 
 func (g *grants) Grant(call, seat string, until time.Time) []wire.ICEServer {
@@ -32,7 +53,7 @@ func (g *grants) Grant(call, seat string, until time.Time) []wire.ICEServer {
 	return []wire.ICEServer{{URLs: []string{g.url}, Username: fmt.Sprint(len(g.calls)), Credential: "secret"}}
 }
 
-// Each seat gets credentials of its own on the home node's relay, that end with
+// Each seat gets credentials of its own on the home node's relay, that outlast
 // the window; the relay hears which seats are of one call, and not which call.
 func TestSeatsGetPlacesOnTheRelay(t *testing.T) {
 	relay := &grants{url: "turn:198.51.100.1:3478"}
@@ -55,7 +76,7 @@ func TestSeatsGetPlacesOnTheRelay(t *testing.T) {
 		if call != relay.calls[0] || call == a.ID || len(call) != 32 {
 			t.Errorf("the relay knows the call as %q, of %q", call, a.ID)
 		}
-		if !relay.until[i].Equal(a.Closes()) {
+		if !relay.until[i].Equal(a.Closes().Add(4 * time.Hour)) {
 			t.Errorf("credentials end at %v, the window at %v", relay.until[i], a.Closes())
 		}
 	}
@@ -67,6 +88,83 @@ func TestSeatsGetPlacesOnTheRelay(t *testing.T) {
 	home.MustGuest(*other.Invites[0].Link)
 	if relay.calls[4] == relay.calls[0] || relay.seats[4] == relay.seats[0] {
 		t.Error("two calls have one name, or their seats")
+	}
+}
+
+// A call that runs on after the window has a relay, also for who comes back.
+func TestPlacesOutlastTheWindow(t *testing.T) {
+	var ahead atomic.Int64
+	relay := &grants{url: "turn:198.51.100.1:3478"}
+	home := nodetest.Start(t, "A", nodetest.Options{Relay: relay, Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	a := home.Appointment("Patient")
+	ahead.Store(int64(time.Until(a.Closes()) + 3*time.Hour))
+	nodetest.Expect[*wire.Welcome](home.Attend(a.ID), nil)
+	if left := relay.until[0].Sub(home.Practice.Now()); left < 4*time.Hour-time.Minute || left > 4*time.Hour {
+		t.Errorf("credentials end %v from now", left)
+	}
+}
+
+// Who is sent away loses their place on the relay, and so does who has lost
+// their link; who comes again has another.
+func TestPlacesAreTakenBack(t *testing.T) {
+	relay := &grants{url: "turn:198.51.100.1:3478"}
+	home := nodetest.Start(t, "A", nodetest.Options{Relay: relay})
+	guest := func() (host *nodetest.Member, m wire.MemberID, appointment, seat string) {
+		a := home.Appointment("Patient")
+		host = home.Attend(a.ID)
+		nodetest.Expect[*wire.Welcome](host, nil)
+		g := home.MustGuest(*a.Invites[0].Link)
+		g.Join("Ana", nil)
+		m = nodetest.Expect[*wire.Seat](g, nil).Member
+		nodetest.Expect[*wire.Introduce](host, nil)
+		relay.mu.Lock()
+		defer relay.mu.Unlock()
+		return host, m, a.ID, "seat " + relay.seats[len(relay.seats)-1]
+	}
+	admitted := func() (host *nodetest.Member, m wire.MemberID, appointment, seat string) {
+		host, m, appointment, seat = guest()
+		host.Say(&wire.Admit{Member: m})
+		return host, m, appointment, seat
+	}
+
+	host, m, _, seat := guest()
+	host.Say(&wire.Deny{Member: m})
+	nodetest.Until(t, "denied", relay.has(seat))
+
+	host, m, _, seat = admitted()
+	host.Say(&wire.Remove{Member: m})
+	nodetest.Until(t, "removed", relay.has(seat))
+
+	host, _, _, seat = admitted()
+	host.Say(&wire.End{})
+	nodetest.Until(t, "ended", relay.has(seat))
+
+	_, m, _, seat = admitted()
+	if err := home.Revoke(t.Context(), m); err != nil || !relay.has(seat)() {
+		t.Errorf("revoked: %v, %q", err, relay.taken)
+	}
+	_, m, _, seat = admitted()
+	if _, err := home.Rotate(t.Context(), m); err != nil || !relay.has(seat)() {
+		t.Errorf("replaced: %v, %q", err, relay.taken)
+	}
+	_, _, appointment, _ := admitted()
+	call := "call " + relay.calls[len(relay.calls)-1]
+	if err := home.Cancel(t.Context(), appointment); err != nil || !relay.has(call)() {
+		t.Errorf("cancelled: %v, %q", err, relay.taken)
+	}
+
+	taken := len(relay.taken)
+	host, m, _, _ = admitted()
+	expect := func(state wire.SeatState) {
+		nodetest.Expect[*wire.Roster](host, func(r *wire.Roster) bool {
+			return slices.ContainsFunc(r.Members, func(e wire.RosterEntry) bool { return e.Member == m && e.State == state })
+		})
+	}
+	expect(wire.SeatAdmitted)
+	host.Say(&wire.Leave{}) // the guest waits, with the place that they have
+	expect(wire.SeatWaiting)
+	if len(relay.taken) != taken {
+		t.Errorf("stepping out took %q", relay.taken[taken:])
 	}
 }
 

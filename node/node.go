@@ -64,6 +64,9 @@ type Relay interface {
 	// Grant gives a seat of a call a place until a time. A seat that asks again
 	// has no more room than it had.
 	Grant(call, seat string, until time.Time) []wire.ICEServer
+	// RevokeSeat and RevokeCall take back at once what was granted before.
+	RevokeSeat(seat string)
+	RevokeCall(call string)
 }
 
 // A Node is one running member of the federation.

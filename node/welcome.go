@@ -78,6 +78,10 @@ func (r recorder) Released(m wire.MemberID) {
 }
 
 func (r recorder) Note(event room.Event, m wire.MemberID) {
+	switch event {
+	case room.EventDeny, room.EventRemove, room.EventEnd:
+		r.takePlace(m)
+	}
 	if err := r.Practice.Note(r.lifetime, string(event), r.appointment, m); err != nil && r.lifetime.Err() == nil {
 		r.Log.Error("audit entry not written", "member", m, "err", err)
 	}

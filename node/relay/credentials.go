@@ -42,30 +42,43 @@ func (Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // be recognised in what is returned. The seat's allocations outlast the
 // credentials by at most ten minutes.
 func (r *Relay) Grant(call, seat string, until time.Time) Credentials {
-	id := append(r.mac("call", call)[:tagSize], r.mac("seat", seat)[:tagSize]...)
-	id = append(id, make([]byte, tagSize)...)
-	rand.Read(id[2*tagSize:])
-	username := strconv.FormatInt(until.Unix(), 10) + ":" + base64.RawURLEncoding.EncodeToString(id)
+	g := grant{until: until, call: r.tag("call", call), seat: r.tag("seat", seat)}
+	g.issued = r.table.issue(g)
+	username := g.String()
 	password := r.password(username)
 	return Credentials{Username: username, Password: Password{func() string { return password }}}
 }
 
-// Revoke ends the allocations of the credentials with this name at once, and
-// makes them invalid. A Relay forgets this when it ends.
-func (r *Relay) Revoke(username string) {
-	if g, ok := parseUsername(username); ok {
-		r.table.revoke(username, g.until)
-	}
-}
+// RevokeSeat ends the allocations of a seat at once, and makes invalid what was
+// granted to it before; what is granted from now on is valid. A Relay forgets
+// this when it ends.
+func (r *Relay) RevokeSeat(seat string) { r.table.revoke(r.tag("seat", seat)) }
 
-// tagSize is how many bytes of a username are the same for one call, and then
-// for one seat, and how many are random: 12 characters each.
-const tagSize, tagLen = 9, 12
+// RevokeCall does the same to all seats of a call.
+func (r *Relay) RevokeCall(call string) { r.table.revoke(r.tag("call", call)) }
 
-// A grant is what a username says.
+// A grant is what a username says: when it ends, and then three parts of
+// tagLen characters, for its call, for its seat, and for when it was issued.
 type grant struct {
 	until      time.Time
-	call, seat string // as usernames have them
+	call, seat string // tags
+	issued     int64  // Unix nanoseconds
+}
+
+// tagLen is the length of tagSize bytes in a username.
+const tagSize, tagLen = 9, 12
+
+// tag is what usernames have for a call or a seat.
+func (r *Relay) tag(what, name string) string {
+	return base64.RawURLEncoding.EncodeToString(r.mac(what, name)[:tagSize])
+}
+
+// String is the username.
+func (g grant) String() string {
+	issued := binary.BigEndian.AppendUint64(nil, uint64(g.issued))
+	issued = append(issued, 0)
+	rand.Read(issued[len(issued)-1:])
+	return strconv.FormatInt(g.until.Unix(), 10) + ":" + g.call + g.seat + base64.RawURLEncoding.EncodeToString(issued)
 }
 
 // parseUsername does not know whether what s says was ever granted.
@@ -75,13 +88,17 @@ func parseUsername(s string) (g grant, ok bool) {
 	if !found || err != nil || len(id) != 3*tagLen {
 		return grant{}, false
 	}
-	return grant{time.Unix(n, 0), id[:tagLen], id[tagLen : 2*tagLen]}, true
+	issued, err := base64.RawURLEncoding.DecodeString(id[2*tagLen:])
+	if err != nil {
+		return grant{}, false
+	}
+	return grant{time.Unix(n, 0), id[:tagLen], id[tagLen : 2*tagLen], int64(binary.BigEndian.Uint64(issued))}, true
 }
 
 // authenticate is asked by the library about every request that is signed.
 func (r *Relay) authenticate(req *turn.RequestAttributes) (user string, key []byte, ok bool) {
 	g, ok := parseUsername(req.Username)
-	if !ok || !time.Now().Before(g.until) || r.table.isRevoked(req.Username) {
+	if !ok || !time.Now().Before(g.until) || r.table.isRevoked(g) {
 		r.count.credentials.Add(1)
 		return "", nil, false
 	}

@@ -182,23 +182,48 @@ func TestCredentials(t *testing.T) {
 			a.Close()
 		}
 	})
-	t.Run("revoke", func(t *testing.T) {
-		a, b := g.pair(t, "udp4", "tcp4")
-		hears(t, a, b)
-		hears(t, b, a)
-		live := g.Stats().Allocations
-		g.Revoke(a.user)
-		must(t, "allocations", g.Stats().Allocations, live-1)
-		a.write(channelData(0x4000, []byte("gone")))
-		b.write(channelData(0x4000, []byte("gone")))
-		if p := b.read(100 * time.Millisecond); p != nil {
-			t.Errorf("received %q", p)
+	for what, revoke := range map[string]func(){
+		"seat": func() { g.RevokeSeat("a's seat") },
+		"call": func() { g.RevokeCall("a's call") },
+	} {
+		t.Run("revoke a "+what, func(t *testing.T) {
+			a := g.seat(t, "udp4", g.Grant("a's call", "a's seat", later()))
+			other := g.seat(t, "tcp4", g.Grant("a's call", "a's seat", later())) // of another handshake
+			b := g.seat(t, "tcp4", g.newSeat("another call", later()))
+			for _, s := range []*seat{a, other, b} {
+				must(t, "allocate", s.allocate(), 0)
+			}
+			must(t, "bind", a.bind(0x4000, b.relayed), 0)
+			must(t, "bind", b.bind(0x4000, a.relayed), 0)
+			hears(t, a, b)
+			hears(t, b, a)
+			live := g.Stats().Allocations
+			revoke()
+			must(t, "allocations", g.Stats().Allocations, live-2)
+			a.write(channelData(0x4000, []byte("gone")))
+			b.write(channelData(0x4000, []byte("gone")))
+			if p := b.read(100 * time.Millisecond); p != nil {
+				t.Errorf("received %q", p)
+			}
+			if p := a.read(100 * time.Millisecond); p != nil {
+				t.Errorf("received %q", p)
+			}
+			must(t, "allocate", a.allocate(), 400)
+			must(t, "what was granted to another", b.refresh(0), 0)
+			again := g.seat(t, "udp4", g.Grant("a's call", "a's seat", later()))
+			must(t, "what was granted afterwards", again.allocate(), 0)
+			must(t, "end", again.refresh(0), 0)
+		})
+	}
+	t.Run("forget", func(t *testing.T) {
+		r := &Relay{}
+		r.table.init(DefaultLimits)
+		r.Grant("call", "seat", time.Now().Add(time.Millisecond))
+		for _, seat := range []string{"seat", "another"} {
+			time.Sleep(2 * time.Millisecond)
+			r.RevokeSeat(seat)
 		}
-		if p := a.read(100 * time.Millisecond); p != nil {
-			t.Errorf("received %q", p)
-		}
-		must(t, "allocate", a.allocate(), 400)
-		g.Revoke("nonsense")
+		must(t, "revocations", len(r.table.revoked), 1)
 	})
 }
 

@@ -42,8 +42,16 @@ type table struct {
 	owners  map[string]int       // allocations of each seat
 	calls   map[string]*callSlot // that have allocations
 	numbers [maxCalls + 1]*callSlot
-	called  int // number of a call that was given out last
-	revoked map[string]time.Time
+	called  int                   // number of a call that was given out last
+	revoked map[string]revocation // by the tag of a call or a seat
+	latest  time.Time             // at which anything ends that was granted
+}
+
+// A revocation is of what was issued until then. It may be forgotten once all
+// that was granted before has ended.
+type revocation struct {
+	issued int64
+	until  time.Time
 }
 
 // A callSlot is a call that has allocations.
@@ -56,7 +64,7 @@ func (t *table) init(l Limits) {
 	t.limits = l
 	t.owners = make(map[string]int)
 	t.calls = make(map[string]*callSlot)
-	t.revoked = make(map[string]time.Time)
+	t.revoked = make(map[string]revocation)
 }
 
 var (
@@ -82,7 +90,7 @@ func (t *table) add(a *allocation, base netip.Addr) error {
 	if err := t.fullLocked(a.grant); err != nil {
 		return err
 	}
-	if _, revoked := t.revoked[a.user]; revoked {
+	if t.revokedLocked(a.grant) {
 		return errRevoked
 	}
 	// Round and round, so that an address rests before another client has it.
@@ -155,24 +163,39 @@ func (t *table) remove(a *allocation) {
 	}
 }
 
-// revoke ends the user's allocations and remembers the name until it expires.
-func (t *table) revoke(user string, until time.Time) {
+// issue returns when g is issued: after what was revoked before.
+func (t *table) issue(g grant) int64 {
 	t.mu.Lock()
-	for name, until := range t.revoked {
-		if time.Now().After(until) {
-			delete(t.revoked, name)
-		}
+	defer t.mu.Unlock()
+	if g.until.After(t.latest) {
+		t.latest = g.until
 	}
-	t.revoked[user] = until
-	t.mu.Unlock()
-	t.closeIf(func(a *allocation) bool { return a.user == user })
+	return max(time.Now().UnixNano(), t.revoked[g.call].issued+1, t.revoked[g.seat].issued+1)
 }
 
-func (t *table) isRevoked(user string) bool {
+// revoke ends the allocations of a call or a seat and remembers its tag for as
+// long as anything lasts that was granted.
+func (t *table) revoke(tag string) {
+	now := time.Now()
+	t.mu.Lock()
+	for tag, r := range t.revoked {
+		if now.After(r.until) {
+			delete(t.revoked, tag)
+		}
+	}
+	t.revoked[tag] = revocation{max(now.UnixNano(), t.revoked[tag].issued), t.latest}
+	t.mu.Unlock()
+	t.closeIf(func(a *allocation) bool { return t.revokedLocked(a.grant) })
+}
+
+func (t *table) revokedLocked(g grant) bool {
+	return g.issued <= t.revoked[g.call].issued || g.issued <= t.revoked[g.seat].issued
+}
+
+func (t *table) isRevoked(g grant) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	_, ok := t.revoked[user]
-	return ok
+	return t.revokedLocked(g)
 }
 
 func (t *table) closeAll() { t.closeIf(func(*allocation) bool { return true }) }

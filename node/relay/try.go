@@ -18,8 +18,9 @@ func (r *Relay) Try(ctx context.Context, network, addr string, cfg *tls.Config) 
 	if err != nil {
 		return err
 	}
-	granted := r.Grant("try", rand.Text(), time.Now().Add(time.Minute))
-	defer r.Revoke(granted.Username)
+	seat := rand.Text()
+	granted := r.Grant("try", seat, time.Now().Add(time.Minute))
+	defer r.table.closeIf(func(a *allocation) bool { return a.grant.seat == r.tag("seat", seat) })
 	client, err := turn.NewClient(&turn.ClientConfig{
 		STUNServerAddr: addr,
 		TURNServerAddr: addr,
@@ -40,7 +41,7 @@ func (r *Relay) Try(ctx context.Context, network, addr string, cfg *tls.Config) 
 	}
 	place, err := client.Allocate()
 	if err == nil {
-		place.Close() // ends what keeps it; the relay's end goes with the credentials
+		place.Close() // ends what keeps it; the relay's end goes with the seat
 		return nil
 	}
 	if ctx.Err() != nil {
