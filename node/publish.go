@@ -2,14 +2,18 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
+	ma "github.com/multiformats/go-multiaddr"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
@@ -26,9 +30,14 @@ const (
 	publishAtOnce = 4
 
 	// pace and burst keep a busy practice within what other nodes take from one
-	// peer, 60 records a minute.
+	// peer: 60 records at once, and then 60 a minute.
 	pace  = time.Second
-	burst = 30
+	burst = 50
+
+	// reserve is how many records can always be sent at once so that guests who
+	// may come now find this node, wherever it has moved: one for each of as
+	// many invites. All others leave it alone.
+	reserve = 25
 
 	// retryAfter is how soon a record that too few nodes hold is sent again.
 	retryAfter = time.Minute
@@ -41,50 +50,41 @@ func (n *Node) publish(ctx context.Context) {
 	defer stop()
 	moved, stop := n.Discovery.AddressesChanged()
 	defer stop()
-	tick := time.NewTicker(retryAfter)
-	defer tick.Stop()
-	for {
-		n.publishDue(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-changed:
-		case <-moved:
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(settle):
-			}
-		}
-	}
+	n.publisher.run(ctx, n.announcements, changed, moved)
 }
 
-// publishDue sends every record that is due now.
-func (n *Node) publishDue(ctx context.Context) {
+// announcements returns whose records are wanted now.
+func (n *Node) announcements(ctx context.Context) ([]announcement, time.Time, error) {
 	now := n.Practice.Now()
 	seats, err := n.Practice.Publishable(ctx, now)
 	if err != nil {
-		if ctx.Err() == nil {
-			n.Log.Error("open invites not read", "err", err)
-		}
-		return
+		return nil, now, fmt.Errorf("read open invites: %w", err)
 	}
-	var due []invite.Replica
+	var list []announcement
 	for _, s := range seats {
-		key := s.Keys.Rendezvous
-		for _, epoch := range key.Epochs(now) {
-			for r := range invite.Replicas {
-				due = append(due, key.Replica(epoch, r))
-			}
-		}
+		list = append(list, announcement{s.Keys.Rendezvous, s.Appointment.Opens(), s.Appointment.Closes()})
 	}
-	n.publisher.send(ctx, due, now)
+	return list, now, nil
+}
+
+// An announcement is an invite that can be found.
+type announcement struct {
+	key           invite.RendezvousKey
+	opens, closes time.Time
+}
+
+func (a announcement) open(now time.Time) bool { return !now.Before(a.opens) && now.Before(a.closes) }
+
+// A dht is where records go: a *discovery.Discovery.
+type dht interface {
+	Addrs() []ma.Multiaddr
+	SignedRecord() ([]byte, error)
+	Publish(ctx context.Context, name ed25519.PublicKey, record []byte) (discovery.Ack, error)
 }
 
 // A publisher remembers which records are in the DHT.
 type publisher struct {
-	discovery *discovery.Discovery
+	discovery dht
 	log       *slog.Logger
 	pace      *rate.Limiter
 
@@ -102,13 +102,72 @@ type sent struct {
 	held    bool      // enough nodes hold it
 }
 
-func newPublisher(d *discovery.Discovery, log *slog.Logger) *publisher {
+func newPublisher(d dht, log *slog.Logger) *publisher {
 	return &publisher{discovery: d, log: log, pace: rate.NewLimiter(rate.Every(pace), burst), sent: make(map[string]sent)}
 }
 
-// send publishes those of replicas that are not held, or say something else
-// than now, and forgets the others.
-func (p *publisher) send(ctx context.Context, replicas []invite.Replica, now time.Time) {
+var errMoved = errors.New("addresses have changed")
+
+// run publishes what wanted returns until ctx ends: at first, from time to time,
+// and after each tick of changed and moved. A move ends what is under way, which
+// tells where this node was.
+func (p *publisher) run(ctx context.Context, wanted func(context.Context) ([]announcement, time.Time, error), changed, moved <-chan struct{}) {
+	tick := time.NewTicker(retryAfter)
+	defer tick.Stop()
+	for {
+		sending, end := context.WithCancelCause(ctx)
+		var watch sync.WaitGroup
+		watch.Go(func() { // ends with sending
+			select {
+			case <-moved:
+				end(errMoved)
+			case <-sending.Done():
+			}
+		})
+		list, now, err := wanted(sending)
+		if err == nil {
+			p.send(sending, list, now)
+		} else if sending.Err() == nil {
+			p.log.Error("records not published", "err", err)
+		}
+		end(nil)
+		watch.Wait()
+		if !errors.Is(context.Cause(sending), errMoved) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				continue
+			case <-changed:
+				continue
+			case <-moved:
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(settle):
+		}
+		select {
+		case <-moved: // and now it has settled
+		default:
+		}
+	}
+}
+
+// A posting is one record that is due.
+type posting struct {
+	replica invite.Replica
+	urgent  bool // guests may come, and no record says where this node is
+	open    bool
+	opens   time.Time
+	number  int // of the replica
+}
+
+// send publishes those records of list that are not held, or say something else
+// than now, and forgets the others. First come those without which a guest who
+// comes now finds nobody, then those of open invites, then those of the next.
+func (p *publisher) send(ctx context.Context, list []announcement, now time.Time) {
 	contact, err := p.currentContact()
 	if err != nil {
 		if !errors.Is(err, discovery.ErrNoAddress) { // nobody could reach this node
@@ -116,20 +175,40 @@ func (p *publisher) send(ctx context.Context, replicas []invite.Replica, now tim
 		}
 		return
 	}
-	wanted := make(map[string]bool, len(replicas))
+	wanted := make(map[string]bool)
+	var all []posting
+	for _, a := range list {
+		lost := a.open(now)
+		var due []posting
+		for i, epoch := range a.key.Epochs(now) { // the present one first
+			for r := range invite.Replicas {
+				replica := a.key.Replica(epoch, r)
+				name := string(replica.Name())
+				wanted[name] = true
+				last, ok := p.last(name)
+				says := ok && bytes.Equal(last.contact, contact)
+				lost = lost && !(i == 0 && says && last.held)
+				if !says || !now.Before(last.again) {
+					due = append(due, posting{replica: replica, open: a.open(now), opens: a.opens, number: i*invite.Replicas + r})
+				}
+			}
+		}
+		if lost && len(due) > 0 {
+			due[0].urgent = true
+		}
+		all = append(all, due...)
+	}
+	slices.SortStableFunc(all, func(a, b posting) int {
+		return cmp.Or(first(a.urgent, b.urgent), first(a.open, b.open), cmp.Compare(a.number, b.number), a.opens.Compare(b.opens))
+	})
 	var g errgroup.Group
 	g.SetLimit(publishAtOnce)
-	for _, r := range replicas {
-		name := string(r.Name())
-		wanted[name] = true
-		if last, ok := p.last(name); ok && now.Before(last.again) && bytes.Equal(last.contact, contact) {
-			continue
-		}
-		if p.pace.Wait(ctx) != nil {
+	for _, next := range all {
+		if p.wait(ctx, next.urgent) != nil {
 			break // ctx has ended
 		}
 		g.Go(func() error { // ends with the publication
-			p.sendOne(ctx, r, contact, now)
+			p.sendOne(ctx, next.replica, contact, now)
 			return nil
 		})
 	}
@@ -141,6 +220,33 @@ func (p *publisher) send(ctx context.Context, replicas []invite.Replica, now tim
 			delete(p.sent, name)
 		}
 	}
+}
+
+// first orders what is before what is not.
+func first(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}
+
+// wait returns when one more record may be sent.
+func (p *publisher) wait(ctx context.Context, urgent bool) error {
+	for !urgent {
+		missing := reserve + 1 - p.pace.Tokens()
+		if missing <= 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Duration(missing*float64(pace)) + time.Millisecond):
+		}
+	}
+	return p.pace.Wait(ctx)
 }
 
 // currentContact returns the signed peer record, the same one for as long as
