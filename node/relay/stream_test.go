@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"testing"
@@ -8,6 +9,126 @@ import (
 
 	"github.com/pion/stun/v3"
 )
+
+// TestStreamsDoNotPayForPackets: a flood of packets, from whatever address it
+// says, keeps nobody from the relay who has made a connection.
+func TestStreamsDoNotPayForPackets(t *testing.T) {
+	g := start(t, Config{}, nil)
+	flood := g.dial(t, "udp4")
+	ask := func() { flood.Write(stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw) }
+	for range 100 {
+		ask()
+	}
+	eventually(t, "answers are spent", func() bool { ask(); return g.Stats().Dropped.Unanswered > 0 })
+	for _, transport := range []string{"tcp4", "tls4"} {
+		s := &seat{t: t, conn: g.dial(t, transport)}
+		n := 0
+		for range 200 {
+			ask()
+			s.write(s.message(stun.MethodBinding).Raw)
+		}
+		began := time.Now()
+		for s.read(300*time.Millisecond) != nil {
+			n++
+		}
+		if most := 20 + int(20*time.Since(began).Seconds()) + 1; n < 20 || n > most {
+			t.Errorf("%s: %d answers, want 20 and at most %d", transport, n, most)
+		}
+	}
+}
+
+func TestStreams(t *testing.T) {
+	g := start(t, Config{Limits: Limits{Streams: 5, StreamsPerPrefix: 3}}, nil)
+	a, b := g.pair(t, "tcp4", "tcp4")
+
+	t.Run("limits", func(t *testing.T) {
+		one := g.dial(t, "tcp4")
+		eventually(t, "three streams", func() bool { return g.Stats().Streams == 3 })
+		if err := hungUp(g.dial(t, "tcp4")); err != nil {
+			t.Errorf("a fourth stream: %v", err)
+		}
+		one.Close()
+		eventually(t, "two streams", func() bool { return g.Stats().Streams == 2 })
+	})
+	t.Run("malformed", func(t *testing.T) {
+		for _, s := range []string{
+			"GET / HTTP/1.1\r\n\r\n",
+			"\x00\x01\xff\xec\x21\x12\xa4\x42aaaaaaaaaaaa", // adds up to nothing in 16 bits
+			"\x00\x01\x00\x03\x21\x12\xa4\x42aaaaaaaaaaaa",
+			"\x40\x00\xff\xff",
+			"\x80\x00\x00\x04aaaa",
+		} {
+			c := g.dial(t, "tcp4")
+			c.Write([]byte(s))
+			if err := hungUp(c); err != nil {
+				t.Errorf("%q: %v", s, err)
+			}
+			c.Close()
+			eventually(t, "two streams", func() bool { return g.Stats().Streams == 2 })
+		}
+	})
+	t.Run("silent", func(t *testing.T) {
+		g := start(t, Config{patience: 500 * time.Millisecond}, nil)
+		if err := hungUp(g.dial(t, "tcp4")); err != nil {
+			t.Error(err)
+		}
+		a, b := g.pair(t, "tcp4", "tcp4")
+		time.Sleep(1100 * time.Millisecond)
+		hears(t, a, b)
+		must(t, "end", a.refresh(0), 0)
+		if err := hungUp(a.conn); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("end", func(t *testing.T) {
+		hears(t, a, b)
+		a.conn.Close()
+		eventually(t, "one allocation", func() bool { return g.Stats().Allocations == 1 })
+		eventually(t, "one stream", func() bool { return g.Stats().Streams == 1 })
+	})
+	t.Run("slow", func(t *testing.T) { // a client that does not read stops nobody
+		a, b := g.pair(t, "udp4", "tcp4")
+		g.table.mu.RLock()
+		to := g.table.atLocked(b.relayed).stream
+		g.table.mu.RUnlock()
+		for range 4 * queueLen {
+			to.send(make([]byte, maxPacket))
+		}
+		eventually(t, "overflow", func() bool {
+			to.send(make([]byte, maxPacket))
+			return g.Stats().Dropped.Overflow > 0
+		})
+		must(t, "refresh", a.refresh(600), 0)
+	})
+	for _, transport := range []string{"tcp4", "tls4"} {
+		t.Run("late "+transport, func(t *testing.T) { // a client on a slow line hears what is new
+			a, b := g.pair(t, "udp4", transport)
+			for i := range 4000 {
+				a.write(channelData(0x4000, make([]byte, 1000)))
+				if i%50 == 0 {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			time.Sleep(2 * stale)
+			newest := channelData(0x4000, []byte("the newest"))
+			a.write(newest)
+			old := 0
+			for {
+				p := b.read(2 * time.Second)
+				if p == nil {
+					t.Fatal("it did not come")
+				}
+				if bytes.HasPrefix(p, newest) {
+					break
+				}
+				old += len(p)
+			}
+			if old > 256<<10 { // what both systems have in their buffers
+				t.Errorf("%d bytes came before it", old)
+			}
+		})
+	}
+}
 
 // TestAnswersArriveLate: a client that is behind misses packets of the call, and
 // none of the answers to what it has asked.
