@@ -236,8 +236,9 @@ func (s *stream) queue(p []byte, must bool) {
 	s.front.relay.count.overflow.Add(1)
 }
 
-// write sends what is queued, if it is not stale or must arrive, several packets at once if it falls
-// behind, and looks from time to time whether the client has any business here.
+// write sends what is queued, if it is not stale or must arrive, several packets
+// at once if it falls behind, and looks from time to time whether the client has
+// any business here.
 func (s *stream) write() {
 	limitUnsent(s.conn, unsentBytes)
 	w := bufio.NewWriterSize(s.conn, unsentBytes)

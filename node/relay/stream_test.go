@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,7 +112,20 @@ func TestStreams(t *testing.T) {
 			}
 			time.Sleep(2 * stale)
 			newest := channelData(0x4000, []byte("the newest"))
-			a.write(newest)
+			var talk sync.WaitGroup
+			heard := make(chan struct{})
+			talk.Go(func() { // ends with heard; one may be stale before a busy machine has read what is old
+				for {
+					a.conn.Write(newest)
+					select {
+					case <-heard:
+						return
+					case <-time.After(20 * time.Millisecond):
+					}
+				}
+			})
+			defer talk.Wait()
+			defer close(heard)
 			old := 0
 			for {
 				p := b.read(2 * time.Second)
