@@ -23,7 +23,9 @@ async function truthful(person) {
   await person.button('Connection details').click();
   const [stats] = (await person.stats()).filter((s) => s.state === 'connected');
   const details = await person.page.getByRole('region', {name: 'Connection details'}).innerText();
-  for (const value of [stats.srtp, stats.dtls]) assert.ok(details.includes(value), `${value} is not in ${details}`);
+  assert.ok(stats.ends.every((type) => /^(host|srflx|prflx)$/.test(type)), `"Direct", by ${stats.ends}`);
+  const version = {FEFD: 'DTLS 1.2', FEFC: 'DTLS 1.3'}[stats.tls.toUpperCase()];
+  for (const value of [stats.srtp, stats.dtls, version]) assert.ok(details.includes(value), `${value} is not in ${details}`);
   assert.ok(!details.includes('256-bit'));
   await person.page.keyboard.press('Escape');
 }

@@ -45,13 +45,21 @@ test('processes talk to each other and to nobody else', {timeout: 180_000}, asyn
   await doctor.button('Admit Ana Pereira').click();
   await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
   await patient.button('Leave').click();
+  await doctor.button('End for everyone').click();
+  await doctor.button('Test call').click(); // whose echo is a process of its own
+  await doctor.button('Admit Echo').click();
+  await doctor.hearsAndSees();
+  await doctor.button('End for everyone').click();
+  await doctor.page.waitForTimeout(10_000); // nothing is asked of anybody, who is there or not
   for (const {d} of [home, gateway, quiet]) await d.program.stop();
 
   const talked = [...destinations(home.trace), ...destinations(gateway.trace)];
   assert.ok(talked.some((a) => a === `127.0.0.1 ${homeTCP}`), 'the gateway was not seen to dial the home node: the trace sees nothing');
   for (const address of talked) {
-    const [ip] = address.split(' ');
+    const [ip, port] = address.split(' ');
     assert.ok(ip === '127.0.0.1' || ip === '::1', `a node talked to ${address}`);
+    // Others are the browsers', and the echo's, whose calls are on ports that the system chose.
+    assert.ok([homeUI, gatewayUI, homeTCP, gatewayTCP].includes(Number(port)) || Number(port) >= 32_768, `a node talked to ${address}`);
   }
   assert.deepEqual([...destinations(quiet.trace)], [], 'a node with an empty configuration talked to somebody');
   for (const url of [...doctor.requests, ...patient.requests]) {

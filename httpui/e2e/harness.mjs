@@ -166,18 +166,23 @@ export function watchConnections() {
       if (pc.connectionState === 'closed') continue;
       const stats = {state: pc.connectionState, video: 0, audio: 0, sent: 0};
       // Firefox never answers for a connection that closes meanwhile.
-      for (const r of (await Promise.race([pc.getStats(), new Promise((none) => setTimeout(none, 1000, new Map()))])).values()) {
+      const report = await Promise.race([pc.getStats(), new Promise((none) => setTimeout(none, 1000, new Map()))]);
+      for (const r of report.values()) {
         if (r.type === 'inbound-rtp' && r.kind === 'video') stats.video += r.framesDecoded ?? 0;
-        if (r.type === 'inbound-rtp' && r.kind === 'audio') stats.audio += r.totalSamplesReceived ?? r.packetsReceived ?? 0;
+        if (r.type === 'inbound-rtp' && r.kind === 'audio') stats.audio += r.packetsReceived ?? 0; // samples include those that are made up
         if (r.type === 'outbound-rtp') stats.sent += r.packetsSent ?? 0;
         if (r.type === 'transport') {
-          Object.assign(stats, {srtp: r.srtpCipher, dtls: r.dtlsCipher, tls: r.tlsVersion, pair: r.selectedCandidatePairId});
+          const pair = report.get(r.selectedCandidatePairId);
+          const ends = [report.get(pair?.localCandidateId), report.get(pair?.remoteCandidateId)].map((c) => c?.candidateType);
+          Object.assign(stats, {srtp: r.srtpCipher, dtls: r.dtlsCipher, tls: r.tlsVersion, ends});
         }
       }
       result.push(stats);
     }
     return result;
   };
+  /** What this side told of itself: the ICE user fragments, and the addresses of its candidates. */
+  window.localSecrets = () => all.flatMap(({localDescription: d}) => [...(d?.sdp ?? '').matchAll(/^a=(?:ice-ufrag|ice-pwd):(\S+)|^a=candidate:\S+ \d \S+ \d+ (\S+)/gm)].map((m) => m[1] ?? m[2]));
   window.restartedPictures = 0; // a picture that begins again flickers, and its sound stops
   document.addEventListener('emptied', ({target}) => { if (target.dataset.participant) window.restartedPictures++; }, true);
   window.userMediaCalls = 0;

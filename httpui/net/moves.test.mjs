@@ -5,7 +5,7 @@ import {after, before, test} from 'node:test';
 import {Person, setUp, until} from '../e2e/harness.mjs';
 import {Bed, check} from './bed.mjs';
 import {watchGaps, watchPath, watchTruth} from './browser.mjs';
-import {back, begin, lose, silence, told} from './outage.mjs';
+import {back, begin, lose, sameKind, silence, told} from './outage.mjs';
 import {Node, Ways} from './ways.mjs';
 
 // To be within 10 s, and 5 s; what fails leaves room for a busy computer.
@@ -32,7 +32,8 @@ async function arrive(t, browser) {
 const newPatient = async (t) => arrive(t, await ways.browser('patient', 'cone'));
 
 async function links(node, ...guests) {
-  const made = JSON.parse(await node.cli('appointment', 'create', ...guests.flatMap((g) => ['--guest', g]), '--output', 'json'));
+  const flags = guests.flatMap((g) => (g.startsWith('--') ? [g] : ['--guest', g]));
+  const made = JSON.parse(await node.cli('appointment', 'create', ...flags, '--output', 'json'));
   return made.guests.map((g) => g.url);
 }
 
@@ -82,7 +83,7 @@ test('the practitioner’s computer goes to another network', {timeout: 120_000}
   for (const p of [doctor, patient]) {
     await until('what the page says is so', async () => (await p.page.getByText(/^Relayed by .* verified/).count() > 0) === ((await p.page.evaluate(() => window.path())).local === 'relay'));
   }
-  await until('the same kind of path', async () => ((await path()).local === 'relay') === (before.local === 'relay'));
+  await sameKind(patient, before);
   assert.ok(ms <= foundAgain, `reached after ${ms} ms`);
 });
 
@@ -111,6 +112,16 @@ test('the gateway is started again', {timeout: 120_000}, async (t) => {
   await doctor.page.waitForTimeout(1000); // their seat is theirs again
   await doctor.button('End for everyone').click();
   await patient.page.getByText('You can close this page').waitFor();
+});
+
+test('the gateway is started again, and with it the relay of a call', {timeout: 120_000}, async (t) => {
+  const [link] = await links(home, 'Patient', '--hide-addresses');
+  const patient = await newPatient(t);
+  await begin(t, doctor, patient, link);
+  const {says, whole, now} = await lose(t, doctor, patient, {cut: () => front.program.stop('SIGKILL'), restore: () => front.start(), ms: 3000});
+  assert.ok(Math.max(...says) <= told, `told after ${says} ms`);
+  assert.ok(whole <= back, `whole after ${whole} ms`);
+  assert.equal(now.local, 'relay');
 });
 
 test('a page is loaded again while its network is gone', {timeout: 120_000}, async (t) => {

@@ -47,6 +47,14 @@ export async function lose(t, doctor, patient, {cut, restore, ms}) {
   return {says, took, whole, before, now};
 }
 
+/** Whether a path has a relay in it, on either side. */
+export const relayed = ({local, remote}) => local === 'relay' || remote === 'relay';
+
+/** Browsers take what works first; in the end the path is of the kind that it was before. */
+export function sameKind(p, before) {
+  return until('the same kind of path', async () => relayed(await p.page.evaluate(() => window.path())) === relayed(before));
+}
+
 /** A router that lets nothing through until the function that it returns is called. */
 export function silence(router) {
   const nft = (text) => run('ip', ['netns', 'exec', router, 'nft', '-f', '-'], text);
