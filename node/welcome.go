@@ -71,6 +71,12 @@ func (r recorder) Admitted(m wire.MemberID) error {
 	return r.Practice.MarkAdmitted(r.lifetime, m)
 }
 
+func (r recorder) Waiting(m wire.MemberID) {
+	if err := r.Practice.MarkWaiting(r.lifetime, m); err != nil && r.lifetime.Err() == nil {
+		r.Log.Error("seat not put back", "member", m, "err", err)
+	}
+}
+
 func (r recorder) Released(m wire.MemberID) {
 	if err := r.Practice.Release(r.lifetime, m); err != nil && r.lifetime.Err() == nil {
 		r.Log.Error("seat not released", "member", m, "err", err)

@@ -132,8 +132,9 @@ func (p *Practice) Bind(ctx context.Context, m wire.MemberID, resumeHash []byte)
 }
 
 // MarkAdmitted notes that the holder of a seat was let in: from now on the
-// invite is used. Nobody is let in after the window, wire.ErrEnded; a seat
-// that nobody holds is ErrNotSeated.
+// invite is used. Who took the seat in time may be let in after the window,
+// too. A revoked invite is wire.ErrEnded; a seat that nobody holds is
+// ErrNotSeated.
 func (p *Practice) MarkAdmitted(ctx context.Context, m wire.MemberID) error {
 	err := p.changeSeat(ctx, m, func(tx *sql.Tx, a Appointment, s *seatState) error {
 		switch {
@@ -144,14 +145,28 @@ func (p *Practice) MarkAdmitted(ctx context.Context, m wire.MemberID) error {
 		case s.admitted:
 			return errUnchanged
 		}
-		if err := a.enter(p.Now()); err != nil {
-			return err
-		}
 		s.admitted, s.used = true, true
 		return p.record(ctx, tx, Entry{Event: EventAdmit, By: a.Practitioner, Appointment: a.ID, Member: m})
 	})
 	if err != nil {
 		return fmt.Errorf("mark as admitted: %w", err)
+	}
+	return nil
+}
+
+// MarkWaiting notes that the holder of a seat waits again. The seat stays
+// theirs, so that this works after the window as well. A seat whose holder was
+// not let in, or that nobody holds, stays as it is.
+func (p *Practice) MarkWaiting(ctx context.Context, m wire.MemberID) error {
+	err := p.changeSeat(ctx, m, func(_ *sql.Tx, _ Appointment, s *seatState) error {
+		if !s.admitted {
+			return errUnchanged
+		}
+		s.admitted = false
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("mark as waiting: %w", err)
 	}
 	return nil
 }

@@ -34,6 +34,8 @@ type Recorder interface {
 	Seated(p Participant) error
 	// Admitted notes that m is let in. If it fails, m is not let in.
 	Admitted(m wire.MemberID) error
+	// Waiting notes that m, who was let in, waits again. The seat stays theirs.
+	Waiting(m wire.MemberID)
 	// Released notes that m's seat is free again for any device.
 	Released(m wire.MemberID)
 	// Note adds an event to the audit trail.
@@ -352,13 +354,13 @@ func (r *Room) lock(on bool) {
 
 // stepOut returns every admitted guest to the waiting room and says who they
 // are: no call goes on that the practitioner has left.
-func (r *Room) stepOut() []Participant {
+func (r *Room) stepOut() []wire.MemberID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var out []Participant
+	var out []wire.MemberID
 	for _, s := range r.seats {
 		if s.Role == wire.RoleGuest && s.state != wire.SeatWaiting {
-			out = append(out, s.Participant)
+			out = append(out, s.Member)
 			s.state, s.since = wire.SeatWaiting, time.Now()
 			r.tellLocked(s, &wire.Seat{Member: s.Member, State: s.state})
 		}

@@ -47,6 +47,7 @@ func (r *recorder) Admitted(m wire.MemberID) error {
 	r.add("admitted %s", m)
 	return nil
 }
+func (r *recorder) Waiting(m wire.MemberID)       { r.add("waiting %s", m) }
 func (r *recorder) Released(m wire.MemberID)      { r.add("released %s", m) }
 func (r *recorder) Note(e Event, m wire.MemberID) { r.add("%s %s", e, m) }
 
@@ -378,6 +379,9 @@ func TestEndAndStepOut(t *testing.T) {
 		h.say(&wire.Leave{})
 		if got := expect[*wire.Seat](a); got.State != wire.SeatWaiting {
 			t.Errorf("after the practitioner stepped out: %s", got.State)
+		}
+		if !r.rec.has("waiting 0000000000000001") || r.rec.has("released 0000000000000001") {
+			t.Error("the seat was not put back, or was given up")
 		}
 		a.say(offer("again"))
 		synctest.Wait()

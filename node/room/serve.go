@@ -159,7 +159,10 @@ func (r *Room) handle(s *seat, l *link, body wire.Body) error {
 		return r.candidate(s, *m)
 	case *wire.Leave:
 		if l.role == wire.RoleHost {
-			return r.waitAgain(r.stepOut())
+			for _, m := range r.stepOut() {
+				r.record.Waiting(m)
+			}
+			return nil
 		}
 		r.leave(s, l)
 		r.record.Released(l.id)
@@ -200,17 +203,6 @@ func (r *Room) command(host *seat, body wire.Body) error {
 		return nil
 	}
 	return wire.ErrBadMessage
-}
-
-// waitAgain records that guests hold their seats and are no longer admitted.
-func (r *Room) waitAgain(guests []Participant) error {
-	for _, p := range guests {
-		r.record.Released(p.Member)
-		if err := r.record.Seated(p); err != nil {
-			return fmt.Errorf("record seat: %w", err)
-		}
-	}
-	return nil
 }
 
 func (r *Room) sendAway(m wire.MemberID, why *wire.Error, event Event) error {
