@@ -287,15 +287,29 @@ func (r *Room) greetLocked(s *seat) {
 	r.rosterLocked()
 }
 
-// admit lets m in. The answer, if any, is to the offer that m left.
+// mayAdmit says why m cannot be let in now, if so.
+func (r *Room) mayAdmit(m wire.MemberID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch s := r.seatLocked(m); {
+	case s == nil || !s.waits():
+		return wire.ErrNoSuchRoom
+	case r.fullLocked():
+		return wire.ErrRoomFull
+	}
+	return nil
+}
+
+// admit lets m in, whether or not they are connected at this moment: that they
+// may come in is recorded. The answer, if any, is to the offer that m left.
 func (r *Room) admit(host *seat, m wire.MemberID, answer string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.seatLocked(m)
-	if s == nil || !s.waits() || host.link == nil {
-		return wire.ErrNoSuchRoom
+	if s == nil || s.state != wire.SeatWaiting {
+		return wire.ErrNoSuchRoom // they have left, which is recorded too
 	}
-	if len(r.seats)-r.waitingLocked() >= wire.MaxMembers {
+	if r.fullLocked() {
 		return wire.ErrRoomFull
 	}
 	r.admitted++
@@ -519,13 +533,15 @@ func (r *Room) seatLocked(m wire.MemberID) *seat {
 	return nil
 }
 
-func (r *Room) waitingLocked() (n int) {
+// fullLocked reports whether the call has no place for one more.
+func (r *Room) fullLocked() bool {
+	n := 0
 	for _, s := range r.seats {
-		if s.state == wire.SeatWaiting {
+		if s.state != wire.SeatWaiting {
 			n++
 		}
 	}
-	return n
+	return n >= wire.MaxMembers
 }
 
 // waits reports whether s can be admitted now.

@@ -21,6 +21,7 @@ type recorder struct {
 	mu     sync.Mutex
 	lines  []string
 	refuse error
+	while  func() // happens while an admission is recorded
 }
 
 func (r *recorder) add(format string, args ...any) {
@@ -45,6 +46,9 @@ func (r *recorder) Admitted(m wire.MemberID) error {
 		return r.refuse
 	}
 	r.add("admitted %s", m)
+	if r.while != nil {
+		r.while()
+	}
 	return nil
 }
 func (r *recorder) Waiting(m wire.MemberID)       { r.add("waiting %s", m) }
@@ -213,6 +217,72 @@ func TestAdmissionThatCannotBeRecordedIsRefused(t *testing.T) {
 			t.Error("the guest was let in")
 		}
 	})
+}
+
+// What is recorded is what holds: a guest whose connection is lost while their
+// admission is written down is in the call when they are back.
+func TestLineLostDuringAdmission(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		p, h := r.enter(guest(1)), r.enter(host())
+		synctest.Wait()
+		r.rec.while = func() {
+			p.conn.Close(nil)
+			<-p.done
+		}
+		h.say(&wire.Admit{Member: guest(1).Member, SDP: "a"})
+		for _, body := range h.heard() {
+			if e, ok := body.(*wire.ErrorBody); ok {
+				t.Errorf("the practitioner heard %s", e.Code)
+			}
+		}
+		if got := r.Present(); !slices.Equal(got, []wire.MemberID{guest(1).Member}) {
+			t.Errorf("admitted are %v", got)
+		}
+		back := guest(1)
+		back.Returning = true
+		p = r.enter(back)
+		if got := expect[*wire.Seat](p); got.State != wire.SeatAdmitted {
+			t.Errorf("back in the room: %s, want admitted", got.State)
+		}
+		expect[*wire.Introduce](p)
+	})
+}
+
+// Two tabs of the practitioner can admit at the same moment. Who finds the call
+// full waits on, and is not recorded as admitted.
+func TestAdmissionThatFindsTheCallFullIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		h := r.enter(host())
+		for n := 1; n <= wire.MaxMembers; n++ {
+			r.enter(guest(n))
+		}
+		synctest.Wait()
+		for n := 1; n < wire.MaxMembers-1; n++ {
+			h.say(&wire.Admit{Member: guest(n).Member})
+		}
+		h.heard()
+		r.rec.while = func() {
+			r.rec.while = nil
+			if err := r.admit(r.seat(wire.HostID), guest(wire.MaxMembers-1).Member, ""); err != nil {
+				t.Error(err)
+			}
+		}
+		h.say(&wire.Admit{Member: guest(wire.MaxMembers).Member})
+		if got := expect[*wire.ErrorBody](h); got.Code != wire.CodeRoomFull {
+			t.Errorf("error %s, want room-full", got.Code)
+		}
+		if !r.rec.has(fmt.Sprintf("waiting %s", guest(wire.MaxMembers).Member)) {
+			t.Error("the admission was not taken back")
+		}
+	})
+}
+
+func (r *Room) seat(m wire.MemberID) *seat {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seatLocked(m)
 }
 
 func TestGuestsAreIntroducedOnAdmission(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 
 	"golang.org/x/time/rate"
@@ -179,13 +178,7 @@ func (r *Room) handle(s *seat, l *link, body wire.Body) error {
 func (r *Room) command(host *seat, body wire.Body) error {
 	switch m := body.(type) {
 	case *wire.Admit:
-		if !slices.Contains(r.Waiting(), m.Member) {
-			return wire.ErrNoSuchRoom
-		}
-		if err := r.record.Admitted(m.Member); err != nil {
-			return fmt.Errorf("record admission: %w", err)
-		}
-		return r.admit(host, m.Member, m.SDP)
+		return r.letIn(host, m)
 	case *wire.Deny:
 		return r.sendAway(m.Member, wire.ErrDenied, EventDeny)
 	case *wire.Remove:
@@ -203,6 +196,22 @@ func (r *Room) command(host *seat, body wire.Body) error {
 		return nil
 	}
 	return wire.ErrBadMessage
+}
+
+// letIn records an admission before anybody hears of it. Whoever loses their
+// connection meanwhile is admitted all the same, for when they are back.
+func (r *Room) letIn(host *seat, m *wire.Admit) error {
+	if err := r.mayAdmit(m.Member); err != nil {
+		return err
+	}
+	if err := r.record.Admitted(m.Member); err != nil {
+		return fmt.Errorf("record admission: %w", err)
+	}
+	err := r.admit(host, m.Member, m.SDP)
+	if errors.Is(err, wire.ErrRoomFull) { // by another tab of the practitioner, meanwhile
+		r.record.Waiting(m.Member)
+	}
+	return err
 }
 
 func (r *Room) sendAway(m wire.MemberID, why *wire.Error, event Event) error {
