@@ -174,55 +174,6 @@ func (r *Room) handle(s *seat, l *link, body wire.Body) error {
 	return wire.ErrBadMessage
 }
 
-// command acts upon what only the practitioner may say.
-func (r *Room) command(host *seat, body wire.Body) error {
-	switch m := body.(type) {
-	case *wire.Admit:
-		return r.letIn(host, m)
-	case *wire.Deny:
-		return r.sendAway(m.Member, wire.ErrDenied, EventDeny)
-	case *wire.Remove:
-		return r.sendAway(m.Member, wire.ErrRemoved, EventRemove)
-	case *wire.Hold:
-		return r.hold(m.Member, m.On)
-	case *wire.Lock:
-		r.lock(m.On)
-		return nil
-	case *wire.End:
-		for _, gone := range r.end() {
-			r.record.Released(gone)
-			r.record.Note(EventEnd, gone)
-		}
-		return nil
-	}
-	return wire.ErrBadMessage
-}
-
-// letIn records an admission before anybody hears of it. Whoever loses their
-// connection meanwhile is admitted all the same, for when they are back.
-func (r *Room) letIn(host *seat, m *wire.Admit) error {
-	if err := r.mayAdmit(m.Member); err != nil {
-		return err
-	}
-	if err := r.record.Admitted(m.Member); err != nil {
-		return fmt.Errorf("record admission: %w", err)
-	}
-	err := r.admit(host, m.Member, m.SDP)
-	if errors.Is(err, wire.ErrRoomFull) { // by another tab of the practitioner, meanwhile
-		r.record.Waiting(m.Member)
-	}
-	return err
-}
-
-func (r *Room) sendAway(m wire.MemberID, why *wire.Error, event Event) error {
-	if err := r.refuse(m, why); err != nil {
-		return err
-	}
-	r.record.Released(m)
-	r.record.Note(event, m)
-	return nil
-}
-
 // answer queues body for the member that l belongs to.
 func (r *Room) answer(s *seat, l *link, body wire.Body) {
 	r.mu.Lock()
