@@ -50,6 +50,12 @@ func (n *Node) Status() Status {
 // InCall reports whether a guest is admitted anywhere now.
 func (n *Node) InCall() bool { return n.Status().InCall > 0 }
 
+// inCall reports whether a guest of an appointment is admitted now.
+func (n *Node) inCall(appointment string) bool {
+	r := n.live(appointment)
+	return r != nil && len(r.Present()) > 0
+}
+
 // Seats returns where the guests of an appointment stand now; those who are
 // not here are not in it.
 func (n *Node) Seats(appointment string) map[wire.MemberID]wire.SeatState {

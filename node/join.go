@@ -179,12 +179,19 @@ func mayEnter(at practice.Seat, now time.Time) error {
 	return nil
 }
 
+// state is the window as it is for whoever has at's link. Its end cuts nobody
+// off: a seat that is still held then is full, so that its device can come
+// back, and the room tells others that it is taken.
 func state(at practice.Seat, now time.Time) wire.WindowState {
 	switch {
-	case at.Revoked || at.Appointment.Cancelled || !now.Before(at.Appointment.Closes()):
+	case at.Revoked || at.Appointment.Cancelled:
 		return wire.WindowEnded
 	case now.Before(at.Appointment.Opens()):
 		return wire.WindowEarly
+	case now.Before(at.Appointment.Closes()):
+		return wire.WindowOpen
+	case at.Bound:
+		return wire.WindowFull
 	}
-	return wire.WindowOpen
+	return wire.WindowEnded
 }

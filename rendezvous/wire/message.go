@@ -59,7 +59,7 @@ const (
 	WindowOpen  WindowState = "open"
 	WindowEarly WindowState = "early"
 	WindowEnded WindowState = "ended"
-	WindowFull  WindowState = "full" // open, but another device sits in this seat
+	WindowFull  WindowState = "full" // a device holds this seat
 )
 
 // A Body is the content of one message. Its fields, in order, are the
