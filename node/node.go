@@ -32,6 +32,10 @@ const signalProtocol = "/anteroom/signal/1"
 // cleared away.
 const sweepEvery = time.Minute
 
+// patienceAfter is how long after the window somebody may go on waiting for a
+// practitioner who does not have the room open. PROTOCOL.md, "Joining".
+const patienceAfter = 5 * time.Minute
+
 // Config is what a Node is made of. Practice, Discovery and Log are required.
 type Config struct {
 	Practice  *practice.Practice
@@ -89,8 +93,9 @@ type Node struct {
 // Node's mu.
 type openRoom struct {
 	*room.Room
-	users int
-	pseud string // what logs call it
+	users  int
+	pseud  string    // what logs call it
+	closes time.Time // the end of the window
 }
 
 // New returns a node that answers its peers' questions and guests at once.
@@ -135,7 +140,7 @@ func (n *Node) enter(ctx context.Context, a practice.Appointment) (*openRoom, fu
 		if err != nil {
 			return nil, nil, err
 		}
-		r = &openRoom{pseud: pseudonym()}
+		r = &openRoom{pseud: pseudonym(), closes: a.Closes()}
 		r.Room = room.New(recorder{n, a.ID}, n.Log.With("room", r.pseud), kept)
 		n.rooms[a.ID] = r
 	}
@@ -166,7 +171,8 @@ func (n *Node) live(appointment string) *openRoom {
 	return n.rooms[appointment]
 }
 
-// sweep clears away rooms that nobody is in and invites that are over.
+// sweep clears away rooms that nobody is in, guests who wait for nobody, and
+// invites that are over.
 func (n *Node) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -174,20 +180,37 @@ func (n *Node) sweep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-tick.C:
-			n.mu.Lock()
-			for id, r := range n.rooms {
-				if r.users == 0 && r.Empty() {
-					delete(n.rooms, id)
-				}
-			}
-			n.mu.Unlock()
-			n.tests.forgetBefore(n.Practice.Now().Add(-testedFor))
-			if err := n.Practice.Sweep(ctx, now); err != nil && ctx.Err() == nil {
-				n.Log.Error("expired invites not removed", "err", err)
-			}
+		case <-tick.C:
+			n.clear(ctx)
 		}
 	}
+}
+
+func (n *Node) clear(ctx context.Context) {
+	now := n.Practice.Now()
+	for _, r := range n.overdue(now) {
+		r.TurnAway(wire.ErrEnded)
+	}
+	n.tests.forgetBefore(now.Add(-testedFor))
+	if err := n.Practice.Sweep(ctx, now); err != nil && ctx.Err() == nil {
+		n.Log.Error("expired invites not removed", "err", err)
+	}
+}
+
+// overdue forgets the rooms that nobody uses, and returns those in which
+// nobody should wait any more.
+func (n *Node) overdue(now time.Time) (late []*openRoom) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for id, r := range n.rooms {
+		switch {
+		case r.users == 0 && r.Empty():
+			delete(n.rooms, id)
+		case !now.Before(r.closes.Add(patienceAfter)):
+			late = append(late, r)
+		}
+	}
+	return late
 }
 
 func (n *Node) closeRooms(reason *wire.Error) {

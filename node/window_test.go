@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"anteroom/node"
 	"anteroom/node/nodetest"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
@@ -115,4 +116,33 @@ func TestStepOutAfterTheWindow(t *testing.T) {
 	expectSeat(t, l.talks, wire.SeatWaiting)
 	l.host.Say(&wire.Admit{Member: l.a.Invites[0].Member})
 	expectSeat(t, l.talks, wire.SeatAdmitted)
+}
+
+// Nobody waits for ever: some time after the window whoever still waits is sent
+// away, unless the practitioner has the room open.
+func TestNobodyWaitsLongBeyondTheWindow(t *testing.T) {
+	clock := new(clock)
+	home := nodetest.Start(t, "A", nodetest.Options{Clock: clock.now})
+	a := home.Appointment("Patient")
+	guest := home.MustGuest(*a.Invites[0].Link)
+	guest.Join("Ana", nil)
+	expectSeat(t, guest, wire.SeatWaiting)
+	clock.to(a.Closes().Add(node.PatienceAfter - time.Minute))
+	home.Clear()
+	if home.Status().Waiting != 1 {
+		t.Fatal("sent away too early")
+	}
+	clock.to(a.Closes().Add(node.PatienceAfter))
+	home.Clear()
+	expectBye(t, guest, wire.CodeEnded)
+	if w := home.MustGuest(*a.Invites[0].Link).Welcome; w.State != wire.WindowEnded {
+		t.Errorf("afterwards the window is %s", w.State)
+	}
+
+	l := newLate(t, nodetest.Options{})
+	l.to(l.a.Closes().Add(10 * node.PatienceAfter))
+	l.Clear()
+	if s := l.Status(); s.Waiting != 1 || s.InCall != 1 {
+		t.Errorf("the practitioner has the room open, and %d wait and %d are admitted", s.Waiting, s.InCall)
+	}
 }

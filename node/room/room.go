@@ -28,7 +28,8 @@ const (
 )
 
 // A Recorder keeps what must outlive the room. Its methods may block; the room
-// calls them from its members' goroutines and never while it is locked.
+// calls them from its members' goroutines, timers and TurnAway, and never while
+// it is locked.
 type Recorder interface {
 	// Seated notes that p's device holds the seat. If it fails, p has no seat.
 	Seated(p Participant) error
@@ -211,6 +212,30 @@ func (r *Room) Dismiss(m wire.MemberID, reason *wire.Error) {
 	if s := r.seatLocked(m); s != nil {
 		r.clearLocked(s, reason)
 	}
+}
+
+// TurnAway sends everyone who waits away with reason. If the practitioner is
+// here, or may be back in a moment, it does nothing.
+func (r *Room) TurnAway(reason *wire.Error) {
+	for _, m := range r.turnAway(reason) {
+		r.record.Released(m)
+		r.record.Note(EventEnd, m)
+	}
+}
+
+func (r *Room) turnAway(reason *wire.Error) (gone []wire.MemberID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seatLocked(wire.HostID) != nil {
+		return nil
+	}
+	for _, s := range slices.Clone(r.seats) {
+		if s.state == wire.SeatWaiting {
+			gone = append(gone, s.Member)
+			r.clearLocked(s, reason)
+		}
+	}
+	return gone
 }
 
 // take gives p a seat and hears it through l.

@@ -614,3 +614,32 @@ func TestNamesStayOutOfTheLog(t *testing.T) {
 		}
 	})
 }
+
+func TestWaitingGuestsAreTurnedAwayWhenNobodyWillCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		h, in, out := r.enter(host()), r.enter(guest(1)), r.enter(guest(2))
+		synctest.Wait()
+		h.say(&wire.Admit{Member: guest(1).Member})
+		in.heard()
+		out.heard()
+		h.conn.Close(nil)
+		<-h.done
+		r.TurnAway(wire.ErrEnded)
+		if heard := out.heard(); len(heard) != 0 {
+			t.Errorf("the practitioner may be back in a moment, and the guest heard %v", types(heard))
+		}
+		time.Sleep(seatGrace)
+		synctest.Wait()
+		r.TurnAway(wire.ErrEnded)
+		out.expectBye(wire.ErrEnded)
+		if !r.rec.has("released 0000000000000002") || !r.rec.has("end 0000000000000002") {
+			t.Error("that they were sent away was not recorded")
+		}
+		for _, body := range in.heard() {
+			if bye, ok := body.(*wire.Bye); ok {
+				t.Errorf("an admitted guest was sent away: %s", bye.Code)
+			}
+		}
+	})
+}
