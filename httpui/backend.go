@@ -135,7 +135,7 @@ type Appointment struct {
 	Ends   int64   `json:"ends"`
 	Opens  int64   `json:"opens"`  // from when guests may knock
 	Closes int64   `json:"closes"` // until when
-	State  string  `json:"state"`  // "early", "open", "ended" or "cancelled"
+	State  string  `json:"state"`  // "early", "open" (also later, while a guest is here), "ended" or "cancelled"
 	Test   bool    `json:"test"`
 	Hidden bool    `json:"hidden"` // nobody in the call learns another's address
 	Guests []Guest `json:"guests"` // never null

@@ -151,7 +151,7 @@ func (p *pages) shown(a practice.Appointment, now time.Time) httpui.Appointment 
 		Ends:   a.Ends().Unix(),
 		Opens:  a.Opens().Unix(),
 		Closes: a.Closes().Unix(),
-		State:  string(state),
+		State:  shownState(state, live),
 		Test:   a.Test,
 		Hidden: a.RelayOnly,
 		Guests: make([]httpui.Guest, len(a.Invites)),
@@ -167,6 +167,15 @@ func (p *pages) shown(a practice.Appointment, now time.Time) httpui.Appointment 
 		shown.Guests[i] = g
 	}
 	return shown
+}
+
+// shownState is an appointment's state in the diary. A room that the window has
+// closed upon stays open to the practitioner until its guests have gone.
+func shownState(state practice.State, live map[wire.MemberID]wire.SeatState) string {
+	if state == practice.StateEnded && len(live) > 0 {
+		return string(practice.StateOpen)
+	}
+	return string(state)
 }
 
 // guestState says where a guest is. The store remembers who holds a seat also

@@ -89,6 +89,28 @@ func TestGuestState(t *testing.T) {
 	}
 }
 
+// The window's end cuts nobody off: the diary shows the room as open, and the
+// page attends it, until the last guest has gone.
+func TestShownState(t *testing.T) {
+	here := map[wire.MemberID]wire.SeatState{"0123456789abcdef": wire.SeatWaiting}
+	for _, c := range []struct {
+		is   practice.State
+		live map[wire.MemberID]wire.SeatState
+		want string
+	}{
+		{practice.StateEarly, nil, "early"},
+		{practice.StateOpen, nil, "open"},
+		{practice.StateOpen, here, "open"},
+		{practice.StateEnded, nil, "ended"},
+		{practice.StateEnded, here, "open"},
+		{practice.StateCancelled, here, "cancelled"}, // on the way out
+	} {
+		if got := shownState(c.is, c.live); got != c.want {
+			t.Errorf("%s with %d guests: got %s, want %s", c.is, len(c.live), got, c.want)
+		}
+	}
+}
+
 func TestReadable(t *testing.T) {
 	unknown := errors.New("disk on fire")
 	for _, c := range []struct {

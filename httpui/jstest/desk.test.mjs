@@ -167,6 +167,17 @@ test('the end of the window does not cut a running call', async () => {
   assert.ok(calls.get('b').log.includes('close'));
 });
 
+test('nor does it let go of somebody who knocked in time', async () => {
+  const { calls, update, seen } = desk(['a']);
+  calls.get('a').say({ waiting: [waitingEntry('x')] });
+  update([appointment('a', 'ended')]);
+  await settle();
+  assert.deepEqual(seen.now.waiting.map((w) => w.member), ['x']);
+  calls.get('a').say({ waiting: [] });
+  update([appointment('a', 'ended')]);
+  assert.equal(calls.get('a').log.at(-1), 'close');
+});
+
 test('a call that the node ends says why, and its camera goes off', async () => {
   const { d, media, calls, seen } = desk();
   media.starting.resolve();

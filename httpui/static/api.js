@@ -6,7 +6,7 @@
  * @typedef {{member: string, label: string, state: GuestState, url?: string, local?: boolean,
  *   tested?: import('./wire.js').PathResult}} GuestInfo
  *   local: the link works on this computer only; tested: how a call would go from where the guest last tried
- * @typedef {'early' | 'open' | 'ended' | 'cancelled'} AppointmentState
+ * @typedef {'early' | 'open' | 'ended' | 'cancelled'} AppointmentState   open: also later, while a guest is here
  * @typedef {{id: string, label: string, starts: number, ends: number, opens: number, closes: number,
  *   state: AppointmentState, test: boolean, hidden: boolean, guests: GuestInfo[]}} Appointment   times in Unix seconds
  * @typedef {{kind: 'local' | 'public', text: string}} Reach

@@ -190,8 +190,9 @@ export class Desk {
     for (const { id, state } of this.#data?.appointments ?? []) {
       const room = this.#rooms.get(id);
       if (state === 'open' && !room && !this.#paused.has(id)) this.#open(id);
-      // The end of the window never cuts a running call.
-      if (state !== 'open' && room && id !== this.#current && !room.view?.members.length) this.#drop(id);
+      // The end of the window never cuts a running call, nor off who knocked in time.
+      const empty = !room?.view?.members.length && !room?.view?.waiting.length;
+      if (state !== 'open' && room && id !== this.#current && empty) this.#drop(id);
     }
   }
 

@@ -78,12 +78,12 @@ const lights = {
 };
 
 /** @param {Appointment} appointment @param {number} now */
-function chip({ state, opens, starts, ends }, now) {
+function chip({ state, opens, starts, ends, closes }, now) {
   if (state === 'cancelled') return html`<p class="chip">Cancelled</p>`;
   if (state === 'ended') return html`<p class="chip">Over</p>`;
   if (state === 'early') return html`<p class="chip">Opens ${clock(opens)}</p>`;
   if (now < starts) return html`<p class="chip chip-good">Door open</p>`;
-  return html`<p class="chip chip-good">${now < ends ? 'Now' : 'Door still open'}</p>`;
+  return html`<p class="chip chip-good">${now < ends ? 'Now' : now < closes ? 'Door still open' : 'Running over'}</p>`;
 }
 
 /** @param {{guest: GuestInfo, i: number, appointment: Appointment, live: boolean, ui: AppointmentUi, act: AppointmentIntents}} options */
