@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,6 +57,20 @@ func expectBye(t *testing.T, m *nodetest.Member, want wire.Code) {
 	t.Helper()
 	if bye := nodetest.Expect[*wire.Bye](m, nil); bye.Code != want {
 		t.Fatalf("bye %s, want %s", bye.Code, want)
+	}
+}
+
+// Both sides warn of the planned end; the window closes later.
+func TestWelcomeTellsPlanAndWindow(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	a := home.Appointment("Patient")
+	guest := home.MustGuest(*a.Invites[0].Link).Welcome
+	host := nodetest.Expect[*wire.Welcome](home.Attend(a.ID), nil)
+	for _, w := range []*wire.Welcome{guest, host} {
+		got := []int64{w.Opens, w.Starts, w.Ends, w.Closes}
+		if want := []int64{a.Opens().Unix(), a.Starts.Unix(), a.Ends().Unix(), a.Closes().Unix()}; !slices.Equal(got, want) {
+			t.Errorf("times %v, want %v", got, want)
+		}
 	}
 }
 

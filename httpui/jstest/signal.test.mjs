@@ -11,7 +11,7 @@ import { fakeWebSocket } from './fakes/websocket.mjs';
 
 const b32 = new Uint8Array(32);
 const welcome = {
-  state: 'open', now: 1, opens: 1, starts: 1, ends: 1, practice: 'P', practitioner: 'L', sid: b32, k_confirm: b32, resume: b32,
+  state: 'open', now: 1, opens: 1, starts: 1, ends: 1, closes: 1, practice: 'P', practitioner: 'L', sid: b32, k_confirm: b32, resume: b32,
   ice_servers: [], relay_only: false, demo: false,
 };
 const attend = () => encode('attend', { appointment: 'a', tab: new Uint8Array(16), token: 't', fp: b32, take: false });

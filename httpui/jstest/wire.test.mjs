@@ -8,7 +8,7 @@ const b32 = new Uint8Array(32).fill(7);
 const b16 = new Uint8Array(16).fill(9);
 const guest = '0123456789abcdef';
 const welcome = {
-  state: 'open', now: 1, opens: 2, starts: 3, ends: 2 ** 53 - 1, practice: 'Praxis Müller', practitioner: 'Dr Lee',
+  state: 'open', now: 1, opens: 2, starts: 3, ends: 4, closes: 2 ** 53 - 1, practice: 'Praxis Müller', practitioner: 'Dr Lee',
   sid: b32, k_confirm: b32, resume: b32, ice_servers: [{ urls: ['turn:relay.example:443'], username: 'u', credential: 'c' }],
   relay_only: false, demo: true,
 };

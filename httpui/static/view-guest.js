@@ -213,17 +213,17 @@ function over(state, act) {
   const { call, now, talked } = state;
   const welcome = call?.welcome ?? null;
   const code = call?.phase === 'ended' ? (call.code ?? 'ended') : welcome?.state === 'full' ? 'seat-taken' : 'ended';
-  const knocked = call?.phase === 'ended' && call.self !== null; // so "ended" is about the call, not the appointment
+  const knocked = call?.phase === 'ended' && call.self !== null && now < (welcome?.closes ?? 0); // so "ended" is about the call, not the appointment
   if (!talked && code !== 'left' && !(code === 'ended' && knocked)) return message(code, state, act, code !== 'ended');
   const sentence = guestSentence(code, names(welcome));
-  const back = (sentence.again || code === 'ended') && welcome !== null && now < welcome.ends;
+  const back = (sentence.again || code === 'ended') && welcome !== null && now < welcome.closes;
   return html`
     <section class="card card-main">
       <p class="over-title" role="status">${icon('check')}<span>${code === 'left' && !talked ? 'You have left. You can close this page.' : 'Call ended. You can close this page.'}</span></p>
       <p>${code === 'ended' ? html`<bdi>${welcome?.practitioner || 'The practitioner'}</bdi> has ended the call.` : talked ? sentence.title : nothing} Your camera and microphone are off.</p>
       ${back
         ? html`
-          <p class="hint">You can come back until ${clock(welcome.ends)}.</p>
+          <p class="hint">You can come back until ${clock(welcome.closes)}.</p>
           <button type="button" class="button button-wide ${code === 'ended' ? '' : 'button-primary'}" @click=${act.again}>Join again</button>`
         : nothing}
     </section>`;

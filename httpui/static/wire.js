@@ -12,8 +12,8 @@
 /** @typedef {{urls: string[], username: string, credential: string}} ICEServer */
 /**
  * The home node's first word. Times are Unix seconds of its clock.
- * @typedef {{state: WindowState, now: number, opens: number, starts: number, ends: number, practice: string,
- *   practitioner: string, sid: Bytes, k_confirm: Bytes, resume: Bytes, ice_servers: ICEServer[], relay_only: boolean,
+ * @typedef {{state: WindowState, now: number, opens: number, starts: number, ends: number, closes: number,
+ *   practice: string, practitioner: string, sid: Bytes, k_confirm: Bytes, resume: Bytes, ice_servers: ICEServer[], relay_only: boolean,
  *   demo: boolean}} Welcome
  */
 /**
@@ -228,7 +228,7 @@ const nothing = object();
 /** @type {ReadonlyMap<string, Kind>} */
 const bodies = new Map(Object.entries(/** @satisfies {Record<Type, Kind>} */ ({
   welcome: object(field('state', oneOf('open', 'early', 'ended', 'full')), field('now', integer), field('opens', integer),
-    field('starts', integer), field('ends', integer), field('practice', text(MAX_LABEL)), field('practitioner', text(MAX_LABEL)),
+    field('starts', integer), field('ends', integer), field('closes', integer), field('practice', text(MAX_LABEL)), field('practitioner', text(MAX_LABEL)),
     field('sid', bytes(32)), field('k_confirm', bytes(32)), field('resume', bytes(32)),
     field('ice_servers', list(iceServer, MAX_ICE_SERVERS)), field('relay_only', flag), field('demo', flag)),
   join: object(field('name', string((s) => s !== '' && isText(s, MAX_NAME))), field('fp', bytes(32)), optional('resume', bytes(32))),

@@ -19,7 +19,7 @@ func b32(n byte) Bytes { return append(Bytes{n}, make(Bytes, 31)...) }
 func valid() []Body {
 	return []Body{
 		&Welcome{
-			State: WindowOpen, Now: 1_800_000_000, Opens: 1_799_999_100, Starts: 1_800_000_000, Ends: 1_800_003_600,
+			State: WindowOpen, Now: 1_800_000_000, Opens: 1_799_999_100, Starts: 1_800_000_000, Ends: 1_800_001_800, Closes: 1_800_003_600,
 			Practice: "Praxis Dr. Müller & Söhne <Ost>", Practitioner: "Dr. Ada \"A\" Lovelace",
 			SID: b32(1), Confirm: b32(2), Resume: b32(3),
 			ICEServers: []ICEServer{{URLs: []string{"turn:127.0.0.1:3478?transport=udp"}, Username: "1800003600:x", Credential: "c"}},

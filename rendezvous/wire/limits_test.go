@@ -76,6 +76,7 @@ func TestLimits(t *testing.T) {
 	numbers(TypeWelcome, "opens", func(b Body) *int64 { return &welcome(b).Opens })
 	numbers(TypeWelcome, "starts", func(b Body) *int64 { return &welcome(b).Starts })
 	numbers(TypeWelcome, "ends", func(b Body) *int64 { return &welcome(b).Ends })
+	numbers(TypeWelcome, "closes", func(b Body) *int64 { return &welcome(b).Closes })
 	texts(TypeWelcome, "practice", MaxLabel, func(b Body) *string { return &welcome(b).Practice })
 	texts(TypeWelcome, "practitioner", MaxLabel, func(b Body) *string { return &welcome(b).Practitioner })
 	notLines(TypeWelcome, "practice", func(b Body) *string { return &welcome(b).Practice })

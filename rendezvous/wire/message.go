@@ -77,7 +77,8 @@ type Welcome struct {
 	Now          int64       `json:"now"`    // home node's clock, Unix seconds
 	Opens        int64       `json:"opens"`  // when guests may knock
 	Starts       int64       `json:"starts"` // when the appointment begins
-	Ends         int64       `json:"ends"`   // when nobody may enter any more
+	Ends         int64       `json:"ends"`   // when it is planned to be over
+	Closes       int64       `json:"closes"` // when nobody may knock any more
 	Practice     string      `json:"practice"`
 	Practitioner string      `json:"practitioner"`
 	SID          Bytes       `json:"sid"`         // 32 bytes, names this connection

@@ -63,7 +63,7 @@ export class Home {
   #welcome(state = this.welcomeState) {
     const now = 1_800_000_000;
     return {
-      state, now, opens: now - 60, starts: now, ends: now + 3600, practice: 'Practice', practitioner: 'Dr Lee',
+      state, now, opens: now - 60, starts: now, ends: now + 1800, closes: now + 3600, practice: 'Practice', practitioner: 'Dr Lee',
       sid: random(32), k_confirm: random(32), resume: random(32), ice_servers: [], relay_only: this.relayOnly, demo: true,
     };
   }
