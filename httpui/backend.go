@@ -37,7 +37,7 @@ type Backend interface {
 	CreateAppointment(ctx context.Context, practitioner string, n NewAppointment) (Appointment, error)
 
 	// TestCall makes an appointment that is open now, with a guest that sends
-	// back what it hears and sees, and lets that guest knock.
+	// back what it hears and sees, and returns when that guest has knocked.
 	TestCall(ctx context.Context, practitioner string) (Appointment, error)
 
 	// Cancel ends an appointment: its links die and its room is closed.

@@ -15,6 +15,13 @@ const echoName = "Echo"
 // ErrNoEcho is returned by TestCall of a node that has no echo guest.
 var ErrNoEcho = errors.New("this node has no echo guest")
 
+// ErrEchoFailed is returned by TestCall when the echo guest did not come.
+var ErrEchoFailed = errors.New("the echo guest did not come")
+
+// echoPatience is how long the echo guest may take to knock. It is a process
+// that has to start; the page waits for 30 s.
+const echoPatience = 20 * time.Second
+
 // Status is what an operator wants to know at a glance.
 type Status struct {
 	PeerID    string   `json:"peer_id"`
@@ -128,7 +135,8 @@ func (n *Node) dismiss(m wire.MemberID) {
 }
 
 // TestCall makes an appointment that is open now, to which an echo guest comes
-// through the page at gateway, as any guest would.
+// through the page at gateway, as any guest would. It returns when the guest
+// has knocked; if they do not, the appointment is cancelled.
 func (n *Node) TestCall(ctx context.Context, practitioner, gateway string) (practice.Appointment, error) {
 	if n.Echo == nil {
 		return practice.Appointment{}, ErrNoEcho
@@ -139,14 +147,34 @@ func (n *Node) TestCall(ctx context.Context, practitioner, gateway string) (prac
 	if err != nil {
 		return practice.Appointment{}, err
 	}
+	changed, unwatch := n.Watch()
+	defer unwatch()
 	link := a.Invites[0].Link.URL(gateway)
+	life, stop := context.WithCancel(n.lifetime)
+	gone := make(chan struct{})
 	n.echoes.Go(func() { // ends with the call, or with the node
-		if err := n.Echo(n.lifetime, gateway, link); err != nil && n.lifetime.Err() == nil {
+		defer stop()
+		err := n.Echo(life, gateway, link)
+		close(gone)
+		if err != nil && n.lifetime.Err() == nil {
 			n.Log.Warn("echo guest stopped", "err", err)
 		}
 		if err := n.Cancel(n.lifetime, a.ID); err != nil && n.lifetime.Err() == nil {
 			n.Log.Warn("test call not cleared away", "err", err)
 		}
 	})
+	late := time.NewTimer(echoPatience)
+	defer late.Stop()
+	for len(n.Seats(a.ID)) == 0 {
+		select {
+		case <-changed:
+			continue
+		case <-gone:
+		case <-late.C:
+		case <-ctx.Done():
+		}
+		stop()
+		return practice.Appointment{}, ErrEchoFailed
+	}
 	return a, nil
 }

@@ -92,4 +92,5 @@ func (r recorder) Note(event room.Event, m wire.MemberID) {
 	if err := r.Practice.Note(r.lifetime, string(event), r.appointment, m); err != nil && r.lifetime.Err() == nil {
 		r.Log.Error("audit entry not written", "member", m, "err", err)
 	}
+	r.tick() // what the diary says of the seat may have changed
 }

@@ -360,6 +360,8 @@ func readable(err error) error {
 		return &httpui.Refusal{Code: wire.CodeUnauthorized, Sentence: "This practice has been set up already."}
 	case errors.Is(err, node.ErrNoEcho):
 		return &httpui.Refusal{Code: wire.CodeNotFound, Sentence: "This node makes no test calls."}
+	case errors.Is(err, node.ErrEchoFailed):
+		return &httpui.Refusal{Code: wire.CodeTimeout, Sentence: "The test call could not start: “Echo” did not come. Anteroom’s log says why."}
 	}
 	return err
 }

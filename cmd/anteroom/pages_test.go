@@ -123,6 +123,7 @@ func TestReadable(t *testing.T) {
 		{practice.ErrAlreadySetUp, wire.CodeUnauthorized, "This practice has been set up already."},
 		{wire.ErrEnded, wire.CodeEnded, "This appointment is over, so there is nothing to renew."},
 		{node.ErrNoEcho, wire.CodeNotFound, "This node makes no test calls."},
+		{node.ErrEchoFailed, wire.CodeTimeout, "The test call could not start: “Echo” did not come. Anteroom’s log says why."},
 	} {
 		refusal, ok := errors.AsType[*httpui.Refusal](readable(c.err))
 		if !ok || refusal.Code != c.code || refusal.Sentence != c.sentence {

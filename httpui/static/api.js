@@ -124,9 +124,9 @@ export class Api {
     return this.#ask('POST', `/api/invites/${encodeURIComponent(member)}/rotate`);
   }
 
-  /** @returns {Promise<Appointment>} an echo guest will knock at it */
+  /** @returns {Promise<Appointment>} an echo guest has knocked at it, for which the node waits up to 20 s */
   testCall() {
-    return this.#ask('POST', '/api/test-call');
+    return this.#ask('POST', '/api/test-call', {}, 2 * patience);
   }
 
   /** @returns {Promise<Report>} what stands between patients and the node; it looks for up to 25 s */

@@ -244,7 +244,7 @@ class PractitionerPage {
         ui.set({ testing: true });
         const made = await this.#try(() => this.#api.testCall());
         ui.set({ testing: false });
-        if (made) this.#tell('“Echo” knocks in a moment. Admit it to see and hear yourself.');
+        if (made) this.#tell('“Echo” is in the waiting room. Admit it to see and hear yourself.');
       },
       checkUp: () => void this.#checkup.run(),
       showFix: () => focusWithin(this.#root, '.doctor-check[tabindex]:not(details *), .doctor-again button'),

@@ -37,6 +37,7 @@ type Options struct {
 	Public   bool // guests come in through the public page
 	GuestsOf []peer.ID
 
+	Echo    func(ctx context.Context, gateway, link string) error
 	Relay   node.Relay
 	LendTo  []peer.ID
 	Lenders []peer.ID
@@ -85,7 +86,7 @@ func Start(t testing.TB, name string, o Options) *Node {
 	n := &Node{
 		Node: node.New(node.Config{
 			Practice: p, Discovery: d, Log: o.Log, DHTOnly: o.DHTOnly,
-			Relay: o.Relay, LendTo: o.LendTo, Lenders: o.Lenders, GuestsOf: o.GuestsOf,
+			Echo: o.Echo, Relay: o.Relay, LendTo: o.LendTo, Lenders: o.Lenders, GuestsOf: o.GuestsOf,
 		}),
 		Practitioner: who[0], Dir: o.Dir, t: t, o: o, done: make(chan struct{}),
 	}
