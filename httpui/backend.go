@@ -69,6 +69,10 @@ type Backend interface {
 	// the attend message. Otherwise as Join.
 	Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error
 
+	// HasCall reports whether a guest is admitted to an appointment now. It does
+	// not block.
+	HasCall(appointment string) bool
+
 	// Doctor looks at all that patients need to reach the node, now, though it
 	// also does so unasked; that takes up to 25 s, and contacts the nodes that
 	// the configuration names. The Desk has the same Report from then on. Too

@@ -30,6 +30,7 @@ type fakeBackend struct {
 	created  []NewAppointment
 	examined int
 	signIns  int
+	call     bool // somebody is admitted
 
 	join   func(ctx context.Context, conn wire.Conn) error
 	attend func(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error
@@ -124,6 +125,21 @@ func (f *fakeBackend) Desk(ctx context.Context, practitioner string) (Desk, erro
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.desk, f.deskErr
+}
+
+func (f *fakeBackend) setCall(on bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.call = on
+}
+
+func (f *fakeBackend) HasCall(appointment string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if appointment != anAppt {
+		f.t.Errorf("the backend was asked for a call of %q", appointment)
+	}
+	return f.call
 }
 
 // change changes the desk and tells watchers.

@@ -26,7 +26,7 @@ func (s *Server) deskSocket(w http.ResponseWriter, r *request) error {
 		if decode(frame, &first) != nil {
 			return wire.ErrBadMessage
 		}
-		session, detach, err := s.admit(r, c, first.Token, false)
+		session, detach, err := s.admit(r, c, first.Token, nil)
 		if err != nil {
 			return err
 		}

@@ -59,9 +59,19 @@ type sessions struct {
 
 // liveSession is a session's sockets.
 type liveSession struct {
-	token string // the session's cookie
-	calls int    // how many of them carry a call
-	conns map[wire.Conn]bool
+	token string                    // the session's cookie
+	call  bool                      // there was one when sweep last looked
+	conns map[wire.Conn]func() bool // whether there is a call by it now; nil: never
+}
+
+// inCall reports whether people talk by one of l's sockets now.
+func (l *liveSession) inCall() bool {
+	for _, call := range l.conns {
+		if call != nil && call() {
+			return true
+		}
+	}
+	return false
 }
 
 func newSessions(store SessionStore, now func() time.Time) *sessions {
@@ -216,9 +226,10 @@ func (s *sessions) end(token string) error {
 }
 
 // attach ties conn to the session of a cookie: it is closed when the session
-// ends, and while one that carries a call is open, sweep keeps the session alive.
-// The caller detaches conn when it is done with it.
-func (s *sessions) attach(token string, conn wire.Conn, call bool) (detach func(), err error) {
+// ends. While call, which may be nil and must not block, says that people talk
+// by it, sweep keeps the session alive. The caller detaches conn when it is done
+// with it.
+func (s *sessions) attach(token string, conn wire.Conn, call func() bool) (detach func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, x, err := s.loadLocked(token)
@@ -227,13 +238,10 @@ func (s *sessions) attach(token string, conn wire.Conn, call bool) (detach func(
 	}
 	l := s.live[x.ID]
 	if l == nil {
-		l = &liveSession{token: token, conns: map[wire.Conn]bool{}}
+		l = &liveSession{token: token, conns: map[wire.Conn]func() bool{}}
 		s.live[x.ID] = l
 	}
 	l.conns[conn] = call
-	if call {
-		l.calls++
-	}
 	return func() { s.detach(x.ID, conn) }, nil
 }
 
@@ -244,13 +252,10 @@ func (s *sessions) detach(id string, conn wire.Conn) {
 	if l == nil {
 		return // the session has ended
 	}
-	if l.conns[conn] {
-		l.calls--
-		if l.calls == 0 { // the call was the sign of life until now
-			if ctx, x, err := s.loadLocked(l.token); err == nil {
-				x.Seen = s.now().Unix()
-				s.saveLocked(ctx, x) // at worst the session ends a minute early
-			}
+	if l.inCall() { // the call was the sign of life until now
+		if ctx, x, err := s.loadLocked(l.token); err == nil {
+			x.Seen = s.now().Unix()
+			s.saveLocked(ctx, x) // at worst the session ends a minute early
 		}
 	}
 	delete(l.conns, conn)
@@ -282,13 +287,16 @@ func (s *sessions) sweep() error {
 	defer s.mu.Unlock()
 	var failed error
 	for id, l := range s.live {
+		before := l.call
+		l.call = l.inCall()
 		ctx, x, err := s.loadLocked(l.token)
 		switch now := s.now().Unix(); {
 		case errors.Is(err, errSignedOut):
 			s.hangUpLocked(id)
 		case err != nil:
 			failed = err
-		case l.calls > 0 && now-x.Seen >= 60: // seldom enough for a disk
+		case l.call && now-x.Seen >= 60, // seldom enough for a disk
+			before && !l.call: // idleness begins with its end
 			x.Seen = now
 			if _, err := s.saveLocked(ctx, x); err != nil {
 				failed = err

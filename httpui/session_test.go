@@ -98,14 +98,38 @@ func TestCallKeepsSessionAlive(t *testing.T) {
 		lee := ts.signedIn()
 		call := lee.attend()
 		ended := keepReading(call)
+		ts.backend.setCall(true)
 		pass(3 * time.Hour)
 		lee.expect(200, "GET", "/api/desk", nil)
 
 		pass(time.Hour)
 		call.Close(nil)
 		<-ended
-		pass(sessionIdle - time.Second) // counts from the end of the call
+		pass(sessionIdle - time.Second) // counts from when the page went
 		lee.expect(200, "GET", "/api/desk", nil)
+	})
+}
+
+// The page attends every room whose door is open. Only people in it are a call.
+func TestAttendedRoomIsNoCall(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ts := newTest(t)
+		lee := ts.signedIn()
+		ended := keepReading(lee.attend())
+		ts.backend.setCall(true)
+		pass(time.Hour)
+		ts.backend.setCall(false)
+		pass(sessionIdle - sessionInterval) // counts from the end of the call
+		select {
+		case err := <-ended:
+			t.Fatalf("closed too early: %v", err)
+		default:
+		}
+		pass(3 * sessionInterval)
+		if err := <-ended; !errors.Is(err, wire.ErrUnauthorized) {
+			t.Errorf("closed with %v", err)
+		}
+		lee.expect(401, "GET", "/api/desk", nil)
 	})
 }
 
@@ -208,7 +232,7 @@ func testSignInEndsAnothersSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	browserEnd, nodeEnd := wire.Pipe()
-	if _, err := ts.sessions.attach(other, nodeEnd, false); err != nil {
+	if _, err := ts.sessions.attach(other, nodeEnd, nil); err != nil {
 		t.Fatal(err)
 	}
 	lee := ts.browser()

@@ -57,8 +57,8 @@ func (n *Node) Status() Status {
 // InCall reports whether a guest is admitted anywhere now.
 func (n *Node) InCall() bool { return n.Status().InCall > 0 }
 
-// inCall reports whether a guest of an appointment is admitted now.
-func (n *Node) inCall(appointment string) bool {
+// HasCall reports whether a guest of an appointment is admitted now.
+func (n *Node) HasCall(appointment string) bool {
 	r := n.live(appointment)
 	return r != nil && len(r.Present()) > 0
 }

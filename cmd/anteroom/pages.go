@@ -303,6 +303,8 @@ func (p *pages) Attend(ctx context.Context, conn wire.Conn, practitioner string,
 	return p.node.Attend(ctx, conn, practitioner, a)
 }
 
+func (p *pages) HasCall(appointment string) bool { return p.node.HasCall(appointment) }
+
 // Doctor looks at what patients need to reach the node, and at nothing of any
 // practitioner's.
 func (p *pages) Doctor(ctx context.Context, practitioner string) (httpui.Report, error) {
