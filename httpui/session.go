@@ -1,7 +1,6 @@
 package httpui
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -11,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -314,46 +312,6 @@ func (s *sessions) hangUpLocked(id string) {
 			conn.Close(wire.ErrUnauthorized) // does not block
 		}
 	}
-}
-
-// trimLocked ends the oldest sessions of x's practitioner beyond maxSessions,
-// sparing x.
-func (s *sessions) trimLocked(x session) error {
-	all, err := s.store.All()
-	if err != nil {
-		return fmt.Errorf("list sessions: %w", err)
-	}
-	type entry struct {
-		key string
-		session
-	}
-	var others []entry
-	for key, raw := range all {
-		_, values, err := s.scs.Codec.Decode(raw)
-		if err != nil {
-			return fmt.Errorf("read session: %w", err)
-		}
-		blob, _ := values[sessionKey].([]byte)
-		other, err := parseSession(blob)
-		if err != nil {
-			return err
-		}
-		if other.ID != x.ID && other.Practitioner == x.Practitioner {
-			others = append(others, entry{key, other})
-		}
-	}
-	slices.SortFunc(others, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.Born, b.Born), cmp.Compare(a.key, b.key))
-	})
-	for i, other := range others {
-		if i < len(others)-(maxSessions-1) || !s.now().Before(other.expires()) {
-			s.hangUpLocked(other.ID)
-			if err := s.store.Delete(other.key); err != nil { // the key is the hash; scs would hash it again
-				return fmt.Errorf("end session: %w", err)
-			}
-		}
-	}
-	return nil
 }
 
 // loadLocked returns the session of a cookie, and the context by which scs

@@ -14,6 +14,7 @@
  *   report: Report | null}} DeskData   report: the newest; null while the node looks at itself for the first time
  * @typedef {{starts: number, minutes: number, label: string, guests: {label: string}[], hide_addresses?: boolean}} NewAppointment
  * @typedef {{member: string, label: string, url: string}} LinkInfo
+ * @typedef {{id: string, since: number, seen: number, this: boolean}} SignIn   times in Unix seconds; this: of this browser
  * @typedef {{id: string, title: string, status: 'pass' | 'warn' | 'fail' | 'skip', finding: string, todo: string}} Check
  *   finding: one sentence of what is so; todo: one of what to do, or ""
  * @typedef {{line: string, summary: string, at: number, ready: boolean, checks: Check[]}} Report
@@ -97,6 +98,21 @@ export class Api {
   /** @returns {Promise<void>} */
   signOut() {
     return this.#ask('POST', '/api/signout');
+  }
+
+  /** @returns {Promise<{sessions: SignIn[]}>} the oldest first */
+  signIns() {
+    return this.#ask('GET', '/api/sessions');
+  }
+
+  /** @param {string} id of another session @returns {Promise<{sessions: SignIn[]}>} those that are left */
+  endSignIn(id) {
+    return this.#ask('POST', `/api/sessions/${encodeURIComponent(id)}/end`);
+  }
+
+  /** @returns {Promise<{sessions: SignIn[]}>} this one */
+  endOtherSignIns() {
+    return this.#ask('POST', '/api/sessions/end-others');
   }
 
   /** @param {NewAppointment} appointment @returns {Promise<Appointment>} */

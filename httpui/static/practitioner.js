@@ -10,6 +10,7 @@ import { apiSentence, refusalSentence } from './errors.js';
 import { Media } from './media.js';
 import { parseLink } from './seal.js';
 import { Session } from './session.js';
+import { SignIns } from './signins.js';
 import { Store } from './store.js';
 import { render } from './vendor/lit-html/lit-html.js';
 import { askForNotifications, notificationState, notifyKnock, showAttention } from './view-attention.js';
@@ -40,7 +41,7 @@ const newUi = () => ({
   ...newCallUi(),
   showPassword: false, passwordLength: 0,
   managing: null, copied: null, shownLink: null, fresh: null,
-  draft: null, foreign: null, testing: false, problem: '', checkup: { busy: false, report: null, error: '' },
+  draft: null, foreign: null, testing: false, problem: '', checkup: { busy: false, report: null, error: '' }, signIns: { list: null, error: '' },
   knocking: localStorage.getItem(mutedKey) === null, soundReady: false, notifications: notificationState(),
   question: null, toast: null,
 });
@@ -57,6 +58,7 @@ class PractitionerPage {
   #session = new Session({ api: this.#api, onChange: () => this.#sessionChanged() });
   #ui = new Store(newUi());
   #checkup = new Checkup({ api: this.#api, onChange: (checkup) => this.#ui.set({ checkup }), onExpired: () => this.#session.expired() });
+  #signIns = new SignIns({ api: this.#api, onChange: (signIns) => this.#ui.set({ signIns }), onExpired: () => this.#session.expired() });
   /** @type {Intents} */ #act = this.#intents();
 
   /** @type {Desk | null} while signed in */ #desk = null;
@@ -132,6 +134,7 @@ class PractitionerPage {
     this.#chime.quiet();
     this.#wake.keep(false);
     this.#checkup.clear();
+    this.#signIns.clear();
     this.#feed = this.#desk = null;
     this.#now = emptyDesk;
     this.#ui.set({ ...newCallUi(), question: null, draft: null, foreign: null, problem: '', passwordLength: 0, showPassword: false });
@@ -269,6 +272,9 @@ class PractitionerPage {
         this.#desk?.acknowledge();
       },
       signOut: () => void this.#session.signOut(),
+      showSignIns: (open) => (open ? void this.#signIns.load() : this.#signIns.clear()),
+      endSignIn: (id) => void this.#signIns.end(id),
+      endOtherSignIns: () => void this.#signIns.endOthers(),
     };
   }
 

@@ -10,6 +10,7 @@ import { appointmentCard } from './view-appointment.js';
 import { doctorView } from './view-doctor.js';
 import { foreignLink, newAppointment } from './view-new.js';
 import { banner, busy, mark } from './view-shell.js';
+import { signInsView } from './view-signins.js';
 import { waitingRoom } from './view-waiting.js';
 
 /**
@@ -20,13 +21,15 @@ import { waitingRoom } from './view-waiting.js';
  *   foreign: {error: string} | null,
  *   testing: boolean,
  *   checkup: import('./checkup.js').CheckupSnapshot,
+ *   signIns: import('./signins.js').SignInsSnapshot,
  *   problem: string,
  *   knocking: boolean,
  *   soundReady: boolean,
  *   notifications: 'default' | 'granted' | 'denied' | 'none',
  * }} DiaryUi   knocking: knocks are to be heard; problem: why the last request failed
  * @typedef {import('./view-appointment.js').AppointmentIntents & import('./view-new.js').NewIntents &
- *   import('./view-waiting.js').WaitingIntents & import('./view-doctor.js').DoctorIntents & {
+ *   import('./view-waiting.js').WaitingIntents & import('./view-doctor.js').DoctorIntents &
+ *   import('./view-signins.js').SignInsIntents & {
  *   showFix: () => void,
  *   openDraft: () => void,
  *   testCall: () => void,
@@ -71,6 +74,7 @@ export function diaryView(desk, now, ui, act) {
           ${ui.draft ? newAppointment(ui.draft, data?.relay ?? false, act) : nothing}
           ${ui.foreign ? foreignLink(ui.foreign, act.goForeign, () => act.openForeign(false)) : nothing}
           ${data ? appointments(desk, data, now, ui, act) : busy('Opening your diary…')}
+          ${signInsView(ui.signIns, now, act)}
         </div>
         ${data ? reachCard(data, ui, act) : nothing}
       </div>
