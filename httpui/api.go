@@ -118,20 +118,53 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, in struct {
 	if !text(in.Name, wire.MaxName) {
 		return nil, badBody("The name must have at most 64 ordinary characters.")
 	}
-	who, where := account(in.Name), network(addrOf(r.RemoteAddr))
-	if wait := s.lockout.begin(who, where); wait > 0 {
-		return nil, tooMany(wait, "Too many wrong passwords; please wait a little and try again.")
-	}
-	practitioner, err := s.backend.SignIn(r.Context(), in.Name, in.Password)
+	practitioner, err := s.authenticate(r, in.Name, in.Password)
 	if errors.Is(err, wire.ErrUnauthorized) {
 		return nil, &Refusal{wire.CodeUnauthorized, "The name or the password is wrong."}
 	}
-	s.lockout.forgive(who, where)
 	if err != nil {
 		return nil, err
 	}
-	s.lockout.clear(who)
 	return s.enter(w, r, practitioner)
+}
+
+// authenticate returns who is called name and knows password, or
+// wire.ErrUnauthorized.
+func (s *Server) authenticate(r *request, name, password string) (practitioner string, err error) {
+	who, where := account(name), network(addrOf(r.RemoteAddr))
+	if wait := s.lockout.begin(who, where); wait > 0 {
+		return "", tooMany(wait, "Too many wrong passwords; please wait a little and try again.")
+	}
+	practitioner, err = s.backend.SignIn(r.Context(), name, password)
+	if errors.Is(err, wire.ErrUnauthorized) {
+		return "", err
+	}
+	s.lockout.forgive(who, where)
+	if err == nil {
+		s.lockout.clear(who)
+	}
+	return practitioner, err
+}
+
+// confirm takes the password of whoever is signed in again, for what is not
+// given to a page that was only left open.
+func (s *Server) confirm(_ http.ResponseWriter, r *request, in struct {
+	Password string `json:"password"`
+},
+) (any, error) {
+	info, err := s.backend.Info(r.Context(), r.session.Practitioner)
+	if err != nil {
+		return nil, err
+	}
+	practitioner, err := s.authenticate(r, info.Name, in.Password)
+	if errors.Is(err, wire.ErrUnauthorized) || err == nil && practitioner != r.session.Practitioner {
+		// Not wire.CodeUnauthorized: they are still signed in.
+		return nil, &Refusal{wire.CodeDenied, "The password is wrong."}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nothing{}, s.sessions.prove(r.token)
 }
 
 // tab gives the page the token that it adds to every request.
@@ -192,10 +225,14 @@ func (s *Server) cancel(_ http.ResponseWriter, r *request, _ nothing) (any, erro
 	return nothing{}, s.backend.Cancel(r.Context(), r.session.Practitioner, id)
 }
 
+// links shows links again, to somebody who has proved who they are just now.
 func (s *Server) links(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
 	id, err := hexID(r.PathValue("id"), 32)
 	if err != nil {
 		return nil, err
+	}
+	if !s.sessions.proven(r.session) {
+		return nil, errNotProven
 	}
 	links, err := s.backend.Links(r.Context(), r.session.Practitioner, id)
 	if links == nil {

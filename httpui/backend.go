@@ -30,7 +30,8 @@ type Backend interface {
 	// Counting the failures is the Server's part.
 	SignIn(ctx context.Context, name, password string) (practitioner string, err error)
 
-	// Desk returns what the practitioner's page shows, at one moment.
+	// Desk returns what the practitioner's page shows, at one moment. It holds
+	// no link.
 	Desk(ctx context.Context, practitioner string) (Desk, error)
 
 	// CreateAppointment makes an appointment and an invite for each guest.
@@ -44,7 +45,8 @@ type Backend interface {
 	// Cancelling twice is no error.
 	Cancel(ctx context.Context, practitioner, appointment string) error
 
-	// Links returns the link of every guest of an appointment who has one that works.
+	// Links returns the link of every guest of an appointment who has one that
+	// works, and notes in the audit trail that they were shown.
 	Links(ctx context.Context, practitioner, appointment string) ([]Link, error)
 
 	// Revoke kills a guest's link and sends away whoever came by it.
@@ -149,9 +151,10 @@ type Appointment struct {
 type Guest struct {
 	Member wire.MemberID `json:"member"`
 	Label  string        `json:"label"`
-	State  string        `json:"state"` // "unused", "waiting", "admitted", "used" or "revoked"
-	URL    string        `json:"url,omitempty"`
-	Local  bool          `json:"local"` // the link works on this computer only
+	State  string        `json:"state"`         // "unused", "waiting", "admitted", "used" or "revoked"
+	URL    string        `json:"url,omitempty"` // not in a Desk
+	Link   bool          `json:"link"`          // there is a link that works
+	Local  bool          `json:"local"`         // the link works on this computer only
 	// Tested is how a call would go from where the guest last tried: good, slow
 	// (relayed, not by UDP) or blocked; empty if they did not.
 	Tested wire.PathResult `json:"tested,omitempty"`

@@ -26,6 +26,7 @@ var (
 	errNoRoute   = &refusal{http.StatusNotFound, wire.CodeNotFound, "There is nothing here.", nil}
 	errElsewhere = &refusal{http.StatusForbidden, wire.CodeUnauthorized, "The request came from another site.", nil}
 	errSignedOut = &refusal{http.StatusUnauthorized, wire.CodeUnauthorized, "Please sign in.", nil}
+	errNotProven = &refusal{http.StatusForbidden, wire.CodeUnauthorized, "Please enter your password again.", nil}
 	// The connection is closed because net/http would otherwise read the body.
 	errTooLarge = &refusal{http.StatusRequestEntityTooLarge, wire.CodeBadMessage, "The request is too large.",
 		http.Header{"Connection": {"close"}}}

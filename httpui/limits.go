@@ -22,7 +22,8 @@ const (
 
 	sessionIdle     = 15 * time.Minute
 	sessionLife     = 10 * time.Hour
-	maxSessions     = 5 // of one practitioner
+	provenTime      = 15 * time.Minute // how long a password is good for what is asked for again
+	maxSessions     = 5                // of one practitioner
 	maxTabs         = 16
 	tabTime         = time.Minute // between signing in and fetching the tab's token
 	launchTime      = 10 * time.Minute

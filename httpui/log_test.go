@@ -36,6 +36,8 @@ func TestCanary(t *testing.T) {
 	lee.expect(400, "POST", "/api/appointments", map[string]string{"CANARY": "CANARY"})
 	lee.expect(404, "POST", "/api/appointments/CANARY/cancel", nil)
 	lee.expect(200, "POST", "/api/appointments/"+anAppt+"/links", nil)
+	lee.expect(403, "POST", "/api/confirm", map[string]string{"password": "CANARY-wrong"})
+	lee.expect(200, "POST", "/api/confirm", map[string]string{"password": leePassword})
 	lee.expect(200, "POST", "/api/invites/"+aMember+"/rotate", nil)
 	lee.expect(404, "GET", "/CANARY", nil)
 	lee.expect(404, "GET", "/static/CANARY/main.js", nil)

@@ -55,6 +55,7 @@ func (s *Server) newRoutes() []*route {
 		{pattern: "/api/signin", methods: post, handle: api(s.signIn)},
 		{pattern: "/api/tab", methods: post, handle: api(s.tab)},
 		{pattern: "/api/signout", methods: post, handle: api(s.signOut), access: tab},
+		{pattern: "/api/confirm", methods: post, handle: api(s.confirm), access: tab},
 		{pattern: "/api/sessions", methods: get, handle: api(s.listSignIns), access: tab},
 		{pattern: "/api/sessions/{id}/end", methods: post, handle: api(s.endSignIn), access: tab},
 		{pattern: "/api/sessions/end-others", methods: post, handle: api(s.endOtherSignIns), access: tab},

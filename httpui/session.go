@@ -34,10 +34,11 @@ type SessionStore interface {
 type session struct {
 	ID           string   `json:"id"` // stays when the cookie is renewed
 	Practitioner string   `json:"practitioner,omitempty"`
-	Born         int64    `json:"born"`  // when somebody signed in; Unix seconds, as all of these
-	Seen         int64    `json:"seen"`  // last sign of life
-	Fresh        int64    `json:"fresh"` // until when a tab may fetch its token; 0: one has
-	Tabs         []string `json:"tabs"`  // hashes of the tabs' tokens, oldest first
+	Born         int64    `json:"born"`   // when somebody signed in; Unix seconds, as all of these
+	Seen         int64    `json:"seen"`   // last sign of life
+	Proved       int64    `json:"proved"` // when they last proved who they are
+	Fresh        int64    `json:"fresh"`  // until when a tab may fetch its token; 0: one has
+	Tabs         []string `json:"tabs"`   // hashes of the tabs' tokens, oldest first
 }
 
 // sessionKey is where scs keeps a session.
@@ -185,6 +186,7 @@ func (s *sessions) start(older, practitioner string) (token string, err error) {
 		Practitioner: practitioner,
 		Born:         now.Unix(),
 		Seen:         now.Unix(),
+		Proved:       now.Unix(),
 		Fresh:        now.Add(tabTime).Unix(),
 	}
 	ctx, old, err := s.loadLocked(older)
@@ -206,6 +208,24 @@ func (s *sessions) start(older, practitioner string) (token string, err error) {
 		l.token = token
 	}
 	return token, s.trimLocked(x)
+}
+
+// prove notes that whoever has a session has just proved who they are.
+func (s *sessions) prove(token string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, x, err := s.loadLocked(token)
+	if err != nil {
+		return err
+	}
+	x.Proved = s.now().Unix()
+	_, err = s.saveLocked(ctx, x)
+	return err
+}
+
+// proven reports whether x's practitioner has proved who they are just now.
+func (s *sessions) proven(x session) bool {
+	return s.now().Before(time.Unix(x.Proved, 0).Add(provenTime))
 }
 
 // end ends the session of a cookie, and its sockets.

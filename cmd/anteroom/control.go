@@ -156,11 +156,7 @@ func controlRoutes(d *daemon) http.Handler {
 		return d.pages.list(ctx, who, q.All)
 	})
 	mine(mux, d, "appointment/show", func(ctx context.Context, who string, q idRequest) (httpui.Appointment, error) {
-		a, err := d.pages.own(ctx, who, q.ID)
-		if err != nil {
-			return httpui.Appointment{}, err
-		}
-		return d.pages.shown(a, d.practice.Now()), nil
+		return d.pages.reveal(ctx, who, q.ID)
 	})
 	mine(mux, d, "appointment/create", d.pages.CreateAppointment)
 	mine(mux, d, "appointment/cancel", func(ctx context.Context, who string, q idRequest) (nothing, error) {

@@ -108,7 +108,7 @@ func (p *pages) Desk(ctx context.Context, practitioner string) (httpui.Desk, err
 }
 
 // list returns a practitioner's appointments from the beginning of this day,
-// or all that are still kept.
+// or all that are still kept, without their links.
 func (p *pages) list(ctx context.Context, practitioner string, all bool) ([]httpui.Appointment, error) {
 	now := p.practice.Now()
 	var from time.Time
@@ -122,6 +122,9 @@ func (p *pages) list(ctx context.Context, practitioner string, all bool) ([]http
 	shown := make([]httpui.Appointment, len(list))
 	for i, a := range list {
 		shown[i] = p.shown(a, now)
+		for j := range shown[i].Guests {
+			shown[i].Guests[j].URL = "" // it is asked for when it is needed
+		}
 	}
 	return shown, nil
 }
@@ -162,7 +165,7 @@ func (p *pages) shown(a practice.Appointment, now time.Time) httpui.Appointment 
 			g.Tested = last.Path
 		}
 		if inv.Link != nil && (state == practice.StateEarly || state == practice.StateOpen) {
-			g.URL, g.Local = inv.Link.URL(p.links), p.local()
+			g.URL, g.Link, g.Local = inv.Link.URL(p.links), true, p.local()
 		}
 		shown.Guests[i] = g
 	}
@@ -262,17 +265,37 @@ func (p *pages) Cancel(ctx context.Context, practitioner, appointment string) er
 }
 
 func (p *pages) Links(ctx context.Context, practitioner, appointment string) ([]httpui.Link, error) {
-	a, err := p.own(ctx, practitioner, appointment)
+	a, err := p.reveal(ctx, practitioner, appointment)
 	if err != nil {
 		return nil, err
 	}
 	links := []httpui.Link{}
-	for _, g := range p.shown(a, p.practice.Now()).Guests {
+	for _, g := range a.Guests {
 		if g.URL != "" {
 			links = append(links, httpui.Link{Member: g.Member, Label: g.Label, URL: g.URL})
 		}
 	}
 	return links, nil
+}
+
+// reveal returns one of the practitioner's appointments with its links, and
+// notes that they were shown.
+func (p *pages) reveal(ctx context.Context, practitioner, id string) (httpui.Appointment, error) {
+	a, err := p.own(ctx, practitioner, id)
+	if err != nil {
+		return httpui.Appointment{}, err
+	}
+	shown := p.shown(a, p.practice.Now())
+	for _, g := range shown.Guests {
+		if g.URL == "" {
+			continue
+		}
+		e := practice.Entry{Event: practice.EventShowLink, By: practitioner, Appointment: id, Member: g.Member}
+		if err := p.practice.Record(ctx, e); err != nil {
+			return httpui.Appointment{}, err
+		}
+	}
+	return shown, nil
 }
 
 func (p *pages) Revoke(ctx context.Context, practitioner string, m wire.MemberID) error {

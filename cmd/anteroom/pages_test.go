@@ -175,6 +175,44 @@ func TestPagesForSomebodyRemoved(t *testing.T) {
 	}
 }
 
+// The diary, which is pushed to a page that may be left open, holds no link;
+// that one was shown again is in the audit trail.
+func TestLinksAreShownOnRequestAndOnRecord(t *testing.T) {
+	d := idleDaemon(t, nil)
+	who := setUpDaemon(t, d)
+	a, err := d.pages.CreateAppointment(t.Context(), who, httpui.NewAppointment{
+		Starts: time.Now().Unix(), Minutes: 30, Guests: []httpui.NewGuest{{Label: "Ana"}, {Label: "Ben"}},
+	})
+	if err != nil || a.Guests[0].URL == "" {
+		t.Fatalf("a new appointment: %v, link %q", err, a.Guests[0].URL)
+	}
+	shown := func() (n int) {
+		entries, err := d.practice.Entries(t.Context(), 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.Event == practice.EventShowLink && e.By == who && e.Appointment == a.ID && e.Member != "" {
+				n++
+			}
+		}
+		return n
+	}
+	desk, err := d.pages.Desk(t.Context(), who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g := desk.Appointments[0].Guests[0]; g.URL != "" || !g.Link || !g.Local {
+		t.Errorf("in the diary: %+v", g)
+	}
+	if n := shown(); n != 0 {
+		t.Errorf("%d links were shown so far", n)
+	}
+	if links, err := d.pages.Links(t.Context(), who, a.ID); err != nil || len(links) != 2 || shown() != 2 {
+		t.Errorf("%d links, %v, %d on record", len(links), err, shown())
+	}
+}
+
 func TestSignInTellsNothing(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)

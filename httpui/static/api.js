@@ -3,9 +3,9 @@
 /**
  * @typedef {{state: 'setup' | 'signed-out' | 'signed-in', practice: string, name: string, names: number}} SessionInfo
  * @typedef {'unused' | 'waiting' | 'admitted' | 'used' | 'revoked'} GuestState
- * @typedef {{member: string, label: string, state: GuestState, url?: string, local?: boolean,
+ * @typedef {{member: string, label: string, state: GuestState, url?: string, link?: boolean, local?: boolean,
  *   tested?: import('./wire.js').PathResult}} GuestInfo
- *   local: the link works on this computer only; tested: how a call would go from where the guest last tried
+ *   url: only of an appointment that was just made; link: there is one that works; local: it works on this computer only; tested: how a call would go from where the guest last tried
  * @typedef {'early' | 'open' | 'ended' | 'cancelled'} AppointmentState   open: also later, while a guest is here
  * @typedef {{id: string, label: string, starts: number, ends: number, opens: number, closes: number,
  *   state: AppointmentState, test: boolean, hidden: boolean, guests: GuestInfo[]}} Appointment   times in Unix seconds
@@ -81,6 +81,11 @@ export class Api {
     return this.#ask('POST', '/api/signin', { name, password });
   }
 
+  /** @param {string} password of whoever is signed in, once more @returns {Promise<void>} */
+  confirm(password) {
+    return this.#ask('POST', '/api/confirm', { password });
+  }
+
   /** Takes a token for this tab, or keeps its own; the session must be new, or know the tab. */
   async tab() {
     /** @type {{token: string}} */
@@ -125,7 +130,7 @@ export class Api {
     return this.#ask('POST', `/api/appointments/${encodeURIComponent(id)}/cancel`);
   }
 
-  /** @param {string} id @returns {Promise<{links: LinkInfo[]}>} */
+  /** @param {string} id @returns {Promise<{links: LinkInfo[]}>} only soon after a password; else 403, unauthorized */
   links(id) {
     return this.#ask('POST', `/api/appointments/${encodeURIComponent(id)}/links`);
   }

@@ -2,11 +2,12 @@ import { takeFragment } from './fragment.js'; // first: see there
 import { Api, ApiError, DeskFeed } from './api.js';
 import { whenIdle } from './browser.js';
 import { HostCall } from './call.js';
-import { callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from './call-page.js';
+import { callIntents, canFlipCamera, canShareScreen, newCallUi, news, trustChange } from './call-page.js';
 import { Checkup } from './checkup.js';
 import { Chime } from './chime.js';
 import { Desk } from './desk.js';
 import { apiSentence, refusalSentence } from './errors.js';
+import { Links, noLinks } from './links.js';
 import { Media } from './media.js';
 import { parseLink } from './seal.js';
 import { Session } from './session.js';
@@ -40,7 +41,7 @@ const emptyDesk = {
 const newUi = () => ({
   ...newCallUi(),
   showPassword: false, passwordLength: 0,
-  managing: null, copied: null, shownLink: null, fresh: null,
+  managing: null, links: noLinks, fresh: null,
   draft: null, foreign: null, testing: false, problem: '', checkup: { busy: false, report: null, error: '' }, signIns: { list: null, error: '' },
   knocking: localStorage.getItem(mutedKey) === null, soundReady: false, notifications: notificationState(),
   question: null, toast: null,
@@ -59,6 +60,12 @@ class PractitionerPage {
   #ui = new Store(newUi());
   #checkup = new Checkup({ api: this.#api, onChange: (checkup) => this.#ui.set({ checkup }), onExpired: () => this.#session.expired() });
   #signIns = new SignIns({ api: this.#api, onChange: (signIns) => this.#ui.set({ signIns }), onExpired: () => this.#session.expired() });
+  #links = new Links({
+    api: this.#api,
+    onChange: (links) => this.#ui.set({ links }),
+    onCopied: (copied) => announce(copied ? 'Link copied.' : 'The browser would not copy the link. It is shown below the button.'),
+    onError: (err) => this.#refused(err),
+  });
   /** @type {Intents} */ #act = this.#intents();
 
   /** @type {Desk | null} while signed in */ #desk = null;
@@ -135,6 +142,7 @@ class PractitionerPage {
     this.#wake.keep(false);
     this.#checkup.clear();
     this.#signIns.clear();
+    this.#links.clear();
     this.#feed = this.#desk = null;
     this.#now = emptyDesk;
     this.#ui.set({ ...newCallUi(), question: null, draft: null, foreign: null, problem: '', passwordLength: 0, showPassword: false });
@@ -194,11 +202,15 @@ class PractitionerPage {
       this.#ui.set({ problem: '' });
       return await request();
     } catch (err) {
-      const refusal = err instanceof ApiError ? err : new ApiError('internal', '', 0);
-      if (refusal.status === 401) this.#session.expired();
-      else this.#ui.set({ problem: apiSentence(refusal) });
+      this.#refused(err instanceof ApiError ? err : new ApiError('internal', '', 0));
       return null;
     }
+  }
+
+  /** @param {ApiError} err */
+  #refused(err) {
+    if (err.status === 401) this.#session.expired();
+    else this.#ui.set({ problem: apiSentence(err) });
   }
 
   /** @returns {Intents} */
@@ -229,6 +241,7 @@ class PractitionerPage {
         lock: (on) => this.#desk?.call?.lock(on),
       },
       answer: (yes) => this.#answer(yes),
+      password: { confirm: (password) => void this.#links.confirm(password), dismiss: () => this.#links.dismiss() },
     };
   }
 
@@ -253,10 +266,9 @@ class PractitionerPage {
       showFix: () => focusWithin(this.#root, '.doctor-check[tabindex]:not(details *), .doctor-again button'),
       openForeign: (open) => ui.set({ foreign: open ? { error: '' } : null, draft: null }),
       goForeign: (link) => this.#goForeign(link),
-      copyLink: async ({ member, url = '' }) => {
-        const copied = await copy(url);
-        ui.set(copied ? { copied: member, shownLink: null } : { shownLink: member });
-        announce(copied ? 'Link copied.' : 'The browser would not copy the link. It is shown below the button.');
+      copyLink: (wanted) => {
+        ui.set({ problem: '' });
+        void this.#links.copy(wanted);
       },
       manage: (appointment) => ui.set({ managing: appointment }),
       ask: (question) => ui.set({ question }),
@@ -300,17 +312,17 @@ class PractitionerPage {
       case 'revoke':
         return void this.#try(() => this.#api.revoke(question.guest.member));
       case 'rotate':
-        return void this.#rotate(question.guest.member);
+        return void this.#rotate(question.appointment.id, question.guest.member);
     }
   }
 
-  /** @param {string} member */
-  async #rotate(member) {
+  /** @param {string} appointment @param {string} member */
+  async #rotate(appointment, member) {
     const link = await this.#try(() => this.#api.rotate(member));
     if (!link) return;
-    const copied = await copy(link.url);
-    this.#ui.set(copied ? { copied: link.member } : { shownLink: link.member });
-    this.#tell(copied ? 'The new link has been copied.' : 'The new link is ready.');
+    this.#links.remember([link]);
+    await this.#links.copy({ appointment, member: link.member });
+    this.#tell(this.#ui.value.links.copied === link.member ? 'The new link has been copied.' : 'The new link is ready.');
   }
 
   /** @param {import('./api.js').NewAppointment} appointment */
@@ -320,6 +332,7 @@ class PractitionerPage {
     this.#ui.set({ draft: { ...draft, busy: true, error: '' } });
     try {
       const made = await this.#api.create(appointment);
+      this.#links.remember(made.guests);
       this.#ui.set({ draft: null, fresh: made.id });
       this.#tell('The appointment is made. Copy its link and send it to your patient.');
       this.#focusOn = made.id;

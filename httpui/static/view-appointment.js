@@ -9,12 +9,11 @@ import { dialog } from './view-shell.js';
 /**
  * @typedef {import('./api.js').Appointment} Appointment
  * @typedef {import('./api.js').GuestInfo} GuestInfo
- * @typedef {{managing: string | null, copied: string | null, shownLink: string | null, fresh: string | null}} AppointmentUi
- *   managing: the appointment whose further buttons are open; copied and
- *   shownLink: the member whose link was just copied, or could not be; fresh:
- *   the appointment that was just made
+ * @typedef {{managing: string | null, links: import('./links.js').LinksSnapshot, fresh: string | null}} AppointmentUi
+ *   managing: the appointment whose further buttons are open; fresh: the
+ *   appointment that was just made
  * @typedef {{
- *   copyLink: (guest: GuestInfo) => void,
+ *   copyLink: (wanted: import('./links.js').Wanted) => void,
  *   manage: (appointment: string | null) => void,
  *   ask: (question: Question) => void,
  *   enter: (appointment: string) => void,
@@ -89,7 +88,8 @@ function chip({ state, opens, starts, ends, closes }, now) {
 /** @param {{guest: GuestInfo, i: number, appointment: Appointment, live: boolean, ui: AppointmentUi, act: AppointmentIntents}} options */
 function guestRow({ guest, i, appointment, live, ui, act }) {
   const name = guestName(guest, i, appointment);
-  const copied = ui.copied === guest.member;
+  const { shown } = ui.links;
+  const copied = ui.links.copied === guest.member;
   return html`
     <li class="guest-row">
       <p class="guest-row-name">
@@ -97,14 +97,14 @@ function guestRow({ guest, i, appointment, live, ui, act }) {
         <span><bdi>${name}</bdi> <span class="hint">${guestStates[guest.state]}</span></span>
       </p>
       ${live && guest.tested && guest.state === 'unused' ? html`<p class="light light-${guest.tested}">${icon(guest.tested === 'good' ? 'check' : guest.tested === 'slow' ? 'signal' : 'alert')}<span>${lights[guest.tested]}</span></p>` : nothing}
-      ${live && !appointment.test && guest.url && guest.state !== 'revoked'
+      ${live && !appointment.test && guest.link && guest.state !== 'revoked'
         ? html`
-          <button type="button" class="button ${copied ? 'button-done' : ''}" data-copy @click=${() => act.copyLink(guest)}>
+          <button type="button" class="button ${copied ? 'button-done' : ''}" data-copy @click=${() => act.copyLink({ appointment: appointment.id, member: guest.member })}>
             ${icon(copied ? 'check' : 'copy')}<span>${copied ? 'Link copied' : 'Copy link'}</span><span class="sr-only"> for ${name}</span>
           </button>
           ${guest.local ? html`<p class="hint-warn">${icon('info')}<span>This link works on this computer only</span></p>` : nothing}
-          ${ui.shownLink === guest.member
-            ? html`<input class="link-text" readonly aria-label="Link for ${name}" .value=${guest.url}
+          ${shown?.member === guest.member
+            ? html`<input class="link-text" readonly aria-label="Link for ${name}" .value=${shown.url}
                 @focus=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => currentTarget.select()}>`
             : nothing}`
         : nothing}

@@ -7,6 +7,7 @@ import { questionDialog } from './view-appointment.js';
 import { callView } from './view-call.js';
 import { diaryView } from './view-diary.js';
 import { setupView } from './view-setup.js';
+import { passwordDialog } from './view-password.js';
 import { dialog } from './view-shell.js';
 import { callName } from './view-truth.js';
 import { confirmEntry } from './view-waiting.js';
@@ -31,6 +32,7 @@ import { confirmEntry } from './view-waiting.js';
  *   call: import('./view-call.js').CallIntents,
  *   host: import('./view-call.js').HostIntents,
  *   answer: (yes: boolean) => void,
+ *   password: {confirm: (password: string) => void, dismiss: () => void},
  * }} PractitionerIntents
  */
 
@@ -50,7 +52,7 @@ export function practitionerView(state, act) {
   if (session.phase !== 'signed-in') return setupView(session, ui, act.setup);
   return html`
     ${desk.current ? callView(callState(state), act.call, act.host) : diaryView(desk, now, ui, act.diary)}
-    ${ui.question ? question(ui.question, state, act) : nothing}`;
+    ${ui.question ? question(ui.question, state, act) : ui.links.asking ? passwordDialog(ui.links, session.name, act.password) : nothing}`;
 }
 
 /** @param {PractitionerState} state @returns {import('./view-call.js').CallState} */

@@ -1,0 +1,29 @@
+// The password again, for what is not given to a page that was only left open.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { banner, onSubmit } from './view-shell.js';
+
+/**
+ * @param {import('./links.js').LinksSnapshot} links
+ * @param {string} name of who is signed in
+ * @param {{confirm: (password: string) => void, dismiss: () => void}} act
+ */
+export const passwordDialog = ({ busy, error }, name, act) => html`
+  <dialog class="dialog" data-modal aria-labelledby="dialog-title" aria-describedby="dialog-text"
+    @cancel=${(/** @type {Event} */ event) => { event.preventDefault(); act.dismiss(); }}>
+    <form class="form" @submit=${onSubmit((form) => act.confirm(/** @type {string} */ (new FormData(form).get('password'))))}>
+      <h2 id="dialog-title">Enter your password</h2>
+      <p id="dialog-text">A link is a key to the appointment, and you signed in some time ago.</p>
+      ${error ? banner({ tone: 'bad', text: error }) : nothing}
+      <input class="sr-only" name="username" autocomplete="username" tabindex="-1" aria-hidden="true" readonly .value=${name}>
+      <div class="field">
+        <label for="confirm-password">Password</label>
+        <input id="confirm-password" name="password" type="password" required maxlength="128" spellcheck="false"
+          autocapitalize="none" autocomplete="current-password" autofocus>
+      </div>
+      <div class="dialog-buttons">
+        <button class="button button-primary" aria-disabled=${busy}>${busy ? 'Checking…' : 'Go on'}</button>
+        <button type="button" class="button" @click=${act.dismiss}>Cancel</button>
+      </div>
+    </form>
+  </dialog>`;
