@@ -54,7 +54,7 @@ var onlyHere = map[string][]string{
 	"golang.org/x/crypto/argon2":          {"node/practice"},
 	"modernc.org/sqlite":                  {"node/store"},
 	"database/sql":                        {"node/practice", "node/store"},
-	"net/http":                            {"cmd/anteroom", "httpui", "httpui/certs", "node/media"},
+	"net/http":                            {"cmd/anteroom", "httpui", "httpui/certs", "node/doctor", "node/media"},
 	"os/exec":                             {"cmd/anteroom", "node/media"},
 	"os/signal":                           {"cmd/anteroom"},
 	"net/http/pprof":                      {},

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"anteroom/discovery"
 	"anteroom/httpui"
 	"anteroom/node"
 	"anteroom/node/practice"
@@ -274,4 +275,17 @@ func TestDaemonThatFailsLetsGoOfEverything(t *testing.T) {
 		t.Fatal("listens on another computer's address")
 	}
 	idleDaemon(t, func(c *Config) { c.DataDir = dir })
+}
+
+// Peers that look at a page know it by the card, also before anybody has
+// answered the first page's questions.
+func TestCardBeforeSetUp(t *testing.T) {
+	d := idleDaemon(t, nil)
+	card, err := d.pages.Card(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := discovery.ParseCard(card); err != nil || info.ID != d.discovery.ID() {
+		t.Errorf("got the card of %v, %v", info.ID, err)
+	}
 }

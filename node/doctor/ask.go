@@ -37,7 +37,7 @@ type Kind byte
 
 // The kinds of probes.
 const (
-	TCPTLS  Kind = 1 // a TLS server with a certificate for Name
+	TCPTLS  Kind = 1 // the asker's page, with a certificate for Name
 	STUNUDP Kind = 2
 	STUNTCP Kind = 3
 	STUNTLS Kind = 4 // STUN in TLS, for Name
@@ -49,7 +49,7 @@ func (k Kind) tls() bool { return k == TCPTLS || k == STUNTLS }
 type Probe struct {
 	Kind Kind
 	Port uint16
-	Name string // for TLS: what is in its ClientHello, and nothing is connected to
+	Name string // for TLS: what its ClientHello and Host say; nothing is connected to it
 }
 
 func (p Probe) valid() bool {

@@ -12,5 +12,5 @@
 //	nodes.go     other nodes, and the DHT
 //	ask.go       /anteroom/check/1: one request and its answer
 //	witness.go   the node that is asked
-//	probe.go     one connection that it makes
+//	probe.go     one connection, as a patient would make it
 package doctor

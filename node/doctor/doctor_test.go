@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -40,6 +41,7 @@ func healthy(t testing.TB) (Config, *discovery.Discovery) {
 	h := newHouse(t, ends)
 	a, b := start(t, nil), start(t, nil)
 	meet(t, a, b)
+	h.isOf(t, a)
 	witness(b, trusting(h.roots))
 	return Config{
 		Running: true, Discovery: a, Relay: h.relay, RelayHost: "127.0.0.1",
@@ -136,6 +138,14 @@ func TestOutside(t *testing.T) {
 		shut.PublicURL, shut.Proxied = fmt.Sprintf("https://127.0.0.1:%d", port), false
 		expect(t, newRun(t, shut).page(t.Context()), Fail, fmt.Sprintf(want[0], port), fmt.Sprintf(want[1], port))
 	}
+
+	// TLS ends at a web server that has nobody to pass requests on to.
+	house, is := newHouse(t, time.Now().Add(time.Hour)), cfg
+	house.page.becomes(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	is.PublicURL = fmt.Sprintf("https://127.0.0.1:%d", house.port)
+	witness(peer, trusting(house.roots))
+	expect(t, newRun(t, is).page(t.Context()), Fail, fmt.Sprintf("Something else than Anteroom answers at port %d (TCP) of 127.0.0.1.", house.port),
+		fmt.Sprintf("See what else has port %d (TCP)", house.port))
 
 	// A relay that nobody outside reaches at all is no relay: it listens where
 	// the peer does not look for it.

@@ -5,9 +5,14 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,6 +120,42 @@ type house struct {
 	roots *x509.CertPool
 	relay *Relay
 	port  uint16 // of the page and the relay over TLS
+	page  *page
+}
+
+// A page answers as that of one node after another.
+type page struct{ atomic.Pointer[http.Handler] }
+
+func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h := p.Load(); h != nil {
+		(*h).ServeHTTP(w, r)
+	}
+}
+
+// becomes makes p what h serves.
+func (p *page) becomes(h http.HandlerFunc) {
+	handler := http.Handler(h)
+	p.Store(&handler)
+}
+
+// cardOf serves what a page of d does, to who names host.
+func cardOf(t testing.TB, d *discovery.Discovery, host string) http.HandlerFunc {
+	t.Helper()
+	card, err := d.Card("")
+	check(t, err)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != host || r.Method != http.MethodGet || r.URL.Path != cardPath {
+			w.WriteHeader(http.StatusMisdirectedRequest)
+			return
+		}
+		io.WriteString(w, card)
+	}
+}
+
+// isOf makes the page of h that of d.
+func (h house) isOf(t testing.TB, d *discovery.Discovery) {
+	t.Helper()
+	h.page.becomes(cardOf(t, d, fmt.Sprintf("127.0.0.1:%d", h.port)))
 }
 
 func newHouse(t testing.TB, until time.Time) house {
@@ -127,21 +168,15 @@ func newHouseAt(t testing.TB, address netip.Addr, until time.Time) house {
 	cert, key := certstest.Pair(t, "127.0.0.1", time.Now().Add(-time.Hour), until)
 	pair, err := tls.X509KeyPair(cert, key)
 	check(t, err)
-	h := house{roots: x509.NewCertPool()}
+	h := house{roots: x509.NewCertPool(), page: new(page)}
 	h.roots.AppendCertsFromPEM(cert)
 	plain, err := net.Listen("tcp", netip.AddrPortFrom(address, 0).String())
 	check(t, err)
 	h.port = uint16(plain.Addr().(*net.TCPAddr).Port)
 	web, turn := relay.Split(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}))
-	go func() { // the page: its end is that of the listener
-		for {
-			c, err := web.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
+	server := &http.Server{Handler: h.page, ErrorLog: log.New(io.Discard, "", 0)}
+	go server.Serve(web) // ends with the test
+	t.Cleanup(func() { server.Close() })
 	udp, err := relay.ListenUDP(t.Context(), netip.AddrPortFrom(address, 0))
 	check(t, err)
 	at := udp[0].LocalAddr().(*net.UDPAddr).AddrPort()

@@ -1,31 +1,46 @@
 package doctor
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"anteroom/discovery"
 )
 
 // errAnswer says that something else than what was asked for answers.
 var errAnswer = errors.New("unexpected answer")
 
+// A prober connects to ports.
+type prober struct {
+	roots *x509.CertPool // of certificates; nil: the system's
+	dial  func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
 // probe connects to a port at an address, as p says, and returns why that
-// failed. The connection ends with ctx, or sooner.
-func (w *Witness) probe(ctx context.Context, at netip.Addr, p Probe) error {
+// failed. A page must be that of node. The connection ends with ctx, or sooner.
+func (pr prober) probe(ctx context.Context, at netip.Addr, p Probe, node peer.ID) error {
 	network := "tcp"
 	if p.Kind == STUNUDP {
 		network = "udp"
 	}
-	conn, err := w.dial(ctx, network, netip.AddrPortFrom(at, p.Port).String())
+	conn, err := pr.dial(ctx, network, netip.AddrPortFrom(at, p.Port).String())
 	if err != nil {
 		return err
 	}
@@ -34,7 +49,7 @@ func (w *Witness) probe(ctx context.Context, at netip.Addr, p Probe) error {
 	conn.SetDeadline(deadline)
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if p.Kind.tls() {
-		secure := tls.Client(conn, &tls.Config{ServerName: p.Name, RootCAs: w.roots, MinVersion: tls.VersionTLS12})
+		secure := tls.Client(conn, &tls.Config{ServerName: p.Name, RootCAs: pr.roots, MinVersion: tls.VersionTLS12})
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return err
 		}
@@ -42,12 +57,64 @@ func (w *Witness) probe(ctx context.Context, at netip.Addr, p Probe) error {
 	}
 	switch p.Kind {
 	case TCPTLS:
-		return nil
+		found, err := readCard(conn, hostOf(p.Name, p.Port))
+		if err == nil && found != node {
+			err = errAnswer
+		}
+		return err
 	case STUNUDP:
 		return bindUDP(conn, deadline)
 	default:
 		return bind(conn)
 	}
+}
+
+// hostOf is what browsers put into Host for a page with TLS.
+func hostOf(name string, port uint16) string {
+	if strings.Contains(name, ":") {
+		name = "[" + name + "]"
+	}
+	if port == 443 {
+		return name
+	}
+	return fmt.Sprintf("%s:%d", name, port)
+}
+
+const (
+	// cardPath is where a page has the card of the node that serves it.
+	cardPath = "/.well-known/anteroom"
+
+	// maxAnswer is more than a card takes, with all that is before it.
+	maxAnswer = 64 << 10
+)
+
+// A statusError says that a page answers with another status than 200.
+type statusError int
+
+func (s statusError) Error() string { return fmt.Sprintf("status %d", int(s)) }
+
+// readCard asks the page at the other end of conn whose it is.
+func readCard(conn net.Conn, host string) (peer.ID, error) {
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", cardPath, host); err != nil {
+		return "", err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxAnswer)), nil)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return "", statusError(answer.StatusCode)
+	}
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return "", err
+	}
+	card, err := discovery.ParseCard(string(text))
+	if err != nil {
+		return "", errAnswer
+	}
+	return card.ID, nil
 }
 
 func resultOf(err error) Result {

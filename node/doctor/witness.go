@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -29,10 +28,9 @@ const (
 // nobody can scan others through it, and only for nodes that its operator
 // named, a few times a minute.
 type Witness struct {
+	prober
 	discovery *discovery.Discovery
-	roots     *x509.CertPool // of certificates; nil: the system's
 	clock     func() time.Time
-	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu    sync.Mutex
 	asked map[peer.ID]*rate.Limiter // of nodes that are named, so it stays small
@@ -40,7 +38,9 @@ type Witness struct {
 
 // NewWitness returns a Witness for the peers of d. Its Serve handles Protocol.
 func NewWitness(d *discovery.Discovery) *Witness {
-	return &Witness{discovery: d, clock: time.Now, dial: new(net.Dialer).DialContext, asked: make(map[peer.ID]*rate.Limiter)}
+	return &Witness{
+		prober: prober{dial: new(net.Dialer).DialContext}, discovery: d, clock: time.Now, asked: make(map[peer.ID]*rate.Limiter),
+	}
 }
 
 // Serve answers one question.
@@ -80,7 +80,7 @@ func (w *Witness) answer(ctx context.Context, from peer.ID, c network.Conn, prob
 	case !w.mayAsk(from):
 		a.Outcome = TooOften
 	default:
-		a.Results = w.look(ctx, a.Address, probes)
+		a.Results = w.look(ctx, a.Address, probes, from)
 	}
 	a.Time = w.clock() // last: probes take seconds
 	return a
@@ -97,14 +97,14 @@ func (w *Witness) mayAsk(p peer.ID) bool {
 	return bucket.Allow()
 }
 
-// look makes all probes at once, of ports at one address.
-func (w *Witness) look(ctx context.Context, at netip.Addr, probes []Probe) []Result {
+// look makes all probes at once, of ports at one address, which is that of node.
+func (w *Witness) look(ctx context.Context, at netip.Addr, probes []Probe, node peer.ID) []Result {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	results := make([]Result, len(probes))
 	var wg sync.WaitGroup
 	for i, p := range probes {
-		wg.Go(func() { results[i] = resultOf(w.probe(ctx, at, p)) }) // ends with ctx at the latest
+		wg.Go(func() { results[i] = resultOf(w.probe(ctx, at, p, node)) }) // ends with ctx at the latest
 	}
 	wg.Wait()
 	return results

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ func TestPeerLooks(t *testing.T) {
 	a, b := start(t, nil), start(t, nil)
 	meet(t, a, b)
 	good, expired := newHouse(t, time.Now().Add(time.Hour)), newHouse(t, time.Now().Add(-time.Minute))
+	good.isOf(t, a)
 	w := witness(b, trusting(good.roots))
 	closed, plain := nobody(t), good.relay.Plain[0].Port()
 	for _, c := range []struct {
@@ -44,7 +46,7 @@ func TestPeerLooks(t *testing.T) {
 		{Probe{TCPTLS, expired.port, "127.0.0.1"}, BadCertificate},
 		{Probe{STUNTLS, expired.port, "127.0.0.1"}, BadCertificate},
 	} {
-		if got := resultOf(w.probe(within(t, 5*time.Second), localhost, c.probe)); got != c.want {
+		if got := resultOf(w.probe(within(t, 5*time.Second), localhost, c.probe, a.ID())); got != c.want {
 			t.Errorf("%+v: %d, want %d", c.probe, got, c.want)
 		}
 	}
@@ -53,11 +55,31 @@ func TestPeerLooks(t *testing.T) {
 	for greeting, want := range map[string]Result{"": Timeout, strings.Repeat("HTTP/1.1 400 Bad Request\r\n", 4): WrongAnswer} {
 		port := stubborn(t, greeting)
 		for _, p := range []Probe{{TCPTLS, port, "127.0.0.1"}, {STUNTCP, port, ""}} {
-			if got := resultOf(w.probe(within(t, 300*time.Millisecond), localhost, p)); got != want {
+			if got := resultOf(w.probe(within(t, 300*time.Millisecond), localhost, p, a.ID())); got != want {
 				t.Errorf("%+v of %q: %d, want %d", p, greeting, got, want)
 			}
 		}
 	}
+
+	// TLS with something else behind it: a proxy that has nobody to pass requests
+	// on to, one that sends them elsewhere, another site, and another node.
+	own := Probe{TCPTLS, good.port, "127.0.0.1"}
+	for what, answer := range map[string]http.HandlerFunc{
+		"bad gateway": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
+		"redirection": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://127.0.0.1"+cardPath, http.StatusFound)
+		},
+		"another site":    func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<!doctype html>") },
+		"another node":    cardOf(t, b, fmt.Sprintf("127.0.0.1:%d", good.port)),
+		"too much to say": func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, maxAnswer)) },
+		"another name":    cardOf(t, a, "call.example"),
+	} {
+		good.page.becomes(answer)
+		if got := resultOf(w.probe(within(t, 5*time.Second), localhost, own, a.ID())); got != WrongAnswer {
+			t.Errorf("%s: %d, want %d", what, got, WrongAnswer)
+		}
+	}
+	good.isOf(t, a)
 
 	// And over the network.
 	probes := []Probe{{TCPTLS, good.port, "127.0.0.1"}, {STUNUDP, plain, ""}, {STUNTCP, closed, ""}, {STUNTLS, expired.port, "127.0.0.1"}}
