@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -294,6 +297,64 @@ func TestDoctorWaitsForTheAuthority(t *testing.T) {
 	}
 	if c := checked(t, d, "certificate"); c.Status != doctor.Fail || !strings.HasPrefix(c.Finding, "There is no certificate yet: ") || !strings.HasPrefix(c.Todo, "See that the name leads to this computer") {
 		t.Errorf("after it: %+v", c)
+	}
+}
+
+// at leads every name to this computer.
+type at struct{ netip.Addr }
+
+func (a at) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return []netip.Addr{a.Addr}, nil
+}
+
+// TestDoctorVisitsTheFront: a laptop whose patients come to another node, which
+// need not be set up for that; and the same one after it has gone.
+func TestDoctorVisitsTheFront(t *testing.T) {
+	dir, port := t.TempDir(), closedPort(t)
+	certFile, keyFile := certstest.WritePair(t, dir, publicName)
+	cfg := loopbackConfig(dir + "/front")
+	cfg.HTTP.PublicURL = fmt.Sprintf("https://%s:%d", publicName, port)
+	cfg.HTTP.PublicListen, cfg.HTTP.RedirectListen, cfg.Relay.Listen = []string{fmt.Sprintf("127.0.0.1:%d", port)}, "", nil
+	cfg.HTTP.TLS = TLS{Mode: tlsFiles, CertFile: certFile, KeyFile: keyFile}
+	front, err := newDaemon(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- front.run(ctx) }() // ends below
+	card, err := front.discovery.Card("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	laptop := idleDaemon(t, func(c *Config) {
+		c.Discovery.AllowPrivateAddresses = true
+		c.Practice = Practice{Nodes: []string{card}, FrontURL: cfg.HTTP.PublicURL}
+	})
+	pem, err := os.ReadFile(certFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := func() string {
+		c := laptop.patient()
+		c.Resolver, c.Roots = at{netip.MustParseAddr("127.0.0.1")}, x509.NewCertPool()
+		c.Roots.AppendCertsFromPEM(pem)
+		for _, c := range doctor.Run(t.Context(), c).Checks {
+			if c.ID == "page" {
+				return string(c.Status) + " " + c.Finding
+			}
+		}
+		return ""
+	}
+	if got, want := page(), "pass A node of the practice answers at "+cfg.HTTP.PublicURL+"."; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	stop()
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	if got, want := page(), "fail Nothing answers at "+cfg.HTTP.PublicURL+", at 127.0.0.1."; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -211,7 +211,8 @@ ${p2p}  peers: [${JSON.stringify((await peer.cli('peer', 'card')).trim())}]
     await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
     await line(doctor, /^Ready for calls$/);
     await front.program.stop();
-    await line(doctor, `Not ready: the node at http://localhost:${frontPort} is not connected, so it does not find this one.`, 60_000);
+    await line(doctor, `Not ready: nothing answers at http://localhost:${frontPort}, at `, 60_000);
+    assert.match(await checkOf(doctor, 'page').innerText(), new RegExp(`See that the public node runs, and that its firewall lets port ${frontPort} \\(TCP\\) in\\.`));
     assert.match(await checkOf(doctor, 'front').innerText(), /See that it runs, and that each has the other's peer card in practice\.nodes\./);
     assert.equal((await asked(d, 'doctor')).code, 4);
     await front.start();

@@ -8,6 +8,7 @@
 //	here.go      what can be seen on this computer
 //	name.go      the certificate, and where the name leads
 //	outside.go   what configured peers see of this node
+//	visit.go     the page where patients come in, if that is not here
 //	relay.go     the node's own relay, and those that it borrows
 //	nodes.go     other nodes, and the DHT
 //	ask.go       /anteroom/check/1: one request and its answer

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/netip"
@@ -41,6 +42,7 @@ type Config struct {
 	Certificate func() (Certificate, error) // nil: none is kept here
 	RelayHost   string                      // what browsers call the relay by
 	Resolver    Resolver                    // nil: the system's
+	Roots       *x509.CertPool              // of certificates; nil: the system's
 
 	Discovery *discovery.Discovery
 	Relay     *Relay

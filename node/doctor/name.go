@@ -14,7 +14,11 @@ import (
 )
 
 func portOf(u *url.URL) uint16 {
-	if u.Port() == "" {
+	switch {
+	case u.Port() != "":
+	case u.Scheme == "http":
+		return 80
+	default:
 		return 443
 	}
 	n, _ := strconv.ParseUint(u.Port(), 10, 16) // url.Parse lets digits alone through

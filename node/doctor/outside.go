@@ -213,25 +213,42 @@ func (s sight) mend(port uint16, over string) string {
 	return fmt.Sprintf("Open port %d (%s) in the firewall, and forward it to this computer in the router.", port, over)
 }
 
-func (r *run) page(context.Context) finding {
+// page is about the way by which patients come in. What a peer outside sees
+// counts; a page that is elsewhere this computer visits itself.
+func (r *run) page(ctx context.Context) finding {
 	switch {
-	case r.FrontURL != "":
-		return skip("Patients come to the page of the node at "+r.FrontURL+".", "")
+	case r.FrontURL != "" || r.host != "" && len(r.Fronts) > 0:
+		f, _ := r.visit(ctx, r.place())
+		return f
 	case r.host == "":
 		return skip("Links work on this computer only, so nothing has to be open to the outside.", "")
-	case len(r.Fronts) > 0:
-		return skip("Patients come in through another node, which passes them on.", "")
 	}
-	switch s := r.outside(Probe{TCPTLS, r.port, r.host}); {
-	case !s.looked:
-		return s.why
-	case s.Result == OK:
+	s := r.outside(Probe{TCPTLS, r.port, r.host})
+	switch {
+	case s.looked && s.Result == OK:
 		return pass(fmt.Sprintf("A peer reached the page %s, at %s.", s.from(), s.at))
 	case r.Proxied:
-		return warn(s.meaning(r.port, "TCP"), "If your proxy is at another address than this, try a link from a phone without Wi-Fi; otherwise open the port there.")
+		return r.proxied(ctx, s)
+	case !s.looked:
+		return s.why
 	default:
 		return fail(s.meaning(r.port, "TCP"), s.mend(r.port, "TCP"))
 	}
+}
+
+// proxied is about a page behind a web server of which no peer has seen it: the
+// web server may be at another address than this node.
+func (r *run) proxied(ctx context.Context, s sight) finding {
+	f, addrs := r.visit(ctx, r.place())
+	switch {
+	case f.status != Pass:
+		return f
+	case !s.looked:
+		return skip("This computer reaches the page at "+r.PublicURL+", and nobody looked from outside.", s.why.todo)
+	case slices.Contains(addrs, s.at): // so patients come to what the peer has seen
+		return fail(s.meaning(r.port, "TCP"), s.mend(r.port, "TCP"))
+	}
+	return f
 }
 
 // addresses is what libp2p's own probes found.
