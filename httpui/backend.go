@@ -169,11 +169,12 @@ type Link struct {
 
 // Report is what was found when the node was last looked at.
 type Report struct {
-	Line    string  `json:"line"`    // "Ready for calls", or why not
-	Summary string  `json:"summary"` // one sentence
-	At      int64   `json:"at"`      // when, by the node's clock
-	Ready   bool    `json:"ready"`   // no check failed
-	Checks  []Check `json:"checks"`  // never null
+	Line      string  `json:"line"`      // "Ready for calls", or why not
+	Summary   string  `json:"summary"`   // one sentence
+	At        int64   `json:"at"`        // when, by the node's clock
+	Ready     bool    `json:"ready"`     // no check failed
+	Confirmed bool    `json:"confirmed"` // and somebody got here from outside, or nobody is meant to
+	Checks    []Check `json:"checks"`    // never null
 }
 
 // Check is one thing that Doctor looked at.

@@ -191,7 +191,7 @@ func (f *fakeBackend) Doctor(ctx context.Context, practitioner string) (Report, 
 	f.mu.Lock()
 	f.examined++
 	f.mu.Unlock()
-	return Report{Line: "Ready for calls", Summary: "Ready for calls.", At: 1000, Ready: true, Checks: []Check{{"clock", "Clock", "pass", "The clock is right.", ""}}}, f.who(ctx, practitioner)
+	return Report{Line: "Ready for calls", Summary: "Ready for calls.", At: 1000, Ready: true, Confirmed: true, Checks: []Check{{"clock", "Clock", "pass", "The clock is right.", ""}}}, f.who(ctx, practitioner)
 }
 
 // known checks an id that has the right form.

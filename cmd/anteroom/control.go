@@ -107,7 +107,7 @@ type (
 
 	// readinessReply says whether patients can call: the doctor's newest report.
 	readinessReply struct { // of status
-		State   string     `json:"state"`             // "checking", "ready" or "not-ready"
+		State   string     `json:"state"`             // "checking", "ready", "unconfirmed" (nobody looked from outside) or "not-ready"
 		Text    string     `json:"text"`              // one sentence
 		Todo    string     `json:"todo"`              // what to do; empty if ready
 		Checked *time.Time `json:"checked,omitempty"` // nil while checking

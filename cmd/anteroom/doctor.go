@@ -112,9 +112,12 @@ func (d *daemon) readiness() readinessReply {
 	}
 	r := readinessReply{State: "ready", Text: report.Line(), Checked: &report.Checked}
 	for _, c := range report.Checks {
-		if c.Status == doctor.Fail {
+		switch {
+		case c.Status == doctor.Fail:
 			r.State, r.Todo = "not-ready", c.Todo
-			break
+			return r
+		case c.ID == "page" && !report.Confirmed:
+			r.State, r.Todo = "unconfirmed", c.Todo
 		}
 	}
 	return r

@@ -229,6 +229,42 @@ func TestReadinessByItself(t *testing.T) {
 	}
 }
 
+// TestReadinessThatNobodyConfirms: a public node without peers, which knows of
+// no fault and that nobody has looked from outside. Pages and the command line
+// say so alike.
+func TestReadinessThatNobodyConfirms(t *testing.T) {
+	const address = "192.0.2.10" // so that no name is looked up
+	certFile, keyFile := certstest.WritePair(t, t.TempDir(), address)
+	cfg := loopbackConfig(t.TempDir() + "/d")
+	cfg.HTTP.PublicURL = "https://" + address
+	cfg.HTTP.PublicListen, cfg.HTTP.RedirectListen, cfg.Relay.Listen = []string{"127.0.0.1:0"}, "", []string{"127.0.0.1:0"}
+	cfg.HTTP.TLS = TLS{Mode: tlsFiles, CertFile: certFile, KeyFile: keyFile}
+	d, err := newDaemon(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runDaemon(t, d)
+	who := setUpDaemon(t, d)
+	desk := deskWhere(t, d, who, "a report", func(desk httpui.Desk) bool { return desk.Report != nil })
+	const line, todo = "Ready for calls, as far as this computer can see", "Ask a friendly practice to be your peer, and exchange peer cards with it."
+	if r := desk.Report; r.Line != line || r.Summary != line+"." || !r.Ready || r.Confirmed {
+		t.Errorf("the page is told %+v", r)
+	}
+	is := d.readiness()
+	if is.State != "unconfirmed" || is.Text != line || is.Todo != todo {
+		t.Errorf("status is told %+v", is)
+	}
+	var text strings.Builder
+	err = printStatus(&text, statusReply{Readiness: is})
+	if said := strings.Join(strings.Fields(text.String()), " "); err != nil || !strings.Contains(said, "Calls "+line+" (checked ") || !strings.Contains(said, "To do "+todo) {
+		t.Errorf("status says, %v:\n%s", err, &text)
+	}
+	report, byID := examined(t, d)
+	if c := byID["page"]; report.Line() != line || c.Status != doctor.Warn || c.Todo != todo || verdict(report) != nil {
+		t.Errorf("%s: %+v, %v", report.Line(), c, verdict(report))
+	}
+}
+
 // TestDoctorHasItsLimit: peers put up with so many questions a minute.
 func TestDoctorHasItsLimit(t *testing.T) {
 	d := localDaemon(t)

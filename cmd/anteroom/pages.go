@@ -350,7 +350,8 @@ func (p *pages) report() *httpui.Report {
 
 func shownReport(found doctor.Report) httpui.Report {
 	report := httpui.Report{
-		Line: found.Line(), Summary: found.Summary, Ready: found.Ready, At: found.Checked.Unix(), Checks: make([]httpui.Check, len(found.Checks)),
+		Line: found.Line(), Summary: found.Summary, Ready: found.Ready, Confirmed: found.Confirmed,
+		At: found.Checked.Unix(), Checks: make([]httpui.Check, len(found.Checks)),
 	}
 	for i, c := range found.Checks {
 		report.Checks[i] = httpui.Check{ID: c.ID, Title: c.Title, Status: string(c.Status), Finding: c.Finding, Todo: c.Todo}

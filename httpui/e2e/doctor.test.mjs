@@ -170,8 +170,9 @@ ${p2p}  peers: [${JSON.stringify((await peer.cli('peer', 'card')).trim())}]
     const doctor = await Person.arrive(t);
     await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
     // The peer may have come to know this node only after the first look.
-    await line(doctor, /^Ready for calls$/);
+    await line(doctor, /^Ready for calls(, as far as this computer can see)?$/);
     await doctor.button('Check now').click();
+    await line(doctor, /^Ready for calls$/);
     await until('the peer to have looked', async () => /reached the page/.test(await checkOf(doctor, 'page').textContent().catch(() => '')));
     assert.equal((await asked(d, 'doctor')).code, 0);
 
@@ -198,8 +199,12 @@ ${p2p}  peers: [${JSON.stringify((await peer.cli('peer', 'card')).trim())}]
 
     await peer.program.stop();
     await until('that the peer is missed', async () => /not connected/.test(await checkOf(doctor, 'peers').innerText().catch(() => '')), 60_000);
-    assert.equal(await words(doctor), 'Ready for calls', 'no call needs the peer');
-    assert.equal(await doctor.page.locator('.jump').textContent(), '2 things to look at');
+    await line(doctor, /^Ready for calls, as far as this computer can see$/, 60_000);
+    assert.equal(await doctor.page.locator('.readiness-warn').count(), 1, 'no call needs the peer, but nobody looks any more');
+    assert.equal(await doctor.page.locator('.jump').textContent(), '3 things to look at');
+    assert.deepEqual(await asked(d, 'status').then(({said: {readiness: {state, text}}}) => [state, text]), ['unconfirmed', await words(doctor)]);
+    assert.equal((await asked(d, 'doctor')).code, 0);
+    await fineEverywhere(doctor, 'unconfirmed');
   });
 
   test('a public node that goes away is missed by itself, and so is its return', {timeout: 180_000}, async (t) => {

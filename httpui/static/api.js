@@ -17,8 +17,9 @@
  * @typedef {{id: string, since: number, seen: number, this: boolean}} SignIn   times in Unix seconds; this: of this browser
  * @typedef {{id: string, title: string, status: 'pass' | 'warn' | 'fail' | 'skip', finding: string, todo: string}} Check
  *   finding: one sentence of what is so; todo: one of what to do, or ""
- * @typedef {{line: string, summary: string, at: number, ready: boolean, checks: Check[]}} Report
- *   line: "Ready for calls", or why not; at: Unix seconds by the node's clock
+ * @typedef {{line: string, summary: string, at: number, ready: boolean, confirmed: boolean, checks: Check[]}} Report
+ *   line: "Ready for calls", or why not; at: Unix seconds by the node's clock; confirmed: somebody got
+ *   to the page from outside, or nobody is meant to
  */
 
 /** A refusal by the node, or the news that it cannot be reached (code "offline"). */

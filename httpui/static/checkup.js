@@ -39,7 +39,7 @@ export function readiness({ desk, phase, elsewhere }, report, now) {
   if (Math.abs(now - report.at) > tooOld) return { tone: 'warn', text: `Last checked ${when(now, report.at)}`, jump: 'See the last check' };
   if (!report.ready) return { tone: 'bad', text: report.line, jump: 'What to do' };
   const open = toMend(report.checks).length;
-  return { tone: 'good', text: report.line, jump: open === 0 ? '' : open === 1 ? '1 thing to look at' : `${open} things to look at` };
+  return { tone: report.confirmed ? 'good' : 'warn', text: report.line, jump: open === 0 ? '' : open === 1 ? '1 thing to look at' : `${open} things to look at` };
 }
 
 /** @type {CheckupSnapshot} */

@@ -104,11 +104,14 @@ type Check struct {
 
 // A Report is what a run found.
 type Report struct {
-	Summary string    `json:"summary"` // one sentence
-	Ready   bool      `json:"ready"`   // no check failed
-	Running bool      `json:"running"`
-	Checked time.Time `json:"checked"` // when it was complete
-	Checks  []Check   `json:"checks"`
+	Summary string `json:"summary"` // one sentence
+	Ready   bool   `json:"ready"`   // no check failed
+	// Confirmed: it is ready, and somebody got to the page from outside or nobody
+	// is meant to. Otherwise it may be ready as far as this computer can see.
+	Confirmed bool      `json:"confirmed"`
+	Running   bool      `json:"running"`
+	Checked   time.Time `json:"checked"` // when it was complete
+	Checks    []Check   `json:"checks"`
 }
 
 // Line is the report in one line: "Ready for calls", or why not.
@@ -165,6 +168,7 @@ type run struct {
 	host    string // of PublicURL
 	port    uint16
 	answers func() []answer // of peers, asked once
+	reached bool            // somebody got to the page from outside; page says so
 }
 
 // Run examines the node; it takes at most 12 seconds, and ends with ctx.
@@ -185,7 +189,7 @@ func Run(ctx context.Context, cfg Config) Report {
 	}
 	wg.Wait()
 	report.Checked = r.Clock().UTC().Truncate(time.Second)
-	report.summarize(cfg.PublicURL == "" && cfg.FrontURL == "")
+	report.summarize(cfg.PublicURL == "" && cfg.FrontURL == "", r.reached)
 	return report
 }
 
@@ -215,15 +219,21 @@ func Unreadable(err error) Report {
 }
 
 // summarize says in one sentence what the checks mean. local: links work on
-// this computer only, as they are meant to.
-func (r *Report) summarize(local bool) {
-	r.Ready, r.Summary = true, "Ready for calls."
-	if local {
+// this computer only, as they are meant to; reached: or else somebody got to
+// the page from outside.
+func (r *Report) summarize(local, reached bool) {
+	r.Ready, r.Confirmed = true, local || reached
+	switch {
+	case local:
 		r.Summary = "Ready for calls on this computer."
+	case reached:
+		r.Summary = "Ready for calls."
+	default:
+		r.Summary = "Ready for calls, as far as this computer can see."
 	}
 	for _, c := range r.Checks {
 		if c.Status == Fail {
-			r.Ready, r.Summary = false, "Patients cannot reach you because "+inner(c.Finding)
+			r.Ready, r.Confirmed, r.Summary = false, false, "Patients cannot reach you because "+inner(c.Finding)
 			return
 		}
 	}

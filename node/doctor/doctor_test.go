@@ -70,7 +70,7 @@ func TestHealthyNode(t *testing.T) {
 	if took := time.Since(begun); took > 15*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	if !report.Ready || report.Summary != "Ready for calls." || len(report.Checks) != len(table) {
+	if !report.Ready || !report.Confirmed || report.Summary != "Ready for calls." || len(report.Checks) != len(table) {
 		t.Errorf("%s", report.Summary)
 	}
 	want := map[string]Status{"ports": Skip, "addresses": Skip, "lenders": Skip, "dns": Skip, "front": Skip}
@@ -91,7 +91,7 @@ func TestHealthyNode(t *testing.T) {
 func TestNodeForThisComputer(t *testing.T) {
 	d := start(t, func(c *discovery.Config) { c.Listen = nil })
 	report := Run(t.Context(), Config{Running: true, Discovery: d, DataDir: records(t)})
-	if !report.Ready || report.Summary != "Ready for calls on this computer." {
+	if !report.Ready || !report.Confirmed || report.Summary != "Ready for calls on this computer." {
 		t.Errorf("%s", report.Summary)
 	}
 	for _, c := range report.Checks {
@@ -180,9 +180,9 @@ func TestWhoLooked(t *testing.T) {
 		{[]answer{sees(far, Unreachable), sees(near, OK)}, Fail, "Nothing gets through from outside to port 443 (TCP) of 203.0.113.9."},
 		{[]answer{sees(far, Refused), sees(farther, OK), sees(near, OK)}, Pass, "A peer reached the page from outside, at 2001:db8::9."},
 		{[]answer{sees(far, WrongAnswer)}, Fail, "Something else than Anteroom answers at port 443 (TCP) of 203.0.113.9."},
-		{[]answer{{Answer: Answer{Outcome: Relayed}}}, Skip, "Peers see this node through a relay only"},
-		{[]answer{{Answer: Answer{Outcome: Private, Address: near}}}, Skip, "All peers are in the same building"},
-		{[]answer{{err: errMalformed}}, Skip, "No peer answered"},
+		{[]answer{{Answer: Answer{Outcome: Relayed}}}, Warn, "Peers see this node through a relay only"},
+		{[]answer{{Answer: Answer{Outcome: Private, Address: near}}}, Warn, "All peers are in the same building"},
+		{[]answer{{err: errMalformed}}, Warn, "No peer answered"},
 	} {
 		r := newRun(t, cfg)
 		r.answers = func() []answer { return c.seen }
@@ -202,13 +202,13 @@ func TestNobodyLooks(t *testing.T) {
 	for range asksPerMinute {
 		w.mayAsk(cfg.Discovery.ID())
 	}
-	expect(t, newRun(t, cfg).page(t.Context()), Skip, "Peers were asked too often", "Check again in a minute.")
+	expect(t, newRun(t, cfg).page(t.Context()), Warn, "Peers were asked too often", "Check again in a minute.")
 	expect(t, newRun(t, cfg).relayUDP(t.Context()), Pass, "The relay works over UDP on this computer; nobody looked from outside.", "")
 
 	alone := cfg
 	alone.Discovery = start(t, nil)
 	r := newRun(t, alone)
-	expect(t, r.page(t.Context()), Skip, "No other node is known that could look from outside.", "Ask a friendly practice to be your peer")
+	expect(t, r.page(t.Context()), Warn, "No other node is known that could look from outside.", "Ask a friendly practice to be your peer")
 	expect(t, r.clock(t.Context()), Skip, "No peer answered that could tell the time.", "Ask a friendly practice")
 	expect(t, r.dht(t.Context()), Skip, "No other node is known", "")
 	expect(t, r.peers(t.Context()), Skip, "This node has no peers.", "")
@@ -216,7 +216,7 @@ func TestNobodyLooks(t *testing.T) {
 	// An older peer does not know the question.
 	other := start(t, nil)
 	meet(t, alone.Discovery, other)
-	expect(t, newRun(t, alone).page(t.Context()), Skip, "No peer answered, so nobody looked", "Ask the peers")
+	expect(t, newRun(t, alone).page(t.Context()), Warn, "No peer answered, so nobody looked", "Ask the peers")
 }
 
 func TestClock(t *testing.T) {
@@ -598,7 +598,7 @@ func TestSummary(t *testing.T) {
 		"Nothing answers at a port.": "nothing answers at a port.",
 	} {
 		r := Report{Checks: []Check{{Status: Warn, Finding: "First."}, {Status: Fail, Finding: found}, {Status: Fail, Finding: "Last."}}}
-		if r.summarize(true); r.Summary != "Patients cannot reach you because "+want || r.Ready {
+		if r.summarize(true, false); r.Summary != "Patients cannot reach you because "+want || r.Ready {
 			t.Errorf("got %s, want %s", r.Summary, want)
 		}
 		if got := r.Line(); got != "Not ready: "+want {
@@ -608,10 +608,39 @@ func TestSummary(t *testing.T) {
 }
 
 func TestLineOfAReadyNode(t *testing.T) {
-	for local, want := range map[bool]string{true: "Ready for calls on this computer", false: "Ready for calls"} {
+	for _, c := range []struct {
+		local, reached, confirmed bool
+		want                      string
+	}{
+		{true, false, true, "Ready for calls on this computer"},
+		{false, true, true, "Ready for calls"},
+		{false, false, false, "Ready for calls, as far as this computer can see"},
+	} {
 		r := Report{Checks: []Check{{Status: Warn, Finding: "First."}}}
-		if r.summarize(local); r.Line() != want {
-			t.Errorf("got %s, want %s", r.Line(), want)
+		if r.summarize(c.local, c.reached); r.Line() != c.want || r.Confirmed != c.confirmed || !r.Ready {
+			t.Errorf("got %s, confirmed %t, want %s", r.Line(), r.Confirmed, c.want)
+		}
+	}
+}
+
+// A node that has all it needs on this computer, and nobody to look at it.
+func TestNobodyHasEverLooked(t *testing.T) {
+	cfg, _ := healthy(t)
+	cfg.Discovery = start(t, nil)
+	for _, proxied := range []bool{false, true} {
+		if cfg.Proxied = proxied; proxied {
+			site, roots, port := newSite(t, "call.example", time.Now().Add(time.Hour))
+			site.becomes(cardOf(t, cfg.Discovery, fmt.Sprintf("call.example:%d", port)))
+			cfg.PublicURL, cfg.Roots, cfg.Resolver = fmt.Sprintf("https://call.example:%d", port), roots, names{"call.example": {localhost}}
+		}
+		report := Run(t.Context(), cfg)
+		if report.Line() != "Ready for calls, as far as this computer can see" || !report.Ready || report.Confirmed {
+			t.Errorf("%s: %+v", report.Line(), report)
+		}
+		for _, c := range report.Checks {
+			if c.ID == "page" && (c.Status != Warn || !strings.Contains(c.Finding, "look") || !strings.HasPrefix(c.Todo, "Ask a friendly practice to be your peer")) {
+				t.Errorf("%+v", c)
+			}
 		}
 	}
 }

@@ -173,19 +173,19 @@ func (r *run) unseen(heard []answer) finding {
 	const friend = "Ask a friendly practice to be your peer, and exchange peer cards with it."
 	switch {
 	case len(r.known()) == 0:
-		return skip("No other node is known that could look from outside.", friend)
+		return warn("No other node is known that could look from outside.", friend)
 	case len(heard) == 0:
-		return skip("No peer answered, so nobody looked from outside.", "Ask the peers whether they run, and have this node's peer card.")
+		return warn("No peer answered, so nobody looked from outside.", "Ask the peers whether they run, and have this node's peer card.")
 	}
 	switch heard[0].Outcome {
 	case TooOften:
-		return skip("Peers were asked too often, so nobody looked from outside.", "Check again in a minute.")
+		return warn("Peers were asked too often, so nobody looked from outside.", "Check again in a minute.")
 	case Private:
-		return skip("All peers are in the same building, so nobody looked from outside.", friend)
+		return warn("All peers are in the same building, so nobody looked from outside.", friend)
 	case Looked: // but not at this
-		return skip("Peers could not be asked to look at this.", "Write names in the configuration as browsers send them, in small letters and in their xn-- form.")
+		return warn("Peers could not be asked to look at this.", "Write names in the configuration as browsers send them, in small letters and in their xn-- form.")
 	default:
-		return skip("Peers see this node through a relay only, so nobody looked from outside.", "Open the port of discovery.listen as well, or try from a phone without Wi-Fi.")
+		return warn("Peers see this node through a relay only, so nobody looked from outside.", "Open the port of discovery.listen as well, or try from a phone without Wi-Fi.")
 	}
 }
 
@@ -218,7 +218,8 @@ func (s sight) mend(port uint16, over string) string {
 func (r *run) page(ctx context.Context) finding {
 	switch {
 	case r.FrontURL != "" || r.host != "" && len(r.Fronts) > 0:
-		f, _ := r.visit(ctx, r.place())
+		f, _ := r.visit(ctx, r.place()) // the public node is outside
+		r.reached = f.status != Fail
 		return f
 	case r.host == "":
 		return skip("Links work on this computer only, so nothing has to be open to the outside.", "")
@@ -226,6 +227,7 @@ func (r *run) page(ctx context.Context) finding {
 	s := r.outside(Probe{TCPTLS, r.port, r.host})
 	switch {
 	case s.looked && s.Result == OK:
+		r.reached = true
 		return pass(fmt.Sprintf("A peer reached the page %s, at %s.", s.from(), s.at))
 	case r.Proxied:
 		return r.proxied(ctx, s)
@@ -244,10 +246,11 @@ func (r *run) proxied(ctx context.Context, s sight) finding {
 	case f.status != Pass:
 		return f
 	case !s.looked:
-		return skip("This computer reaches the page at "+r.PublicURL+", and nobody looked from outside.", s.why.todo)
+		return warn("This computer reaches the page at "+r.PublicURL+", and nobody looked from outside.", s.why.todo)
 	case slices.Contains(addrs, s.at): // so patients come to what the peer has seen
 		return fail(s.meaning(r.port, "TCP"), s.mend(r.port, "TCP"))
 	}
+	r.reached = true // at another address than this node's
 	return f
 }
 

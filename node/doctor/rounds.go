@@ -166,11 +166,14 @@ func (r *Rounds) look(ctx context.Context, cfg Config, s *schedule, asking []cha
 	first := r.latest == nil
 	r.latest = &report
 	r.mu.Unlock()
-	if first || before.Ready != report.Ready || before.cause() != report.cause() {
-		if report.Ready {
-			r.log.Info("ready for calls")
-		} else {
+	if first || before.Ready != report.Ready || before.Confirmed != report.Confirmed || before.cause() != report.cause() {
+		switch {
+		case !report.Ready:
 			r.log.Warn("not ready for calls: see anteroom doctor", "reason", report.cause())
+		case !report.Confirmed:
+			r.log.Info("ready for calls, as far as this computer can see: see anteroom doctor")
+		default:
+			r.log.Info("ready for calls")
 		}
 	}
 	for _, a := range asking {
