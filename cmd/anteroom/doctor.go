@@ -156,6 +156,7 @@ func (d *daemon) patient() doctor.Config {
 	c.Records = d.practice.Check
 	c.Discovery = d.discovery
 	c.Lenders = d.node.CountLenders
+	c.Borrowed = d.node.BorrowedURLs
 	if d.reload != nil {
 		c.Configuration = func() (bool, error) {
 			cfg, err := d.reload()

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"anteroom/discovery"
 	"anteroom/httpui"
 	"anteroom/httpui/certs/certstest"
@@ -415,5 +417,54 @@ func TestDoctorMissesALender(t *testing.T) {
 	_, is := examined(t, d)
 	if c := is["lenders"]; c.Status != doctor.Warn || c.Finding != "No node lends its relay to this one now." || !strings.HasPrefix(c.Todo, "Ask those in relay.borrow_from") {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestDoctorTriesBorrowedRelays: where the lender sends browsers, over each
+// transport that it has.
+func TestDoctorTriesBorrowedRelays(t *testing.T) {
+	cfg := loopbackConfig(t.TempDir() + "/d")
+	if err := os.Mkdir(cfg.DataDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	key, err := discovery.LoadOrCreateIdentity(identityFile(cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lending := loopbackConfig(t.TempDir() + "/d")
+	lending.Relay = Relay{Listen: []string{"127.0.0.1:0"}, Host: "127.0.0.1", LendTo: []string{id.String()}}
+	lender, err := newDaemon(t.Context(), lending, nil, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runDaemon(t, lender)
+	card, err := lender.discovery.Card("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Relay.BorrowFrom = []string{card}
+	d, err := newDaemon(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runDaemon(t, d)
+	for end := time.Now().Add(20 * time.Second); !d.node.HasRelay(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing is lent")
+		}
+	}
+	_, is := examined(t, d)
+	for id, want := range map[string]string{
+		"relay-udp": "pass The borrowed relay answers over UDP.",
+		"relay-tcp": "pass The borrowed relay answers over TCP.",
+		"relay-tls": "skip No relay that this node borrows is reached over TLS.",
+	} {
+		if got := string(is[id].Status) + " " + is[id].Finding; got != want {
+			t.Errorf("%s: got %s, want %s", id, got, want)
+		}
 	}
 }

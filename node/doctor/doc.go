@@ -9,7 +9,8 @@
 //	name.go      the certificate, and where the name leads
 //	outside.go   what configured peers see of this node
 //	visit.go     the page where patients come in, if that is not here
-//	relay.go     the node's own relay, and those that it borrows
+//	relay.go     the node's own relay, and how many it borrows
+//	borrowed.go  whether borrowed relays are where browsers are sent
 //	nodes.go     other nodes, and the DHT
 //	ask.go       /anteroom/check/1: one request and its answer
 //	witness.go   the node that is asked

@@ -47,6 +47,7 @@ type Config struct {
 	Discovery *discovery.Discovery
 	Relay     *Relay
 	Lenders   func() (lending, all int)
+	Borrowed  func(context.Context) []string // URLs of relays that are lent now
 
 	earlier map[string]finding // by id: what stands of checks that are not made again
 }
@@ -168,6 +169,7 @@ type run struct {
 	host    string // of PublicURL
 	port    uint16
 	answers func() []answer // of peers, asked once
+	loans   func() []loan   // tried once
 	reached bool            // somebody got to the page from outside; page says so
 }
 
@@ -206,6 +208,7 @@ func prepare(ctx context.Context, cfg Config) *run {
 		r.host, r.port = u.Hostname(), portOf(u)
 	}
 	r.answers = sync.OnceValue(func() []answer { return r.ask(ctx) })
+	r.loans = sync.OnceValue(func() []loan { return r.tryLoans(ctx) })
 	return r
 }
 

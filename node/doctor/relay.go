@@ -22,7 +22,11 @@ func (r *run) relayTLS(ctx context.Context) finding {
 // relay takes a place on the node's own relay, at its own sockets, and sees
 // what peers see of it.
 func (r *run) relay(ctx context.Context, over string, kind Kind) finding {
-	if r.Relay == nil {
+	switch {
+	case r.Relay != nil:
+	case len(r.loans()) > 0:
+		return r.borrowedRelay(over, kind)
+	default:
 		return r.noRelay(over)
 	}
 	network, cfg, local, probe := "tcp", (*tls.Config)(nil), r.Relay.Plain, Probe{Kind: kind}
@@ -83,11 +87,7 @@ func (r *run) relayedFromOutside() bool {
 
 // noRelay is said once, over UDP: the best way to have one.
 func (r *run) noRelay(over string) finding {
-	lending := 0
-	if r.Lenders != nil {
-		lending, _ = r.Lenders()
-	}
-	if over != "UDP" || lending > 0 || r.PublicURL == "" && r.FrontURL == "" {
+	if over != "UDP" || r.PublicURL == "" && r.FrontURL == "" {
 		return skip("This node has no relay of its own.", "")
 	}
 	return warn("There is no relay, so calls fail where networks keep browsers from reaching each other.",
@@ -115,6 +115,13 @@ func (r *run) lenders(context.Context) finding {
 	case lending == 0:
 		return warn("No node lends its relay to this one now.", "Ask those in relay.borrow_from to run, and to have this node in relay.lend_to.")
 	default:
+		if r.Relay != nil { // or else the checks of the relay are about what is lent
+			for _, f := range []finding{r.borrowedRelay("UDP", STUNUDP), r.borrowedRelay("TCP", STUNTCP), r.borrowedRelay("TLS", STUNTLS)} {
+				if f.status == Fail {
+					return warn(f.found, f.todo)
+				}
+			}
+		}
 		return pass(fmt.Sprintf("%d of %d nodes lend their relay to this one.", lending, all))
 	}
 }

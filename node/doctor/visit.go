@@ -99,6 +99,12 @@ func isMissing(err error) bool {
 	return ok && missing.IsNotFound
 }
 
+// isUnknown reports whether a name could not be looked up.
+func isUnknown(err error) bool {
+	_, ok := errors.AsType[*net.DNSError](err)
+	return ok && !isMissing(err)
+}
+
 // errStranger says that a page is another node's.
 var errStranger = errors.New("another node")
 
