@@ -421,6 +421,24 @@ func TestDNS(t *testing.T) {
 	expect(t, at("https://gone.example", ""), Fail, "The name gone.example is not in the DNS.", "A or AAAA record")
 	expect(t, at("https://broken.example", ""), Warn, "The name broken.example could not be looked up now.", "online")
 	expect(t, at("https://call.example", "old.example"), Warn, "The name old.example leads to 192.0.2.7, which is not known to be this node.", "Peers see this computer at 127.0.0.1: change the record to that")
+	// One record of several was forgotten, or two of three.
+	leads := func(addrs ...string) finding {
+		stale := cfg
+		stale.PublicURL, stale.RelayHost = "https://call.example", ""
+		at := names{"call.example": {localhost}}
+		for _, a := range addrs {
+			at["call.example"] = append(at["call.example"], netip.MustParseAddr(a))
+		}
+		stale.Resolver = at
+		r := newRun(t, stale)
+		r.answers = func() []answer { return []answer{sees(netip.MustParseAddr("2001:db8::9"), OK)} }
+		return r.dns(ctx)
+	}
+	expect(t, leads("2001:db8::9"), Pass, "The name call.example leads to 127.0.0.1 and 2001:db8::9.", "")
+	expect(t, leads("2001:db8:dead::7"), Warn, "The name call.example leads here, but also to 2001:db8:dead::7, which is not known to be this node.",
+		"Take 2001:db8:dead::7 out of the DNS, unless it leads to this node as well.")
+	expect(t, leads("192.0.2.7", "2001:db8:dead::7"), Warn, "but also to 192.0.2.7 and 2001:db8:dead::7, which are not known to be this node.",
+		"Take 192.0.2.7 and 2001:db8:dead::7 out of the DNS, unless they lead to this node as well.")
 	alone := cfg
 	alone.Discovery = start(t, nil)
 	alone.PublicURL, alone.RelayHost = "https://old.example", ""

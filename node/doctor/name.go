@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -89,28 +88,46 @@ func (r *run) dns(ctx context.Context) finding {
 	own, seen := r.ownAddresses()
 	var good []string
 	for _, host := range hosts {
-		addrs, err := r.Resolver.LookupNetIP(ctx, "ip", host)
-		switch missing := (*net.DNSError)(nil); {
-		case errors.As(err, &missing) && missing.IsNotFound:
+		addrs, err := r.lookUp(ctx, host)
+		switch {
+		case isMissing(err):
 			return fail(fmt.Sprintf("The name %s is not in the DNS.", host),
 				"Have whoever manages the domain add an A or AAAA record that leads to this computer's public address.")
 		case err != nil:
 			return warn(fmt.Sprintf("The name %s could not be looked up now.", host), "See that this computer is online and has a DNS server.")
 		}
-		for i, a := range addrs {
-			addrs[i] = a.Unmap()
-		}
-		elsewhere := r.Proxied || len(r.Fronts) > 0
-		if !elsewhere && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return slices.Contains(own, a) }) {
+		strange := slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return slices.Contains(own, a) })
+		switch elsewhere := r.Proxied || len(r.Fronts) > 0; {
+		case elsewhere || len(strange) == 0:
+		case len(strange) == len(addrs):
 			todo := "Change the record to this computer's public address; if a router forwards ports to this computer, compare it with the router's."
 			if seen != "" {
 				todo = "Peers see this computer at " + seen + ": change the record to that, unless patients come in at another address on purpose."
 			}
-			return warn(fmt.Sprintf("The name %s leads to %s, which is not known to be this node.", host, addrs[0]), todo)
+			return warn(fmt.Sprintf("The name %s leads to %s, which %s not known to be this node.", host, texts(strange), plural(strange, "is", "are")), todo)
+		default: // browsers choose among them, so it works for some patients and now and then
+			return warn(fmt.Sprintf("The name %s leads here, but also to %s, which %s not known to be this node.", host, texts(strange), plural(strange, "is", "are")),
+				fmt.Sprintf("Take %s out of the DNS, unless %s to this node as well.", texts(strange), plural(strange, "it leads", "they lead")))
 		}
-		good = append(good, fmt.Sprintf("%s leads to %s", host, addrs[0]))
+		good = append(good, fmt.Sprintf("%s leads to %s", host, texts(addrs)))
 	}
 	return pass("The name " + listed(good) + ".")
+}
+
+// texts writes addresses for a sentence.
+func texts(addrs []netip.Addr) string {
+	items := make([]string, len(addrs))
+	for i, a := range addrs {
+		items[i] = a.String()
+	}
+	return listed(items)
+}
+
+func plural(addrs []netip.Addr, one, many string) string {
+	if len(addrs) == 1 {
+		return one
+	}
+	return many
 }
 
 // ownAddresses are those of this computer, and those at which peers see it, of
