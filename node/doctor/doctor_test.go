@@ -360,6 +360,15 @@ func TestCertificate(t *testing.T) {
 		r := newRun(t, Config{PublicURL: "https://call.example", Certificate: func() (Certificate, error) { return c.is, c.err }})
 		expect(t, r.certificate(ctx), c.status, c.found, c.todo)
 	}
+	// A hidden node has no port that the authority could come to.
+	for _, is := range []Certificate{
+		{Mode: "acme", Names: []string{"call.example"}, Reason: "the authority cannot connect"},
+		{Mode: "acme", Names: []string{"call.example"}, NotAfter: soon, Alert: true, Reason: "the authority cannot connect"},
+	} {
+		hidden := newRun(t, Config{PublicURL: "https://call.example", Fronts: []peer.ID{"front"}, Certificate: func() (Certificate, error) { return is, nil }})
+		got := hidden.certificate(ctx)
+		expect(t, got, got.status, "the authority cannot connect.", "See that the name leads to the public node, and that its front.pass_to has it;")
+	}
 	expect(t, newRun(t, Config{}).certificate(ctx), Skip, "needs no certificate", "")
 	expect(t, newRun(t, Config{PublicURL: "https://call.example", Proxied: true}).certificate(ctx), Skip, "The proxy has the certificate.", "")
 }
@@ -443,7 +452,10 @@ func TestDNS(t *testing.T) {
 	alone.Discovery = start(t, nil)
 	alone.PublicURL, alone.RelayHost = "https://old.example", ""
 	expect(t, newRun(t, alone).dns(ctx), Warn, "The name old.example leads to 192.0.2.7, which is not known to be this node.", "compare it with the router's")
-	cfg.Proxied = true
+	cfg.Fronts = []peer.ID{"front"}
+	expect(t, at("https://gone.example", ""), Fail, "The name gone.example is not in the DNS.", "that leads to the public node.")
+	cfg.Fronts, cfg.Proxied = nil, true
+	expect(t, at("https://gone.example", ""), Fail, "The name gone.example is not in the DNS.", "that leads to the web server.")
 	expect(t, at("https://old.example", ""), Pass, "The name old.example leads to 192.0.2.7.", "")
 }
 

@@ -41,7 +41,11 @@ func (r *run) certificate(context.Context) finding {
 	if c.Reason != "" {
 		why = " Renewing it failed: " + sentence(c.Reason)
 	}
-	if c.Mode == "acme" {
+	switch {
+	case c.Mode != "acme":
+	case len(r.Fronts) > 0: // which have the ports, and pass the authority on like any visitor
+		todo = "See that the name leads to the public node, and that its front.pass_to has it; Anteroom tries again by itself."
+	default:
 		todo = "See that the name leads to this computer and that ports 443 and 80 are open; Anteroom tries again by itself."
 	}
 	switch left := time.Until(c.NotAfter); { // by the clock that browsers' are like
@@ -91,8 +95,15 @@ func (r *run) dns(ctx context.Context) finding {
 		addrs, err := r.lookUp(ctx, host)
 		switch {
 		case isMissing(err):
+			where := "this computer's public address"
+			switch {
+			case len(r.Fronts) > 0:
+				where = "the public node"
+			case r.Proxied:
+				where = "the web server"
+			}
 			return fail(fmt.Sprintf("The name %s is not in the DNS.", host),
-				"Have whoever manages the domain add an A or AAAA record that leads to this computer's public address.")
+				"Have whoever manages the domain add an A or AAAA record that leads to "+where+".")
 		case err != nil:
 			return warn(fmt.Sprintf("The name %s could not be looked up now.", host), "See that this computer is online and has a DNS server.")
 		}
