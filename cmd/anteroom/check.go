@@ -159,8 +159,8 @@ func (p *problems) origin(key, text string, local bool) {
 	if u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(text, "#") {
 		p.add(key, "must end after the name or port, because links put their own path there: write %s://%s", u.Scheme, u.Host)
 	}
-	if host := u.Hostname(); host != strings.ToLower(host) || strings.HasSuffix(host, ".") {
-		p.add(key, "must be written as browsers send it: %s://%s", u.Scheme, strings.TrimSuffix(strings.ToLower(u.Host), "."))
+	if wrong := misspelt(u); wrong != "" {
+		p.add(key, "%s", wrong)
 	}
 	if u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
 		p.add(key, "must not name the usual port, as browsers leave it out: write %s://%s", u.Scheme, u.Hostname())
