@@ -30,6 +30,7 @@ test('the gateway is killed in mid-call and frames go on', {timeout: 120_000}, a
   const made = await links(home, 'Patient');
   const patient = await Person.arrive(t);
   await patient.knock(through(gateway, made.links[0]), 'Ana Pereira');
+  await patient.page.getByText(`This page was served by ${new URL(gateway.url).host}.`).waitFor();
   await doctor.button('Admit Ana Pereira').click();
   await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
   await gateway.program.stop('SIGKILL');
