@@ -63,6 +63,16 @@ func TestBorrowedRelay(t *testing.T) {
 		expect(t, r.relayUDP(ctx), Skip, "No relay that this node borrows is reached over UDP.", "")
 	}
 
+	for greeting, want := range map[string][2]string{
+		"":   {"Of the borrowed relay: this computer does not get through to port ", "(UDP) opened where that relay runs"},
+		"no": {"Of the borrowed relay: something else than a relay answers at port ", "see what else has port "},
+	} {
+		r := prepare(within(t, 700*time.Millisecond), lent(udp("turn.example", stubbornUDP(t, greeting))))
+		expect(t, r.relayUDP(ctx), Fail, want[0], want[1])
+	}
+	cfg = lent(overTLS("turn.example", closed))
+	expect(t, newRun(t, cfg).relayTLS(ctx), Fail, "Of the borrowed relay: nothing answers at port ", "(TCP) opened where that relay runs")
+
 	// Of two relays one.
 	cfg = lent(tcp("turn.example", plain), tcp("127.0.0.1", plain), tcp("turn.example", closed))
 	expect(t, newRun(t, cfg).relayTCP(ctx), Warn, "Of a borrowed relay: nothing answers at ", "opened where that relay runs")

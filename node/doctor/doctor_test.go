@@ -213,6 +213,12 @@ func TestNobodyLooks(t *testing.T) {
 	expect(t, r.dht(t.Context()), Skip, "No other node is known", "")
 	expect(t, r.peers(t.Context()), Skip, "This node has no peers.", "")
 
+	// A name that is in no form that peers take.
+	misspelt := cfg
+	misspelt.PublicURL = "https://Call.example"
+	w.forgive(cfg.Discovery.ID())
+	expect(t, newRun(t, misspelt).page(t.Context()), Warn, "Peers could not be asked to look at this.", "in their xn-- form")
+
 	// An older peer does not know the question.
 	other := start(t, nil)
 	meet(t, alone.Discovery, other)
@@ -462,7 +468,10 @@ func TestDNS(t *testing.T) {
 func TestRelayOnThisComputer(t *testing.T) {
 	ctx := t.Context()
 	cfg, _ := healthy(t)
-	broken := *cfg.Relay
+	whole := cfg.Relay
+	cfg.Relay = &Relay{Try: whole.Try, Plain: whole.Plain}
+	expect(t, newRun(t, cfg).relayTLS(ctx), Skip, "The relay does not listen for TLS.", "")
+	broken := *whole
 	broken.Plain = []netip.AddrPort{netip.AddrPortFrom(localhost, nobody(t))}
 	broken.TLS = broken.Plain
 	cfg.Relay = &broken
@@ -483,6 +492,10 @@ func TestDHT(t *testing.T) {
 	cfg, _ := healthy(t)
 	until(t, "a server in the routing table", func() bool { return cfg.Discovery.Stats().Nodes > 0 })
 	expect(t, newRun(t, cfg).dht(ctx), Pass, "One node of the DHT kept a record, and it was found again.", "")
+
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	expect(t, newRun(t, cfg).dht(ended), Warn, "This check did not end in time.", "how busy this computer and its network are")
 
 	// A peer that keeps nothing for others.
 	cfg.Discovery = start(t, nil)

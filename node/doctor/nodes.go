@@ -24,6 +24,7 @@ func (r *run) dht(ctx context.Context) finding {
 	if earlier, ok := r.earlier["dht"]; ok {
 		return earlier
 	}
+	whole := ctx // of the run, which may end before a node of the DHT could answer
 	ctx, cancel := context.WithTimeout(ctx, dhtTime)
 	defer cancel()
 	var secret [32]byte
@@ -38,6 +39,8 @@ func (r *run) dht(ctx context.Context) finding {
 	const todo = "Name more nodes that are servers in discovery.bootstrap or discovery.peers, and see that they run."
 	ack, err := r.Discovery.Publish(ctx, replica.Name(), record)
 	switch {
+	case whole.Err() != nil:
+		return outOfTime
 	case errors.Is(err, discovery.ErrNoPeers):
 		return warn("No node of the DHT answers, so guests who come through nodes that are no peers do not find this one.", todo)
 	case late(err):

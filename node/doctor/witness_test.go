@@ -61,6 +61,14 @@ func TestPeerLooks(t *testing.T) {
 		}
 	}
 
+	// The same over UDP, where a firewall that drops looks like silence.
+	for greeting, want := range map[string]Result{"": Timeout, "HTTP/1.1 400 Bad Request\r\n": WrongAnswer} {
+		p := Probe{STUNUDP, stubbornUDP(t, greeting), ""}
+		if got := resultOf(w.probe(within(t, 700*time.Millisecond), localhost, p, a.ID())); got != want {
+			t.Errorf("%+v of %q: %d, want %d", p, greeting, got, want)
+		}
+	}
+
 	// TLS with something else behind it: a proxy that has nobody to pass requests
 	// on to, one that sends them elsewhere, another site, and another node.
 	own := Probe{TCPTLS, good.port, "127.0.0.1"}
@@ -120,6 +128,43 @@ func stubborn(t testing.TB, greeting string) uint16 {
 	})
 	t.Cleanup(func() { l.Close(); wg.Wait() })
 	return uint16(l.Addr().(*net.TCPAddr).Port)
+}
+
+// stubbornUDP is stubborn over UDP, where it says nothing at all without a greeting.
+func stubbornUDP(t testing.TB, greeting string) uint16 {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	check(t, err)
+	done := make(chan struct{})
+	go func() { // ends with c
+		defer close(done)
+		b := make([]byte, 512)
+		for {
+			_, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			if greeting != "" {
+				c.WriteTo([]byte(greeting), from)
+			}
+		}
+	}()
+	t.Cleanup(func() { c.Close(); <-done })
+	return uint16(c.LocalAddr().(*net.UDPAddr).Port)
+}
+
+// What a page is asked for is what browsers put into Host.
+func TestHostOfAPage(t *testing.T) {
+	for want, p := range map[string]Probe{
+		"call.example":       {TCPTLS, 443, "call.example"},
+		"call.example:8443":  {TCPTLS, 8443, "call.example"},
+		"[2001:db8::1]":      {TCPTLS, 443, "2001:db8::1"},
+		"[2001:db8::1]:8443": {TCPTLS, 8443, "2001:db8::1"},
+	} {
+		if got := hostOf(p.Name, p.Port); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
 }
 
 func TestStrangersAreRefused(t *testing.T) {
