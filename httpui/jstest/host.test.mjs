@@ -90,6 +90,17 @@ for (const [when, outage] of Object.entries(outages)) {
     assert.equal(host.view.members[0].state, 'admitted');
   });
 
+  test(`a door that is locked or unlocked ${when} is so afterwards`, async () => {
+    const { host } = await make();
+    for (const on of [true, false]) {
+      await outage.begin();
+      host.call.lock(on);
+      assert.equal(host.view.locked, on);
+      await outage.end();
+      assert.deepEqual([host.view.locked, w.home.locked], [on, on]);
+    }
+  });
+
   test(`the last of several decisions ${when} counts`, async () => {
     const { host, guest } = await make();
     await w.seat(guest);
@@ -234,4 +245,13 @@ test('a late message to somebody who has left is no refusal of an admission', as
   await w.settle();
   assert.deepEqual([host.view.refusal, other.view.phase], [null, 'call']);
   together(host, other);
+});
+
+test('a locked door stays locked when the node starts again', async () => {
+  const { host } = await make();
+  host.call.lock(true);
+  await w.settle();
+  w.home.restart();
+  await w.advance(10_000);
+  assert.deepEqual([host.view.locked, w.home.locked], [true, true]);
 });

@@ -42,6 +42,7 @@ export class HostCall {
   /** @type {Set<MemberID>} */ #held = new Set();
   /** @type {Map<MemberID, Order>} what was decided here and the roster does not say yet */ #orders = new Map();
   #locked = false;
+  /** @type {boolean | null} what was decided of the lock here, and the roster does not say yet */ #locking = null;
   /** @type {Set<MemberID>} */ #alarm = new Set();
   /** @type {Map<MemberID, boolean>} let in, which the roster does not say yet; whether the node was told on this connection */ #admitting = new Map();
   #present = false; // the practitioner is in this call, not just near it
@@ -77,7 +78,7 @@ export class HostCall {
       welcome: this.#welcome,
       waiting: guests.filter((m) => this.#modeOf(m) === 'prepared' && !this.#outOf.has(m.member)),
       members: guests.filter((m) => this.#modeOf(m) !== 'prepared').map((m) => this.#asOrdered(m)),
-      locked: this.#locked,
+      locked: this.#locking ?? this.#locked,
       peers: this.#mesh?.views(guests.map(({ member, role, name = '', label = '' }) => ({ member, role, name, label }))) ?? [],
       chat: this.#mesh?.chat ?? [],
       alarm: [...this.#alarm],
@@ -149,7 +150,9 @@ export class HostCall {
 
   /** @param {boolean} on keeps further guests from knocking */
   lock(on) {
+    this.#locking = on;
     this.#send('lock', { on });
+    this.#changes.changed();
   }
 
   /** Ends the call for everyone in it. The room stays attended: somebody may still come. */
@@ -199,6 +202,8 @@ export class HostCall {
     this.#take = false; // taken over once; from now on this tab has it
     // The connection may have been lost before any of this was heard.
     for (const [member, order] of this.#orders) this.#tell(member, order);
+    if (this.#locked) this.#locking ??= true; // a node that has started again has forgotten it
+    if (this.#locking !== null) this.#send('lock', { on: this.#locking });
     if (this.#outOf.size > 0) this.#send(this.#exit, {});
     this.#welcome = welcome;
     this.#phase = 'attending';
@@ -230,6 +235,7 @@ export class HostCall {
         this.#roster = body.members;
         this.#held = heldNow(this.#held, body.members);
         this.#locked = body.locked;
+        if (this.#locking === this.#locked) this.#locking = null;
         this.#continueAdmissions();
         this.#settle();
         for (const member of this.#outOf) if ((this.#entry(member)?.state ?? 'waiting') === 'waiting') this.#outOf.delete(member);
@@ -410,6 +416,8 @@ export class HostCall {
     this.#roster = [];
     this.#admitting.clear();
     this.#orders.clear();
+    this.#locked = false;
+    this.#locking = null;
     this.#outOf.clear();
     this.#present = false;
     this.#connection = 'online';

@@ -49,6 +49,7 @@ export class Home {
       seat.link = null;
     }
     this.seats.delete('host');
+    this.locked = false;
   }
 
   bye(member, code) {
