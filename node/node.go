@@ -159,6 +159,7 @@ func (n *Node) kept(ctx context.Context, appointment string) ([]room.Kept, error
 		kept = append(kept, room.Kept{
 			Participant: room.Participant{Member: s.Member, Role: wire.RoleGuest, Label: s.Label, Device: s.ResumeHash},
 			Admitted:    s.Admitted,
+			Held:        s.Held,
 		})
 	}
 	return kept, nil

@@ -148,6 +148,41 @@ func TestHomeNodeComesBackInMidCall(t *testing.T) {
 	nodetest.Expect[*wire.Introduce](back, func(i *wire.Introduce) bool { return i.Member == wire.HostID })
 }
 
+// Whoever was put aside so that others can speak among themselves is not let
+// back by a restart.
+func TestHeldGuestStaysHeldOverARestart(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	a := home.Appointment("Patient")
+	host := home.Attend(a.ID)
+	guest := home.MustGuest(*a.Invites[0].Link)
+	guest.Join("Ana", nil)
+	member := nodetest.Expect[*wire.Seat](guest, nil).Member
+	nodetest.Expect[*wire.Introduce](host, nil)
+	host.Say(&wire.Admit{Member: member})
+	expectSeat := func(m *nodetest.Member, want wire.SeatState) {
+		t.Helper()
+		nodetest.Expect[*wire.Seat](m, func(s *wire.Seat) bool { return s.State == want })
+	}
+	expectSeat(guest, wire.SeatAdmitted)
+	for _, c := range []struct {
+		on   bool
+		want wire.SeatState
+	}{{true, wire.SeatHeld}, {false, wire.SeatAdmitted}} {
+		host.Say(&wire.Hold{Member: member, On: c.on})
+		expectSeat(guest, c.want)
+		home.Stop()
+		home = nodetest.Start(t, "A", nodetest.Options{Dir: home.Dir})
+		resume := guest.Welcome.Resume
+		guest = home.MustGuest(*a.Invites[0].Link)
+		guest.Join("Ana", resume)
+		if s := nodetest.Expect[*wire.Seat](guest, nil); s.State != c.want {
+			t.Fatalf("held %t, and after a restart %s, want %s", c.on, s.State, c.want)
+		}
+		guest.Welcome.Resume = resume
+		host = home.Attend(a.ID)
+	}
+}
+
 func TestRevokedAndCancelledLinksSayThatItIsOver(t *testing.T) {
 	home := nodetest.Start(t, "A", nodetest.Options{})
 	a := home.Appointment("Patient", "Interpreter")

@@ -78,6 +78,12 @@ func (r recorder) Waiting(m wire.MemberID) {
 	}
 }
 
+func (r recorder) Held(m wire.MemberID, on bool) {
+	if err := r.Practice.MarkHeld(r.lifetime, m, on); err != nil && r.lifetime.Err() == nil {
+		r.Log.Error("hold not written", "member", m, "err", err)
+	}
+}
+
 func (r recorder) Released(m wire.MemberID) {
 	if err := r.Practice.Release(r.lifetime, m); err != nil && r.lifetime.Err() == nil {
 		r.Log.Error("seat not released", "member", m, "err", err)

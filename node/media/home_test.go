@@ -89,6 +89,7 @@ type audit struct{}
 func (audit) Seated(room.Participant) error          { return nil }
 func (audit) Admitted(wire.MemberID) error           { return nil }
 func (audit) Waiting(wire.MemberID)                  {}
+func (audit) Held(wire.MemberID, bool)               {}
 func (audit) Released(wire.MemberID)                 {}
 func (audit) Note(event room.Event, _ wire.MemberID) {}
 

@@ -35,6 +35,7 @@ const (
 // seatState is what is stored of a seat.
 type seatState struct {
 	revoked, admitted, used bool
+	held                    bool   // admitted, and put aside for now
 	resume                  []byte // SHA-256 of the resume token of the device that holds it; empty: nobody
 }
 
@@ -59,12 +60,13 @@ const (
 	seatRevoked  = 1 << 0
 	seatAdmitted = 1 << 1
 	seatUsed     = 1 << 2
+	seatHeld     = 1 << 3
 )
 
 // encode returns version | flags | resume hash, if the seat is held.
 func (s seatState) encode() []byte {
 	var flags byte
-	for flag, set := range map[byte]bool{seatRevoked: s.revoked, seatAdmitted: s.admitted, seatUsed: s.used} {
+	for flag, set := range map[byte]bool{seatRevoked: s.revoked, seatAdmitted: s.admitted, seatUsed: s.used, seatHeld: s.held} {
 		if set {
 			flags |= flag
 		}
@@ -80,6 +82,7 @@ func decodeSeat(b []byte) (seatState, error) {
 		revoked:  b[1]&seatRevoked != 0,
 		admitted: b[1]&seatAdmitted != 0,
 		used:     b[1]&seatUsed != 0,
+		held:     b[1]&seatHeld != 0,
 		resume:   b[2:],
 	}, nil
 }

@@ -22,6 +22,7 @@ type Seat struct {
 	ResumeHash  []byte           // SHA-256 of the holder's resume token; empty if nobody holds the seat
 	Bound       bool             // a device holds it
 	Admitted    bool             // and was let in
+	Held        bool             // and put aside, where nobody hears or sees them
 	Revoked     bool             // the link opens nothing; its holder may be told so
 }
 
@@ -93,7 +94,7 @@ func (p *Practice) openSeatOf(a Appointment, r inviteRow) (Seat, error) {
 	}
 	return Seat{
 		Appointment: a, Member: r.member, Label: label, Keys: keys,
-		ResumeHash: s.resume, Bound: s.bound(), Admitted: s.admitted, Revoked: s.revoked,
+		ResumeHash: s.resume, Bound: s.bound(), Admitted: s.admitted, Held: s.held, Revoked: s.revoked,
 	}, nil
 }
 
@@ -162,11 +163,27 @@ func (p *Practice) MarkWaiting(ctx context.Context, m wire.MemberID) error {
 		if !s.admitted {
 			return errUnchanged
 		}
-		s.admitted = false
+		s.admitted, s.held = false, false
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("mark as waiting: %w", err)
+	}
+	return nil
+}
+
+// MarkHeld notes that the holder of a seat, who was let in, is put aside, or is
+// not any more. Any other seat stays as it is.
+func (p *Practice) MarkHeld(ctx context.Context, m wire.MemberID, on bool) error {
+	err := p.changeSeat(ctx, m, func(_ *sql.Tx, _ Appointment, s *seatState) error {
+		if !s.admitted || s.held == on {
+			return errUnchanged
+		}
+		s.held = on
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("mark as held: %w", err)
 	}
 	return nil
 }
@@ -178,7 +195,7 @@ func (p *Practice) Release(ctx context.Context, m wire.MemberID) error {
 		if !s.bound() {
 			return errUnchanged
 		}
-		s.admitted, s.resume = false, nil
+		s.admitted, s.held, s.resume = false, false, nil
 		return nil
 	})
 	if err != nil {

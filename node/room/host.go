@@ -21,7 +21,7 @@ func (r *Room) command(host *seat, body wire.Body) error {
 	case *wire.Remove:
 		return r.sendAway(m.Member, wire.ErrRemoved, EventRemove)
 	case *wire.Hold:
-		return r.hold(m.Member, m.On)
+		return r.putAside(m.Member, m.On)
 	case *wire.Lock:
 		r.lock(m.On)
 		return nil
@@ -47,6 +47,19 @@ func (r *Room) letIn(host *seat, m *wire.Admit) error {
 	err := r.admit(host, m.Member, m.SDP)
 	if errors.Is(err, wire.ErrRoomFull) { // by another tab of the practitioner, meanwhile
 		r.record.Waiting(m.Member)
+	}
+	return err
+}
+
+// putAside holds m or ends that. What is on record is never less than what
+// holds, so that nobody is let back by the node's starting again.
+func (r *Room) putAside(m wire.MemberID, on bool) error {
+	if on {
+		r.record.Held(m, true)
+	}
+	err := r.hold(m, on)
+	if err == nil && !on {
+		r.record.Held(m, false)
 	}
 	return err
 }
@@ -170,6 +183,7 @@ func (r *Room) end() []wire.MemberID {
 	for _, s := range slices.Clone(r.seats) {
 		if s.Role == wire.RoleGuest && s.state != wire.SeatWaiting {
 			gone = append(gone, s.Member)
+			r.ended[s.Member] = s.Device
 			r.clearLocked(s, wire.ErrEnded)
 		}
 	}

@@ -3,6 +3,7 @@
 package room
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -37,6 +38,8 @@ type Recorder interface {
 	Admitted(m wire.MemberID) error
 	// Waiting notes that m, who was let in, waits again. The seat stays theirs.
 	Waiting(m wire.MemberID)
+	// Held notes that m, who was let in, is put aside, or is not any more.
+	Held(m wire.MemberID, on bool)
 	// Released notes that m's seat is free again for any device.
 	Released(m wire.MemberID)
 	// Note adds an event to the audit trail.
@@ -100,6 +103,7 @@ type Room struct {
 	closed   error // why nobody can enter any more
 	admitted int   // counts admissions: who came first introduces as "H"
 	refused  map[wire.MemberID]refusal
+	ended    map[wire.MemberID][]byte // by which device each was in a call that was ended
 }
 
 type refusal struct {
@@ -137,12 +141,13 @@ type link struct {
 type Kept struct {
 	Participant
 	Admitted bool
+	Held     bool // and put aside
 }
 
 // New returns a room in which the given seats are kept for the devices that
 // hold them.
 func New(record Recorder, log *slog.Logger, kept []Kept) *Room {
-	r := &Room{record: record, log: log, refused: make(map[wire.MemberID]refusal)}
+	r := &Room{record: record, log: log, refused: make(map[wire.MemberID]refusal), ended: make(map[wire.MemberID][]byte)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range kept {
@@ -150,6 +155,9 @@ func New(record Recorder, log *slog.Logger, kept []Kept) *Room {
 		if k.Admitted {
 			r.admitted++
 			s.state, s.order = wire.SeatAdmitted, r.admitted
+		}
+		if k.Admitted && k.Held {
+			s.state = wire.SeatHeld
 		}
 		r.seats = append(r.seats, s)
 		r.keepLocked(s)
@@ -287,6 +295,11 @@ func (r *Room) mayKnockLocked(s *seat, p Participant) error {
 	}
 	if no, ok := r.refused[p.Member]; ok && time.Now().Before(no.until) {
 		return no.why
+	}
+	// A device that was away when its call was ended comes back to hear of it.
+	if s == nil && len(p.Device) > 0 && bytes.Equal(r.ended[p.Member], p.Device) {
+		delete(r.ended, p.Member)
+		return wire.ErrEnded
 	}
 	if r.locked && s == nil {
 		return wire.ErrRoomLocked

@@ -52,6 +52,7 @@ func (r *recorder) Admitted(m wire.MemberID) error {
 	return nil
 }
 func (r *recorder) Waiting(m wire.MemberID)       { r.add("waiting %s", m) }
+func (r *recorder) Held(m wire.MemberID, on bool) { r.add("held %s %t", m, on) }
 func (r *recorder) Released(m wire.MemberID)      { r.add("released %s", m) }
 func (r *recorder) Note(e Event, m wire.MemberID) { r.add("%s %s", e, m) }
 
@@ -410,7 +411,7 @@ func TestSeatIsKeptForItsDevice(t *testing.T) {
 
 func TestRoomIsWholeAgainAfterRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t, Kept{Participant{Member: guest(1).Member, Role: wire.RoleGuest, Label: "Label 1"}, true})
+		r := newRoom(t, Kept{Participant: Participant{Member: guest(1).Member, Role: wire.RoleGuest, Label: "Label 1"}, Admitted: true})
 		r.enter(guest(1)).expectBye(wire.ErrSeatTaken)
 		back := guest(1)
 		back.Returning = true
@@ -450,6 +451,7 @@ func TestEndAndStepOut(t *testing.T) {
 		if got := expect[*wire.Seat](a); got.State != wire.SeatWaiting {
 			t.Errorf("after the practitioner stepped out: %s", got.State)
 		}
+		synctest.Wait()
 		if !r.rec.has("waiting 0000000000000001") || r.rec.has("released 0000000000000001") {
 			t.Error("the seat was not put back, or was given up")
 		}
@@ -468,6 +470,33 @@ func TestEndAndStepOut(t *testing.T) {
 		b.say(&wire.Leave{})
 		if err := <-b.done; err != nil {
 			t.Errorf("leaving returned %v", err)
+		}
+	})
+}
+
+// Whoever was away when the call was ended does not wait for it to go on.
+func TestEndIsToldToWhoComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		p := guest(1)
+		p.Device = fill(1)
+		h, a := r.enter(host()), r.enter(p)
+		synctest.Wait()
+		h.say(&wire.Admit{Member: p.Member})
+		a.heard()
+		a.conn.Close(nil)
+		<-a.done
+		h.say(&wire.End{})
+		synctest.Wait()
+		other := p
+		other.Device = fill(2)
+		o := r.enter(other) // whose seat it is now
+		expect[*wire.Seat](o)
+		o.say(&wire.Leave{})
+		<-o.done
+		r.enter(p).expectBye(wire.ErrEnded)
+		if got := expect[*wire.Seat](r.enter(p)); got.State != wire.SeatWaiting {
+			t.Errorf("knocking anew: %s", got.State)
 		}
 	})
 }
