@@ -117,9 +117,11 @@ func (p *publisher) run(ctx context.Context, wanted func(context.Context) ([]ann
 	for {
 		sending, end := context.WithCancelCause(ctx)
 		var watch sync.WaitGroup
+		hasMoved := false
 		watch.Go(func() { // ends with sending
 			select {
 			case <-moved:
+				hasMoved = true // though sending may have ended already
 				end(errMoved)
 			case <-sending.Done():
 			}
@@ -132,7 +134,7 @@ func (p *publisher) run(ctx context.Context, wanted func(context.Context) ([]ann
 		}
 		end(nil)
 		watch.Wait()
-		if !errors.Is(context.Cause(sending), errMoved) {
+		if !hasMoved {
 			select {
 			case <-ctx.Done():
 				return
