@@ -71,9 +71,9 @@ type Backend interface {
 	// the attend message. Otherwise as Join.
 	Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error
 
-	// HasCall reports whether a guest is admitted to an appointment now. It does
-	// not block.
-	HasCall(appointment string) bool
+	// Expects reports whether a guest of an appointment is here, or is due. It
+	// does not block.
+	Expects(appointment string) bool
 
 	// Doctor looks at all that patients need to reach the node, now, though it
 	// also does so unasked; that takes up to 25 s, and contacts the nodes that

@@ -30,7 +30,7 @@ type fakeBackend struct {
 	created  []NewAppointment
 	examined int
 	signIns  int
-	call     bool // somebody is admitted
+	expected bool // somebody is admitted
 
 	join   func(ctx context.Context, conn wire.Conn) error
 	attend func(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error
@@ -127,19 +127,19 @@ func (f *fakeBackend) Desk(ctx context.Context, practitioner string) (Desk, erro
 	return f.desk, f.deskErr
 }
 
-func (f *fakeBackend) setCall(on bool) {
+func (f *fakeBackend) setExpected(on bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.call = on
+	f.expected = on
 }
 
-func (f *fakeBackend) HasCall(appointment string) bool {
+func (f *fakeBackend) Expects(appointment string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if appointment != anAppt {
-		f.t.Errorf("the backend was asked for a call of %q", appointment)
+		f.t.Errorf("the backend was asked about %q", appointment)
 	}
-	return f.call
+	return f.expected
 }
 
 // change changes the desk and tells watchers.

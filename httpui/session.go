@@ -59,14 +59,14 @@ type sessions struct {
 // liveSession is a session's sockets.
 type liveSession struct {
 	token string                    // the session's cookie
-	call  bool                      // there was one when sweep last looked
-	conns map[wire.Conn]func() bool // whether there is a call by it now; nil: never
+	busy  bool                      // expected somebody when sweep last looked
+	conns map[wire.Conn]func() bool // whether a guest is there or due; nil: never
 }
 
-// inCall reports whether people talk by one of l's sockets now.
-func (l *liveSession) inCall() bool {
-	for _, call := range l.conns {
-		if call != nil && call() {
+// expects reports whether by one of l's sockets a guest is there, or due.
+func (l *liveSession) expects() bool {
+	for _, expects := range l.conns {
+		if expects != nil && expects() {
 			return true
 		}
 	}
@@ -244,10 +244,10 @@ func (s *sessions) end(token string) error {
 }
 
 // attach ties conn to the session of a cookie: it is closed when the session
-// ends. While call, which may be nil and must not block, says that people talk
-// by it, sweep keeps the session alive. The caller detaches conn when it is done
+// ends. While expects, which may be nil and must not block, says that a guest is
+// there or due, sweep keeps the session alive: who signs out hears no knock. The caller detaches conn when it is done
 // with it.
-func (s *sessions) attach(token string, conn wire.Conn, call func() bool) (detach func(), err error) {
+func (s *sessions) attach(token string, conn wire.Conn, expects func() bool) (detach func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, x, err := s.loadLocked(token)
@@ -259,7 +259,7 @@ func (s *sessions) attach(token string, conn wire.Conn, call func() bool) (detac
 		l = &liveSession{token: token, conns: map[wire.Conn]func() bool{}}
 		s.live[x.ID] = l
 	}
-	l.conns[conn] = call
+	l.conns[conn] = expects
 	return func() { s.detach(x.ID, conn) }, nil
 }
 
@@ -270,7 +270,7 @@ func (s *sessions) detach(id string, conn wire.Conn) {
 	if l == nil {
 		return // the session has ended
 	}
-	if l.inCall() { // the call was the sign of life until now
+	if l.expects() { // that was the sign of life until now
 		if ctx, x, err := s.loadLocked(l.token); err == nil {
 			x.Seen = s.now().Unix()
 			s.saveLocked(ctx, x) // at worst the session ends a minute early
@@ -283,7 +283,7 @@ func (s *sessions) detach(id string, conn wire.Conn) {
 }
 
 // watch closes the sockets of sessions that have ended otherwise than by end,
-// and keeps the sessions of calls alive, until ctx ends.
+// and keeps those alive that expect somebody, until ctx ends.
 func (s *sessions) watch(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(sessionInterval)
 	defer tick.Stop()
@@ -305,16 +305,16 @@ func (s *sessions) sweep() error {
 	defer s.mu.Unlock()
 	var failed error
 	for id, l := range s.live {
-		before := l.call
-		l.call = l.inCall()
+		before := l.busy
+		l.busy = l.expects()
 		ctx, x, err := s.loadLocked(l.token)
 		switch now := s.now().Unix(); {
 		case errors.Is(err, errSignedOut):
 			s.hangUpLocked(id)
 		case err != nil:
 			failed = err
-		case l.call && now-x.Seen >= 60, // seldom enough for a disk
-			before && !l.call: // idleness begins with its end
+		case l.busy && now-x.Seen >= 60, // seldom enough for a disk
+			before && !l.busy: // idleness begins here
 			x.Seen = now
 			if _, err := s.saveLocked(ctx, x); err != nil {
 				failed = err

@@ -92,13 +92,13 @@ func keepReading(c *wsConn) <-chan error {
 	return ended
 }
 
-func TestCallKeepsSessionAlive(t *testing.T) {
+func TestExpectedGuestKeepsSessionAlive(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		ts := newTest(t)
 		lee := ts.signedIn()
 		call := lee.attend()
 		ended := keepReading(call)
-		ts.backend.setCall(true)
+		ts.backend.setExpected(true)
 		pass(3 * time.Hour)
 		lee.expect(200, "GET", "/api/desk", nil)
 
@@ -110,16 +110,16 @@ func TestCallKeepsSessionAlive(t *testing.T) {
 	})
 }
 
-// The page attends every room whose door is open. Only people in it are a call.
-func TestAttendedRoomIsNoCall(t *testing.T) {
+// The page attends every room whose door is open, long after anybody is due.
+func TestOpenDoorKeepsNobodySignedIn(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		ts := newTest(t)
 		lee := ts.signedIn()
 		ended := keepReading(lee.attend())
-		ts.backend.setCall(true)
+		ts.backend.setExpected(true)
 		pass(time.Hour)
-		ts.backend.setCall(false)
-		pass(sessionIdle - sessionInterval) // counts from the end of the call
+		ts.backend.setExpected(false)
+		pass(sessionIdle - sessionInterval) // counts from when nobody was expected any more
 		select {
 		case err := <-ended:
 			t.Fatalf("closed too early: %v", err)

@@ -159,7 +159,7 @@ func (s *Server) hostSocket(w http.ResponseWriter, r *request) error {
 		if !ok {
 			return wire.ErrBadMessage
 		}
-		session, detach, err := s.admit(r, c, attend.Token, func() bool { return s.backend.HasCall(attend.Appointment) })
+		session, detach, err := s.admit(r, c, attend.Token, func() bool { return s.backend.Expects(attend.Appointment) })
 		if err != nil {
 			return err
 		}
@@ -170,11 +170,11 @@ func (s *Server) hostSocket(w http.ResponseWriter, r *request) error {
 
 // admit checks the token that a practitioner's socket sent first, and ties the
 // socket to the session.
-func (s *Server) admit(r *request, c *wsConn, tabToken string, call func() bool) (session, func(), error) {
+func (s *Server) admit(r *request, c *wsConn, tabToken string, expects func() bool) (session, func(), error) {
 	x, err := s.sessions.authorize(r.token, tabToken)
 	if err == nil {
 		var detach func()
-		if detach, err = s.sessions.attach(r.token, c, call); err == nil {
+		if detach, err = s.sessions.attach(r.token, c, expects); err == nil {
 			return x, detach, nil
 		}
 	}

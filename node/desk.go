@@ -57,10 +57,11 @@ func (n *Node) Status() Status {
 // InCall reports whether a guest is admitted anywhere now.
 func (n *Node) InCall() bool { return n.Status().InCall > 0 }
 
-// HasCall reports whether a guest of an appointment is admitted now.
-func (n *Node) HasCall(appointment string) bool {
+// Expects reports whether a guest of an appointment that its practitioner
+// attends is here, or is due: until its planned end.
+func (n *Node) Expects(appointment string) bool {
 	r := n.live(appointment)
-	return r != nil && len(r.Present()) > 0
+	return r != nil && (n.Practice.Now().Before(r.ends) || len(r.Present())+len(r.Waiting()) > 0)
 }
 
 // Seats returns where the guests of an appointment stand now; those who are

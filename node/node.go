@@ -95,6 +95,7 @@ type openRoom struct {
 	*room.Room
 	users  int
 	pseud  string    // what logs call it
+	ends   time.Time // as planned
 	closes time.Time // the end of the window
 }
 
@@ -140,7 +141,7 @@ func (n *Node) enter(ctx context.Context, a practice.Appointment) (*openRoom, fu
 		if err != nil {
 			return nil, nil, err
 		}
-		r = &openRoom{pseud: pseudonym(), closes: a.Closes()}
+		r = &openRoom{pseud: pseudonym(), ends: a.Ends(), closes: a.Closes()}
 		r.Room = room.New(recorder{n, a.ID}, n.Log.With("room", r.pseud), kept)
 		n.rooms[a.ID] = r
 	}

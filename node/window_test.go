@@ -161,3 +161,21 @@ func TestNobodyWaitsLongBeyondTheWindow(t *testing.T) {
 		t.Errorf("the practitioner has the room open, and %d wait and %d are admitted", s.Waiting, s.InCall)
 	}
 }
+
+// A practitioner stays signed in for whom they expect, and no longer.
+func TestGuestsAreExpectedUntilThePlannedEnd(t *testing.T) {
+	l := newLate(t, nodetest.Options{})
+	b := l.Appointment("Nobody")
+	if l.Expects(b.ID) {
+		t.Error("expected at a door that nobody attends")
+	}
+	l.Attend(b.ID)
+	nodetest.Until(t, "the door is attended", func() bool { return l.Expects(b.ID) })
+	l.to(b.Ends())
+	if l.Expects(b.ID) {
+		t.Error("expected after the planned end")
+	}
+	if !l.Expects(l.a.ID) {
+		t.Error("not expected, but there")
+	}
+}

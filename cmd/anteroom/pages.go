@@ -326,7 +326,7 @@ func (p *pages) Attend(ctx context.Context, conn wire.Conn, practitioner string,
 	return p.node.Attend(ctx, conn, practitioner, a)
 }
 
-func (p *pages) HasCall(appointment string) bool { return p.node.HasCall(appointment) }
+func (p *pages) Expects(appointment string) bool { return p.node.Expects(appointment) }
 
 // Doctor looks at what patients need to reach the node, and at nothing of any
 // practitioner's.
