@@ -6,10 +6,8 @@ import {chmodSync, copyFileSync} from 'node:fs';
 import {connect, createServer} from 'node:net';
 import {join} from 'node:path';
 import {describe, test} from 'node:test';
-import AxeBuilder from '@axe-core/playwright';
 import {binary, Daemon, freePort, p2p, Person, run, setUp, temporary, until} from './harness.mjs';
-
-const sizes = {desktop: {width: 1280, height: 800}, phone: {width: 390, height: 844}};
+import {fineEverywhere, sizes} from './looks.mjs';
 
 /** The line that says whether patients can call, once it is as text says. */
 const line = (person, text, timeout = 20_000) => person.page.getByRole('status', {name: 'Status', exact: true}).filter({hasText: text}).waitFor({timeout});
@@ -23,21 +21,6 @@ const checkOf = (person, id) => person.page.locator(`[data-check="${id}"]`);
 async function asked(d, command) {
   const {code, stdout} = await run([binary, command, '--output', 'json', '--config', d.config]);
   return {code, said: JSON.parse(stdout)};
-}
-
-/** Nothing that axe finds wrong, and nothing wider than the screen, at any size and in any theme. */
-async function fineEverywhere(person, name) {
-  for (const colorScheme of ['light', 'dark']) {
-    await person.page.emulateMedia({colorScheme});
-    await person.page.evaluate(() => Promise.all(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished)));
-    for (const [size, viewport] of Object.entries(sizes)) {
-      await person.page.setViewportSize(viewport);
-      const {violations} = await new AxeBuilder({page: person.page}).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze();
-      assert.deepEqual(violations.map((v) => `${name} ${size} ${colorScheme}: ${v.id}: ${v.nodes[0]?.html}`), []);
-      assert.ok(await person.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} ${size} is wider than the screen`);
-      await person.shot(`${name}-${size}-${colorScheme}`, {fullPage: true});
-    }
-  }
 }
 
 /** Goes by keyboard alone to what is to be done, and returns which check has it. */

@@ -225,7 +225,7 @@ export class Person {
     return p;
   }
 
-  button(name) { return this.page.getByRole('button', {name, exact: true}); }
+  button(name) { return this.page.getByRole('button', {name, exact: true}); } // a RegExp is one all the same
 
   /** The practitioner signs in by the launch link. */
   async practise(url) {

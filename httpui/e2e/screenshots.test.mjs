@@ -1,11 +1,8 @@
 // The pictures in docs and README, from a real call between real nodes, at
 // phone and desktop size, in both themes.
 import {test} from 'node:test';
-import AxeBuilder from '@axe-core/playwright';
-import assert from 'node:assert/strict';
-import {demo, Person, until} from './harness.mjs';
-
-const sizes = {desktop: {width: 1280, height: 800}, phone: {width: 390, height: 844}};
+import {demo, Person} from './harness.mjs';
+import {fine, sizes} from './looks.mjs';
 
 for (const theme of ['light', 'dark']) {
   for (const [size, viewport] of Object.entries(sizes)) {
@@ -13,10 +10,7 @@ for (const theme of ['light', 'dark']) {
       const d = await demo(t);
       const as = {viewport, colorScheme: theme};
       const [doctor, patient] = await Promise.all([Person.arrive(t, as), Person.arrive(t, as)]);
-      const shot = async (person, name) => {
-        await fine(person, `${name}-${size}-${theme}`);
-        await person.shot(`${name}-${size}-${theme}`);
-      };
+      const shot = (person, name) => fine(person, `${name}-${size}-${theme}`);
       await doctor.practise(d.practitioner);
       await shot(doctor, 'diary');
       await patient.page.goto(d.link('home'));
@@ -43,11 +37,4 @@ for (const theme of ['light', 'dark']) {
       await shot(patient, 'guest-end');
     });
   }
-}
-
-/** Nothing that axe finds wrong, and nothing wider than the screen. */
-async function fine(person, name) {
-  const {violations} = await new AxeBuilder({page: person.page}).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze();
-  assert.deepEqual(violations.map((v) => `${name}: ${v.id}: ${v.nodes[0]?.html}`), []);
-  await until(`${name} as wide as the screen`, () => person.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
 }

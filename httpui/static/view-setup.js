@@ -140,7 +140,7 @@ const errorOf = ({ error }) => (error ? banner({ tone: 'bad', text: signInSenten
 
 /** @param {SessionSnapshot} session */
 function noticeOf({ notice }) {
-  if (notice === 'expired') return banner({ tone: 'info', text: 'You were signed out after a quiet time, to protect your patients. Your diary is as you left it.' });
+  if (notice === 'expired') return banner({ tone: 'info', text: 'You were signed out: after a quiet time, or from another browser. Your diary is as you left it.' });
   if (notice === 'left') return banner({ tone: 'good', icon: 'check', text: 'You are signed out.' });
   if (notice === 'unconfirmed') {
     return banner({
