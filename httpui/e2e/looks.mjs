@@ -18,7 +18,7 @@ export async function fine(person, name, options) {
 export async function fineEverywhere(person, name) {
   for (const colorScheme of ['light', 'dark']) {
     await person.page.emulateMedia({colorScheme});
-    await person.page.evaluate(() => Promise.all(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished)));
+    await person.page.evaluate(() => Promise.allSettled(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished)));
     for (const [size, viewport] of Object.entries(sizes)) {
       await person.page.setViewportSize(viewport);
       await fine(person, `${name}-${size}-${colorScheme}`, {fullPage: true});
