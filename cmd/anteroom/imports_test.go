@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"node/doctor":      {"discovery", "node/store", "rendezvous/invite"},
 	"node/media":       {"rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
 	"node/passthrough": {"node/crowd"},
-	"node/relay":       {},
+	"node/relay":       {"node/crowd"},
 	"node/practice":    {"node/store", "rendezvous/invite", "rendezvous/wire"},
 	"node/room":        {"rendezvous/wire"},
 	"node/store":       {},

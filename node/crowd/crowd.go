@@ -43,17 +43,21 @@ func New(max, maxOf int) *Crowd {
 	return &Crowd{max: max, maxOf: maxOf, of: make(map[netip.Prefix]int)}
 }
 
-// Enter reports whether one more may come. If so, Leave must follow.
-func (c *Crowd) Enter(a netip.Addr) bool {
+// Enter reports whether one more may come, and if not, whether that is because
+// there are too many in all. If so, Leave must follow.
+func (c *Crowd) Enter(a netip.Addr) (ok, full bool) {
 	p := Prefix(a)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all >= c.max || c.of[p] >= c.maxOf {
-		return false
+	if c.of[p] >= c.maxOf {
+		return false, false
+	}
+	if c.all >= c.max {
+		return false, true
 	}
 	c.all++
 	c.of[p]++
-	return true
+	return true, false
 }
 
 // Leave takes one who entered out again.
@@ -65,6 +69,13 @@ func (c *Crowd) Leave(a netip.Addr) {
 	if c.of[p]--; c.of[p] == 0 {
 		delete(c.of, p)
 	}
+}
+
+// Size returns how many are there.
+func (c *Crowd) Size() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all
 }
 
 // A Pace lets each prefix do something so often, in constant memory: in rare

@@ -34,22 +34,24 @@ func TestPrefix(t *testing.T) {
 // A prefix has its share, and what it cannot have others still can.
 func TestCrowd(t *testing.T) {
 	c := New(3, 2)
-	for i, want := range []bool{true, true, false} {
-		if got := c.Enter([]netip.Addr{here, neighbour, here}[i]); got != want {
-			t.Errorf("%d: %v", i, got)
+	enter := func(who netip.Addr, ok, full bool) {
+		t.Helper()
+		if gotOK, gotFull := c.Enter(who); gotOK != ok || gotFull != full {
+			t.Errorf("%v, %v; want %v, %v", gotOK, gotFull, ok, full)
 		}
 	}
-	if !c.Enter(elsewhere) || c.Enter(elsewhere) {
-		t.Error("the whole is not 3")
-	}
+	enter(here, true, false)
+	enter(neighbour, true, false)
+	enter(here, false, false)
+	enter(elsewhere, true, false)
+	enter(elsewhere, false, true)
 	c.Leave(here)
-	if !c.Enter(neighbour) || c.Enter(neighbour) {
-		t.Error("who left does not count any more")
-	}
+	enter(neighbour, true, false)
+	enter(neighbour, false, false)
 	for _, a := range []netip.Addr{here, here, elsewhere} {
 		c.Leave(a)
 	}
-	if len(c.of) != 0 || c.all != 0 {
+	if len(c.of) != 0 || c.Size() != 0 {
 		t.Errorf("%v are left", c.of)
 	}
 }

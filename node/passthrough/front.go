@@ -102,7 +102,7 @@ func (f *Front) Listen(l net.Listener) net.Listener {
 				return
 			}
 			who := crowd.Addr(conn.RemoteAddr())
-			if !f.hellos.Enter(who) {
+			if ok, _ := f.hellos.Enter(who); !ok {
 				conn.Close() // too many that say nothing
 				continue
 			}
@@ -159,7 +159,7 @@ var errBusy = errors.New("too many connections for this practice")
 // pass carries conn to a hidden node and back until both directions are done.
 func (f *Front) pass(ctx context.Context, conn *rewound, to *hidden) error {
 	who := crowd.Addr(conn.RemoteAddr())
-	if !to.conns.Enter(who) {
+	if ok, _ := to.conns.Enter(who); !ok {
 		return errBusy
 	}
 	defer to.conns.Leave(who)

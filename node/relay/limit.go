@@ -3,9 +3,10 @@ package relay
 import (
 	"hash/maphash"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"anteroom/node/crowd"
 )
 
 // A limit lets so many units a second pass, one second's worth at once. It is
@@ -47,16 +48,6 @@ var started = time.Now()
 // now is the time that limits go by.
 func now() int64 { return int64(time.Since(started)) + int64(time.Second) }
 
-// prefix is what one customer of a provider usually has.
-func prefix(a netip.Addr) netip.Prefix {
-	bits := 56
-	if a = a.Unmap().WithZone(""); a.Is4() {
-		bits = 24
-	}
-	p, _ := a.Prefix(bits) // fails for too many bits only
-	return p
-}
-
 // A prefixLimit is a limit for every prefix there is, in constant memory: in
 // rare cases two of them share one.
 type prefixLimit struct {
@@ -70,55 +61,10 @@ func newPrefixLimit(perSecond int) *prefixLimit {
 }
 
 func (l *prefixLimit) of(a netip.Addr) *atomic.Int64 {
-	return &l.paid[maphash.Comparable(l.seed, prefix(a))%uint64(len(l.paid))]
+	return &l.paid[maphash.Comparable(l.seed, crowd.Prefix(a))%uint64(len(l.paid))]
 }
 
 func (l *prefixLimit) take(a netip.Addr) bool { return take(l.of(a), now(), l.cost) }
 
 // spent reports whether take would fail.
 func (l *prefixLimit) spent(a netip.Addr) bool { return spent(l.of(a), now(), l.cost) }
-
-// A crowd counts who is there, in all and of each prefix.
-type crowd struct {
-	max, maxOf int
-
-	mu  sync.Mutex
-	all int
-	of  map[netip.Prefix]int
-}
-
-// enter reports whether one more may come, and if not, whether that is because
-// there are too many in all. If so, leave must follow.
-func (c *crowd) enter(a netip.Addr) (ok, full bool) {
-	p := prefix(a)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.of[p] >= c.maxOf {
-		return false, false
-	}
-	if c.all >= c.max {
-		return false, true
-	}
-	if c.of == nil {
-		c.of = make(map[netip.Prefix]int)
-	}
-	c.all++
-	c.of[p]++
-	return true, false
-}
-
-func (c *crowd) leave(a netip.Addr) {
-	p := prefix(a)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.all--
-	if c.of[p]--; c.of[p] == 0 {
-		delete(c.of, p)
-	}
-}
-
-func (c *crowd) size() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.all
-}

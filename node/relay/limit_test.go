@@ -47,25 +47,3 @@ func TestPrefixLimit(t *testing.T) {
 	must(t, "one /56", passed("2001:db8::1", "2001:db8:0:ff::1", "2001:db8::1%eth0"), 20)
 	must(t, "another", passed("2001:db8:0:100::1"), 20)
 }
-
-func TestCrowd(t *testing.T) {
-	c := crowd{max: 3, maxOf: 2}
-	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.3.1")
-	enter := func(who netip.Addr, ok, full bool) {
-		t.Helper()
-		if gotOK, gotFull := c.enter(who); gotOK != ok || gotFull != full {
-			t.Errorf("%v, %v; want %v, %v", gotOK, gotFull, ok, full)
-		}
-	}
-	enter(a, true, false)
-	enter(a, true, false)
-	enter(a, false, false)
-	enter(b, true, false)
-	enter(b, false, true)
-	c.leave(a)
-	enter(b, true, false)
-	c.leave(a)
-	c.leave(b)
-	c.leave(b)
-	must(t, "left", c.size()+len(c.of), 0)
-}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/pion/turn/v5"
 	"golang.org/x/sync/errgroup"
+
+	"anteroom/node/crowd"
 )
 
 // lifetime is how long an allocation lasts without a refresh, unless its
@@ -103,7 +105,7 @@ type Relay struct {
 
 	fronts  []*front
 	table   table
-	streams crowd
+	streams *crowd.Crowd
 	replies *prefixLimit
 	total   *limit // nil: none
 	count   counters
@@ -140,7 +142,7 @@ func New(cfg Config) (*Relay, error) {
 		r.total = newLimit(r.limits.TotalBits / 8)
 	}
 	r.replies = newPrefixLimit(r.limits.Replies)
-	r.streams.max, r.streams.maxOf = r.limits.Streams, r.limits.StreamsPerPrefix
+	r.streams = crowd.New(r.limits.Streams, r.limits.StreamsPerPrefix)
 	r.table.init(r.limits)
 
 	of := make(map[string]*front)

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"anteroom/node/crowd"
 )
 
 const (
@@ -29,7 +31,7 @@ const (
 // browsers send none for it.
 func Split(l net.Listener) (web, turn net.Listener) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	s := &splitter{Listener: l, ctx: ctx, cancel: cancel, sorting: crowd{max: maxSorting, maxOf: maxSortingOf}}
+	s := &splitter{Listener: l, ctx: ctx, cancel: cancel, sorting: crowd.New(maxSorting, maxSortingOf)}
 	s.web, s.turn = &branch{s, make(chan net.Conn)}, &branch{s, make(chan net.Conn)}
 	s.running.Go(s.run) // ends with l
 	return s.web, s.turn
@@ -38,7 +40,7 @@ func Split(l net.Listener) (web, turn net.Listener) {
 type splitter struct {
 	net.Listener
 	web, turn *branch
-	sorting   crowd
+	sorting   *crowd.Crowd
 
 	ctx     context.Context // ends with what Accept returns
 	cancel  context.CancelCauseFunc
@@ -83,14 +85,14 @@ func (s *splitter) run() {
 		c, ok := conn.(*tls.Conn)
 		who := addrPort(conn.RemoteAddr()).Addr()
 		if ok {
-			ok, _ = s.sorting.enter(who)
+			ok, _ = s.sorting.Enter(who)
 		}
 		if !ok {
 			conn.Close()
 			continue
 		}
 		s.running.Go(func() { // ends within twice sortTime
-			defer s.sorting.leave(who)
+			defer s.sorting.Leave(who)
 			s.pass(c)
 		})
 	}

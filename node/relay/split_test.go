@@ -137,7 +137,7 @@ func TestSplitEnds(t *testing.T) {
 		defer c.Close()
 		conns = append(conns, c)
 	}
-	eventually(t, "all are waited for", func() bool { return web.(*branch).sorting.size() == maxSortingOf })
+	eventually(t, "all are waited for", func() bool { return web.(*branch).sorting.Size() == maxSortingOf })
 	one, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestSplitEnds(t *testing.T) {
 		t.Errorf("one more than may wait: %v", err)
 	}
 	conns[0].Close()
-	eventually(t, "one less", func() bool { return web.(*branch).sorting.size() < maxSortingOf })
+	eventually(t, "one less", func() bool { return web.(*branch).sorting.Size() < maxSortingOf })
 	ready, err := tls.Dial("tcp", l.Addr().String(), insecure("h2")) // nobody accepts it
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +166,7 @@ func TestSplitEnds(t *testing.T) {
 	if err := hungUp(conns[1]); err != nil {
 		t.Errorf("a silent client: %v", err)
 	}
-	must(t, "waiting", web.(*branch).sorting.size(), 0)
+	must(t, "waiting", web.(*branch).sorting.Size(), 0)
 }
 
 // failing is a listener that fails.

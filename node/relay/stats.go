@@ -53,7 +53,7 @@ func (r *Relay) Stats() Stats {
 	c := &r.count
 	return Stats{
 		Allocations: live,
-		Streams:     r.streams.size(),
+		Streams:     r.streams.Size(),
 		Packets:     c.packets.Load(),
 		Bytes:       c.bytes.Load(),
 		Dropped: Dropped{

@@ -103,7 +103,7 @@ func (f *front) serve(conn net.Conn) {
 		replies: newLimit(f.relay.limits.Replies),
 		came:    now(),
 	}
-	s.leave = sync.OnceFunc(func() { f.relay.streams.leave(s.addr.Addr()) })
+	s.leave = sync.OnceFunc(func() { f.relay.streams.Leave(s.addr.Addr()) })
 	if !f.relay.letIn(s) {
 		f.relay.count.stream.Add(1)
 		return
@@ -128,7 +128,7 @@ func (f *front) serve(conn net.Conn) {
 // with many prefixes could keep everybody out who has business here.
 func (r *Relay) letIn(s *stream) bool {
 	for {
-		ok, full := r.streams.enter(s.addr.Addr())
+		ok, full := r.streams.Enter(s.addr.Addr())
 		if ok || !full {
 			return ok
 		}
