@@ -368,7 +368,7 @@ test('on a weak line the picture is paused before the sound suffers, both are to
   await w.advance(1_000);
   assert.equal(encodings().video.active, true, 'who turns it on gets a chance');
   assert.ok(encodings().video.maxBitrate < plain.video.maxBitrate);
-  await w.advance(2_000);
+  await w.advance(3_000);
   assert.equal(encodings().video.active, false);
 
   pc.uplink = 75_000;

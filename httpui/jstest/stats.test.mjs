@@ -93,6 +93,13 @@ test('where a browser does not know its uplink, the sound that gets lost tells',
   assert.equal(metered(() => ({ soundLossOut: 0.3 })).meter.weak, false, 'one that knows it goes by that');
 });
 
+test('what the browser thinks of its uplink while it sends sound alone says nothing of more', () => {
+  const alone = (change) => metered(() => ({ sendsVideo: false, uplink: 50_000, ...change })).meter.weak;
+  assert.equal(alone({}), false);
+  assert.equal(alone({ soundLossOut: 0.3 }), true);
+  assert.equal(alone({ roundTrip: 2 }), true, 'more is under way than the line carries');
+});
+
 test('an uplink that the browser only assumes is none that it knows', () => {
   const room = (uplink) => { const { meter } = metered((_, i) => ({ uplink: Array.isArray(uplink) ? uplink[i - 1] : uplink })); return meter.roomFor(400_000); };
   assert.equal(room(3_000_000), true);

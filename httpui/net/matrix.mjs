@@ -3,6 +3,7 @@
 // first frame is printed beside it.
 //
 //   NET_ONLY='same origin/cone/'   only cells whose names begin so
+//   NET_ALL=1                      also all of what is otherwise a part
 //   NET_UPDATE=1                   writes what was found into golden.json
 import assert from 'node:assert/strict';
 import {readFileSync, writeFileSync} from 'node:fs';
@@ -14,7 +15,7 @@ import {Ways} from './ways.mjs';
 
 const goldenFile = new URL('golden.json', import.meta.url);
 const golden = JSON.parse(readFileSync(goldenFile, 'utf8'));
-const {NET_ONLY: only = '', NET_UPDATE: update} = process.env;
+const {NET_ONLY: only = '', NET_ALL: everything, NET_UPDATE: update} = process.env;
 const settleTime = 5000; // a browser that has found a path keeps it from then on
 const slow = 3000; // ms to a frame, from which on the report says what took so long
 
@@ -28,7 +29,7 @@ const found = {}; // mode → practitioner's kind → patient's kind → {path, 
  * Registers the tests.
  * @param {object} of
  * @param {RegExp} [of.paths] cells that are to take such paths
- * @param {number} [of.every] of these, one of so many, with every mode among them
+ * @param {number} [of.every] of these, one of so many, with every mode among them, unless NET_ALL is set
  * @param {number} [of.from] the first
  * @param {string[]} [of.shape] what the backbone does to packets (tools/shaper), always
  * @param {string[]} [of.callShape] and between the knock and the end of a call
@@ -40,7 +41,7 @@ export function matrix({paths = /./, every = 1, from = 0, shape = [], callShape,
   line = {connected, ms, then, callShape};
   const all = modes.flatMap((mode) => Object.entries(golden[mode]).flatMap(([kind, row]) => Object.entries(row)
     .filter(([, path]) => paths.test(path)).map(([patient]) => [mode, kind, patient])));
-  chosen = all.filter((_, i) => i % every === from);
+  chosen = everything ? all : all.filter((_, i) => i % every === from);
   const among = new Set(chosen.map(([mode]) => mode));
   for (const mode of modes) assert.ok(among.has(mode), `no call by ${mode}`);
   chosen = chosen.filter((cell) => cell.join('/').startsWith(only));

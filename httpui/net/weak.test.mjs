@@ -8,8 +8,8 @@ import {matrix} from './matrix.mjs';
 
 matrix({
   paths: /^(direct|relay udp)$/,
-  every: 10,
-  from: 4,
+  every: 14,
+  from: 5,
   callShape: ['-delay', '20ms', '-loss', '0.03', '-rate', '0.1'],
   ms: 30_000,
   connected: (p, ms) => until('sound', async () => (await p.stats()).some((s) => s.state === 'connected' && s.audio > 100), ms),

@@ -34,7 +34,8 @@ const ROUND_TRIP_POOR = 0.4; // seconds
 const UPLINK_POOR = 60_000; // bits per second
 const UPLINK_GOOD = 70_000; // above which it is good again
 const CORRECTION = 0.15; // by which an assumed uplink changes once it is measured
-const SOUND_POOR = 0.2; // of what is said gets lost: where a browser does not know its uplink, that tells
+const SOUND_POOR = 0.2; // of what is said gets lost: where the uplink is not known, that tells
+const ROUND_TRIP_LATE = 1.5; // seconds, of which no line is so long: more is under way than it carries
 const FRAMES_POOR = 5; // per second, of a picture that is being sent
 const FIRST_FRAME_MS = 3_000; // that a picture may take to begin, or to begin again
 /** Without one byte for this long a connection is lost until the contrary is shown. */
@@ -174,7 +175,9 @@ export class Meter {
     // A page that was asleep has not listened, so what it missed says nothing.
     if (now.at - before.at > ASLEEP_MS) this.#silentSince = 0;
     if (now.uplink > 0 && Math.abs(now.uplink / ASSUMED_UPLINK - 1) > CORRECTION) this.#measured = true;
-    this.#weak = now.uplink > 0 ? now.uplink < (this.#weak ? UPLINK_GOOD : UPLINK_POOR) : now.soundLossOut > SOUND_POOR;
+    // While sound alone is sent, the estimate follows that, however much more the line would carry.
+    const known = now.uplink > 0 && now.sendsVideo;
+    this.#weak = known ? now.uplink < (this.#weak ? UPLINK_GOOD : UPLINK_POOR) : now.soundLossOut > SOUND_POOR || now.roundTrip > ROUND_TRIP_LATE;
   }
 
   /** Silence has been acted upon: only a new flow can fall silent again. */

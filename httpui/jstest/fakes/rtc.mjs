@@ -183,7 +183,8 @@ class FakePeerConnection extends EventTarget {
   id = String(BigInt(`0x${randomBytes(7).toString('hex')}`));
   version = 0;
   bytes = 0;
-  uplink = 1_000_000; // bits per second
+  uplink = 1_000_000; // bits per second, as it is told while a picture is sent
+  framesSent = 0;
 
   constructor(config, network, owner) {
     super();
@@ -299,11 +300,14 @@ class FakePeerConnection extends EventTarget {
     await null;
     if (this.partner && this.connectionState === 'connected') this.bytes += 1000;
     const at = { timestamp: Date.now() };
+    const active = this.sending.some((t) => t.kind === 'video') && this.transceivers.some(({ sender }) => sender.kind === 'video' && sender.encoding.active);
+    if (active) this.framesSent += 12;
     return new Map(Object.entries({
       T: { id: 'T', type: 'transport', ...at, selectedCandidatePairId: 'P', tlsVersion: 'FEFC', dtlsCipher: 'X', srtpCipher: 'Y' },
       P: { id: 'P', type: 'candidate-pair', ...at, bytesReceived: this.bytes, availableOutgoingBitrate: this.uplink, localCandidateId: 'L', remoteCandidateId: 'R' },
       L: { id: 'L', type: 'local-candidate', candidateType: 'host' },
       R: { id: 'R', type: 'remote-candidate', candidateType: 'host' },
+      V: { id: 'V', type: 'outbound-rtp', kind: 'video', active, framesSent: this.framesSent },
     }));
   }
 
