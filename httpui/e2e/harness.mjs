@@ -162,9 +162,9 @@ export function watchConnections() {
   };
   window.liveStats = async () => {
     const result = [];
-    for (const pc of all) {
+    for (const [id, pc] of all.entries()) {
       if (pc.connectionState === 'closed') continue;
-      const stats = {state: pc.connectionState, video: 0, audio: 0, sent: 0};
+      const stats = {id, state: pc.connectionState, video: 0, audio: 0, sent: 0};
       // Firefox never answers for a connection that closes meanwhile.
       const report = await Promise.race([pc.getStats(), new Promise((none) => setTimeout(none, 1000, new Map()))]);
       for (const r of report.values()) {
@@ -244,17 +244,15 @@ export class Person {
 
   stats() { return this.page.evaluate(() => window.liveStats()); }
 
-  /** Sound and picture arrive, from so many people, and go on arriving. */
+  /** Sound and picture arrive, from so many people, and go on arriving by the same connections. */
   async hearsAndSees(others = 1, ms = 20_000) {
-    const seen = async () => (await this.stats()).filter((s) => s.state === 'connected' && s.video > 0 && s.audio > 0);
-    const before = await until(`${others} picture(s) and sound`, async () => {
-      const s = await seen();
-      return s.length === others && s;
+    let before = [];
+    await until(`${others} picture(s) and sound, and more`, async () => {
+      const now = (await this.stats()).filter((s) => s.state === 'connected' && s.video > 0 && s.audio > 0);
+      if (now.length !== others) return false;
+      if (now.some((s, i) => s.id !== before[i]?.id)) before = now;
+      return now.every((s, i) => s.video > before[i].video + 5 && s.audio > before[i].audio);
     }, ms);
-    await until('more frames', async () => {
-      const s = await seen();
-      return s.length === others && s.every((x, i) => x.video > before[i].video + 5 && x.audio > before[i].audio) && s;
-    });
     // and they are shown
     await until('pictures on the page', () => this.page.evaluate((n) => {
       const shown = [...document.querySelectorAll('video[data-participant]')].filter((v) => v.videoWidth > 0 && !v.paused && v.checkVisibility());

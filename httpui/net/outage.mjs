@@ -6,8 +6,11 @@ import {run} from './bed.mjs';
 export const told = 4000; // ms from the loss until the page says so
 export const back = 10_000; // ms from the network's return until new pictures
 
-/** Frames that a page has decoded in all its connections. */
-export const frames = (p) => p.stats().then((all) => all.reduce((n, s) => n + s.video, 0));
+/** Frames that a page has decoded, by connection. */
+const frames = async (p) => new Map((await p.stats()).map((s) => [s.id, s.video]));
+
+/** Whether pictures have come in since, by a connection of then or by a new one. */
+const moved = async (p, since) => [...await frames(p)].some(([id, n]) => n > (since.get(id) ?? 0) + 3);
 
 /** Connects a practitioner and a patient who holds a link, and lets the path settle. */
 export async function begin(t, doctor, patient, link) {
@@ -36,8 +39,7 @@ export async function lose(t, doctor, patient, {cut, restore, ms}) {
   const seen = await Promise.all(both.map(frames));
   await restore();
   const restored = Date.now();
-  const took = await Promise.all(both.map((p, i) => until('new frames', async () => (await frames(p)) > seen[i] + 3 || (await p.stats()).length > 1, 40_000)
-    .then(() => Date.now() - restored)));
+  const took = await Promise.all(both.map((p, i) => until('new frames', () => moved(p, seen[i]), 40_000).then(() => Date.now() - restored)));
   await Promise.all(both.map((p) => p.hearsAndSees(1, 30_000)));
   const whole = Date.now() - restored;
   t.diagnostic(`told after ${says.join(' and ')} ms; frames again after ${took.join(' and ')} ms, whole after ${whole} ms (practitioner, patient)`);
