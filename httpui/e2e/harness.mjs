@@ -245,15 +245,19 @@ export class Person {
   stats() { return this.page.evaluate(() => window.liveStats()); }
 
   /** Sound and picture arrive, from so many people, and go on arriving by the same connections. */
-  async hearsAndSees(others = 1, ms = 20_000) {
+  receives(others = 1, ms = 20_000) {
     let before = [];
-    await until(`${others} picture(s) and sound, and more`, async () => {
+    return until(`${others} picture(s) and sound, and more`, async () => {
       const now = (await this.stats()).filter((s) => s.state === 'connected' && s.video > 0 && s.audio > 0);
       if (now.length !== others) return false;
       if (now.some((s, i) => s.id !== before[i]?.id)) before = now;
       return now.every((s, i) => s.video > before[i].video + 5 && s.audio > before[i].audio);
     }, ms);
-    // and they are shown
+  }
+
+  /** They arrive, and are shown. */
+  async hearsAndSees(others = 1, ms = 20_000) {
+    await this.receives(others, ms);
     await until('pictures on the page', () => this.page.evaluate((n) => {
       const shown = [...document.querySelectorAll('video[data-participant]')].filter((v) => v.videoWidth > 0 && !v.paused && v.checkVisibility());
       return shown.length === n;

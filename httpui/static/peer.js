@@ -428,7 +428,8 @@ export class Peer {
       if (connection !== this.#connection) return;
       // A picture would take the place of the proof on a weak line, and is for nobody else anyway.
       const share = connection.verified ? this.#uplink.share : 'voice';
-      this.#unset = !(await connection.attach(this.#mode === 'open' && !this.#closed ? this.#tracks : SILENCE, { receivers: this.#receivers, share }));
+      this.#unset = false; // and what changes meanwhile is done after this
+      if (!(await connection.attach(this.#mode === 'open' && !this.#closed ? this.#tracks : SILENCE, { receivers: this.#receivers, share }))) this.#unset = true;
     }).catch(() => {});
   }
 
