@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -47,11 +46,7 @@ func publicDaemon(t *testing.T, until time.Time) *daemon {
 }
 
 // closedPort returns a port of loopback at which nobody listens.
-func closedPort(t *testing.T) int {
-	l := localListener(t)
-	l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
+func closedPort(t *testing.T) int { return int(certstest.FreePort(t).Port()) }
 
 func loopbackConfig(dataDir string) Config {
 	cfg := Default()

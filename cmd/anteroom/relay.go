@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
-	"syscall"
 	"time"
 
 	"anteroom/discovery"
@@ -70,36 +69,19 @@ func newRelay(ctx context.Context, cfg Config, overTLS []net.Listener, log *slog
 		if err != nil {
 			return nil, fmt.Errorf("relay.listen: %w", err)
 		}
-		port, bound := "", 0
-		for _, addr := range addrs {
-			if port != "" { // the second family takes what the first one found free
-				n, _ := strconv.ParseUint(port, 10, 16)
-				addr = netip.AddrPortFrom(addr.Addr(), uint16(n))
-			}
-			udp, err := relay.ListenUDP(ctx, addr)
-			if len(addrs) > 1 && noSuchFamily(err) {
-				continue
-			}
-			if err != nil {
-				return nil, fmt.Errorf("relay.listen: %w", err)
-			}
-			for _, c := range udp {
-				part.sockets = append(part.sockets, c)
-			}
-			at := udp[0].LocalAddr().(*net.UDPAddr).AddrPort()
-			port = strconv.Itoa(int(at.Port()))
-			tcp, err := relay.ListenTCP(ctx, netip.AddrPortFrom(addr.Addr(), at.Port()))
-			if err != nil {
-				return nil, fmt.Errorf("relay.listen: %w", err)
-			}
-			part.sockets = append(part.sockets, tcp)
-			sockets.UDP, sockets.TCP = append(sockets.UDP, udp...), append(sockets.TCP, tcp)
-			part.local = append(part.local, at)
-			bound++
+		udp, tcp, err := relay.Listen(ctx, addrs...)
+		if err != nil {
+			return nil, fmt.Errorf("relay.listen: %w", err)
 		}
-		if bound == 0 {
-			return nil, fmt.Errorf("relay.listen: %s is no address of this computer", listen)
+		for _, c := range udp {
+			part.sockets = append(part.sockets, c)
 		}
+		for _, l := range tcp {
+			part.sockets = append(part.sockets, l)
+			part.local = append(part.local, l.Addr().(*net.TCPAddr).AddrPort())
+		}
+		sockets.UDP, sockets.TCP = append(sockets.UDP, udp...), append(sockets.TCP, tcp...)
+		port := strconv.Itoa(int(part.local[len(part.local)-1].Port()))
 		where := net.JoinHostPort(host, port)
 		part.stun = append(part.stun, "stun:"+where)
 		part.turn = append(part.turn, "turn:"+where+"?transport=udp", "turn:"+where+"?transport=tcp")
@@ -164,11 +146,6 @@ func bothFamilies(listen string) ([]netip.AddrPort, error) {
 	}
 	ip, err := netip.ParseAddr(host)
 	return []netip.AddrPort{netip.AddrPortFrom(ip, uint16(n))}, err
-}
-
-// noSuchFamily reports whether this computer has no IPv6, or no IPv4.
-func noSuchFamily(err error) bool {
-	return errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
 func publicPort(origin string) string {

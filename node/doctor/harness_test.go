@@ -177,12 +177,10 @@ func newHouseAt(t testing.TB, address netip.Addr, until time.Time) house {
 	server := &http.Server{Handler: h.page, ErrorLog: log.New(io.Discard, "", 0)}
 	go server.Serve(web) // ends with the test
 	t.Cleanup(func() { server.Close() })
-	udp, err := relay.ListenUDP(t.Context(), netip.AddrPortFrom(address, 0))
+	udp, tcp, err := relay.Listen(t.Context(), netip.AddrPortFrom(address, 0))
 	check(t, err)
-	at := udp[0].LocalAddr().(*net.UDPAddr).AddrPort()
-	tcp, err := relay.ListenTCP(t.Context(), at)
-	check(t, err)
-	r, err := relay.New(relay.Config{UDP: udp, TCP: []net.Listener{tcp, turn}})
+	at := tcp[0].Addr().(*net.TCPAddr).AddrPort()
+	r, err := relay.New(relay.Config{UDP: udp, TCP: append(tcp, turn)})
 	check(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -193,13 +191,7 @@ func newHouseAt(t testing.TB, address netip.Addr, until time.Time) house {
 }
 
 // nobody returns a port of loopback at which nobody listens.
-func nobody(t testing.TB) uint16 {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	defer l.Close()
-	return uint16(l.Addr().(*net.TCPAddr).Port)
-}
+func nobody(t testing.TB) uint16 { return certstest.FreePort(t).Port() }
 
 // newRun is a run of which single checks are asked for.
 func newRun(t testing.TB, cfg Config) *run {

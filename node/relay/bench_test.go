@@ -38,15 +38,13 @@ func benchServer(secret string) {
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	conns, err := ListenUDP(ctx, loopback["4"])
+	udp, tcp, err := Listen(ctx, loopback["4"])
 	check(err)
-	tcp, err := ListenTCP(ctx, loopback["4"])
-	check(err)
-	overTLS, err := ListenTCP(ctx, loopback["4"])
+	overTLS, err := net.Listen("tcp4", "127.0.0.1:0")
 	check(err)
 	r, err := New(Config{
-		UDP:    conns,
-		TCP:    []net.Listener{tcp, tls.NewListener(overTLS, serverTLS())},
+		UDP:    udp,
+		TCP:    append(tcp, tls.NewListener(overTLS, serverTLS())),
 		Secret: []byte(secret),
 		Limits: Limits{PerCall: 100, Bits: 1e11, Packets: 1e8, Replies: 1e5, StreamsPerPrefix: 100},
 	})
@@ -55,7 +53,7 @@ func benchServer(secret string) {
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	fmt.Println(conns[0].LocalAddr(), tcp.Addr(), overTLS.Addr())
+	fmt.Println(udp[0].LocalAddr(), tcp[0].Addr(), overTLS.Addr())
 	r.Run(ctx)
 }
 

@@ -100,7 +100,7 @@ func elsewhere(n int, port uint16) (all []netip.AddrPort) {
 func TestClosed(t *testing.T) {
 	var mu sync.Mutex
 	to := make(map[netip.AddrPort]int)
-	g := start(t, Config{Limits: Limits{Packets: 1e6, Bits: 4e9, Replies: 10_000}}, func(c net.PacketConn) net.PacketConn {
+	g := start(t, Config{Limits: Limits{Packets: 1e6, Bits: 4e9, Replies: 1e6}}, func(c net.PacketConn) net.PacketConn {
 		return watched{c, batched(c), &mu, to}
 	})
 

@@ -49,25 +49,20 @@ var loopback = map[string]netip.AddrPort{
 func start(t testing.TB, cfg Config, wrap func(net.PacketConn) net.PacketConn) *rig {
 	g := &rig{addr: make(map[string]string)}
 	for _, family := range []string{"4", "6"} {
-		conns, err := ListenUDP(t.Context(), loopback[family])
+		udp, tcp, err := Listen(t.Context(), loopback[family])
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.addr["udp"+family] = conns[0].LocalAddr().String()
-		for _, c := range conns {
+		g.addr["udp"+family], g.addr["tcp"+family] = udp[0].LocalAddr().String(), tcp[0].Addr().String()
+		cfg.TCP = append(cfg.TCP, tcp...)
+		for _, c := range udp {
 			if wrap != nil {
 				c = wrap(c)
 			}
 			cfg.UDP = append(cfg.UDP, c)
 		}
-		l, err := ListenTCP(t.Context(), loopback[family])
-		if err != nil {
-			t.Fatal(err)
-		}
-		g.addr["tcp"+family] = l.Addr().String()
-		cfg.TCP = append(cfg.TCP, l)
 	}
-	l, err := ListenTCP(t.Context(), loopback["4"])
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"syscall"
@@ -19,17 +20,67 @@ const (
 	socketBuffer = 4 << 20
 )
 
-// ListenUDP opens the sockets of one address, which clients are divided
-// between. Port 0 means any that is free.
+// Listen opens the sockets of addrs, UDP and TCP at the same port: several that
+// share the clients of each address for UDP, and one for TCP. All addrs have
+// the same port; 0 means any that is free for all of them. An address of a
+// family that this computer lacks is left out, if it has another.
+//
 // The error wraps syscall.EADDRINUSE if another program has the port.
-func ListenUDP(ctx context.Context, addr netip.AddrPort) ([]net.PacketConn, error) {
+func Listen(ctx context.Context, addrs ...netip.AddrPort) (udp []net.PacketConn, tcp []net.Listener, err error) {
+	const tries = 16 // for a port that nobody takes before all have it
+	for try := 1; ; try++ {
+		udp, tcp, err = listen(ctx, addrs)
+		if !errors.Is(err, syscall.EADDRINUSE) || addrs[0].Port() != 0 || try == tries {
+			return udp, tcp, err
+		}
+	}
+}
+
+func listen(ctx context.Context, addrs []netip.AddrPort) (udp []net.PacketConn, tcp []net.Listener, err error) {
+	var lacking error
+	defer func() {
+		if err != nil {
+			closeAll(udp)
+			closeAll(tcp)
+			udp, tcp = nil, nil
+		}
+	}()
+	port := addrs[0].Port()
+	for _, addr := range addrs {
+		addr = netip.AddrPortFrom(addr.Addr(), port)
+		conns, err := listenUDP(ctx, addr)
+		if errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+			lacking = explain(addr, err)
+			continue
+		}
+		if err != nil {
+			return udp, tcp, explain(addr, err)
+		}
+		udp = append(udp, conns...)
+		port = addrPort(conns[0].LocalAddr()).Port()
+		addr = netip.AddrPortFrom(addr.Addr(), port)
+		l, err := new(net.ListenConfig).Listen(ctx, network("tcp", addr), addr.String())
+		if err != nil {
+			return udp, tcp, explain(addr, err)
+		}
+		tcp = append(tcp, l)
+	}
+	if len(tcp) == 0 {
+		return nil, nil, lacking
+	}
+	return udp, tcp, nil
+}
+
+// listenUDP opens the sockets of one address, which clients are divided
+// between.
+func listenUDP(ctx context.Context, addr netip.AddrPort) ([]net.PacketConn, error) {
 	// Sockets that share an address would let another program of this user
 	// share it as well; one that does not share finds that out.
 	probe, err := new(net.ListenConfig).ListenPacket(ctx, network("udp", addr), addr.String())
 	if err != nil {
-		return nil, explain(addr, err)
+		return nil, err
 	}
-	addr = addrPortAt(addr, probe.LocalAddr())
+	addr = netip.AddrPortFrom(addr.Addr(), addrPort(probe.LocalAddr()).Port())
 	probe.Close()
 
 	var conns []net.PacketConn
@@ -38,7 +89,7 @@ func ListenUDP(ctx context.Context, addr netip.AddrPort) ([]net.PacketConn, erro
 		c, err := shared.ListenPacket(ctx, network("udp", addr), addr.String())
 		if err != nil {
 			closeAll(conns)
-			return nil, explain(addr, err)
+			return nil, err
 		}
 		grow(c.(*net.UDPConn))
 		if canShare && addr.Addr().IsUnspecified() {
@@ -55,20 +106,10 @@ func ListenUDP(ctx context.Context, addr netip.AddrPort) ([]net.PacketConn, erro
 	return conns, nil
 }
 
-func closeAll(conns []net.PacketConn) {
-	for _, c := range conns {
+func closeAll[C io.Closer](all []C) {
+	for _, c := range all {
 		c.Close()
 	}
-}
-
-// ListenTCP opens a listener for clients that cannot use UDP. Its errors are
-// those of ListenUDP.
-func ListenTCP(ctx context.Context, addr netip.AddrPort) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, network("tcp", addr), addr.String())
-	if err != nil {
-		return nil, explain(addr, err)
-	}
-	return l, nil
 }
 
 // network makes an unspecified address mean its own family only, so that one
@@ -78,10 +119,6 @@ func network(kind string, addr netip.AddrPort) string {
 		return kind + "4"
 	}
 	return kind + "6"
-}
-
-func addrPortAt(addr netip.AddrPort, local net.Addr) netip.AddrPort {
-	return netip.AddrPortFrom(addr.Addr(), addrPort(local).Port())
 }
 
 // grow asks for larger buffers. The system may give less.

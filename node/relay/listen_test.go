@@ -2,35 +2,68 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 )
 
 func TestListen(t *testing.T) {
-	conns, err := ListenUDP(t.Context(), loopback["4"])
+	udp, tcp, err := Listen(t.Context(), loopback["4"], loopback["6"])
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		for _, c := range conns {
-			c.Close()
-		}
+		closeAll(udp)
+		closeAll(tcp)
 	}()
-	taken := conns[0].LocalAddr().(*net.UDPAddr).AddrPort()
-	if _, err := ListenUDP(t.Context(), taken); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("port %d is in use", taken.Port())) {
+	taken := addrPort(udp[0].LocalAddr())
+	for _, c := range udp {
+		if addrPort(c.LocalAddr()).Port() != taken.Port() {
+			t.Errorf("%v beside %v", c.LocalAddr(), taken)
+		}
+	}
+	for _, l := range tcp {
+		if addrPort(l.Addr()).Port() != taken.Port() {
+			t.Errorf("%v beside %v", l.Addr(), taken)
+		}
+	}
+	if _, _, err := Listen(t.Context(), taken); !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), fmt.Sprintf("port %d is in use", taken.Port())) {
 		t.Errorf("taken: %v", err)
 	}
-	if _, err := ListenTCP(t.Context(), netip.MustParseAddrPort("192.0.2.1:1")); err == nil || !strings.HasPrefix(err.Error(), "192.0.2.1 is not an address of this computer") {
+	if _, _, err := Listen(t.Context(), netip.MustParseAddrPort("192.0.2.1:1")); err == nil || !strings.HasPrefix(err.Error(), "192.0.2.1 is not an address of this computer") {
 		t.Errorf("foreign: %v", err)
 	}
 	if _, err := New(Config{}); err == nil {
 		t.Error("a relay without sockets")
 	}
-	if _, err := New(Config{UDP: conns, Limits: Limits{Allocations: maxAllocations + 1}}); err == nil {
+	if _, err := New(Config{UDP: udp, Limits: Limits{Allocations: maxAllocations + 1}}); err == nil {
 		t.Error("a relay with too many allocations")
+	}
+}
+
+// TestListenAtAFreePort: what is free for UDP may be taken for TCP, and by
+// many connections that have just ended it often is.
+func TestListenAtAFreePort(t *testing.T) {
+	var held []net.Listener
+	defer func() { closeAll(held) }()
+	for range 3000 {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Skipf("only %d sockets: %v", len(held), err)
+		}
+		held = append(held, l)
+	}
+	for range 100 {
+		udp, tcp, err := Listen(t.Context(), loopback["4"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeAll(udp)
+		closeAll(tcp)
 	}
 }
 
@@ -42,10 +75,11 @@ func TestEveryAddressAnswers(t *testing.T) {
 		if family == "6" {
 			any = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
 		}
-		conns, err := ListenUDP(t.Context(), any)
+		conns, unused, err := Listen(t.Context(), any)
 		if err != nil {
 			t.Fatal(err)
 		}
+		closeAll(unused)
 		port := addrPort(conns[0].LocalAddr()).Port()
 		r, err := New(Config{UDP: conns})
 		if err != nil {

@@ -27,7 +27,7 @@ const idleTime = 10 * time.Second
 
 // A Config is what a Relay is made of. It closes the sockets when it ends.
 type Config struct {
-	UDP []net.PacketConn // those of one address share its clients: see ListenUDP
+	UDP []net.PacketConn // those of one address share its clients: see Listen
 	TCP []net.Listener   // of connections that speak TURN, in TLS or not
 
 	Realm  string // "anteroom" if empty

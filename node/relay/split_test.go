@@ -17,7 +17,7 @@ import (
 
 // splitRig is a web server and a relay on one port.
 func splitRig(t *testing.T) (*rig, net.Listener) {
-	l, err := ListenTCP(t.Context(), loopback["4"])
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestSplit(t *testing.T) {
 	t.Run("ALPN of TURN", func(t *testing.T) {
 		cfg := serverTLS().Clone()
 		cfg.NextProtos = append(cfg.NextProtos, "stun.turn")
-		l, err := ListenTCP(t.Context(), loopback["4"])
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestSplit(t *testing.T) {
 
 // TestSplitEnds: with clients in all states.
 func TestSplitEnds(t *testing.T) {
-	l, err := ListenTCP(t.Context(), loopback["4"])
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ type failing struct{ net.Listener }
 func (failing) Accept() (net.Conn, error) { return nil, io.ErrUnexpectedEOF }
 
 func TestSplitFails(t *testing.T) {
-	l, err := ListenTCP(t.Context(), loopback["4"])
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

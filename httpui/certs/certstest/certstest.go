@@ -14,8 +14,10 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,14 +98,14 @@ type Profiles map[string]int
 // 127.0.0.1: httpPort for http-01, tlsPort for tls-alpn-01.
 func NewPebble(t testing.TB, httpPort, tlsPort int, profiles Profiles) *Pebble {
 	t.Helper()
-	p := &Pebble{t: t, dir: t.TempDir(), dns: freePort(t), manage: freePort(t)}
+	p := &Pebble{t: t, dir: t.TempDir(), dns: FreePort(t).String(), manage: FreePort(t).String()}
 	build := exec.Command("go", "build", "-o", p.dir+"/",
 		"github.com/letsencrypt/pebble/v2/cmd/pebble", "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv")
 	build.Dir = toolsDir(t)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build Pebble: %v\n%s", err, out)
 	}
-	address := freePort(t)
+	address := FreePort(t).String()
 	p.Directory = "https://" + address + "/dir"
 	cert, key := Pair(t, "127.0.0.1", time.Now().Add(-time.Minute), time.Now().Add(time.Hour))
 	p.CAFile = filepath.Join(p.dir, "own.pem")
@@ -129,7 +131,7 @@ func NewPebble(t testing.TB, httpPort, tlsPort int, profiles Profiles) *Pebble {
 	}
 	write(t, filepath.Join(p.dir, "config.json"), config)
 	p.start("pebble-challtestsrv", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "",
-		"-dnsserver", p.dns, "-management", freePort(t), "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "")
+		"-dnsserver", p.dns, "-management", FreePort(t).String(), "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "")
 	p.Start()
 	t.Cleanup(p.Stop)
 	return p
@@ -212,15 +214,19 @@ func fetch(client *http.Client, url string) ([]byte, error) {
 	return io.ReadAll(resp.Body)
 }
 
-// freePort returns an address at which nobody listens yet.
-func freePort(t testing.TB) string {
+// FreePort returns an address of 127.0.0.1 at which nobody listens yet, and
+// that the system does not give away by itself.
+func FreePort(t testing.TB) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(10_000+mathrand.IntN(10_000)))
+		if l, err := net.Listen("tcp", at.String()); err == nil {
+			l.Close()
+			return at
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	panic("unreachable")
 }
 
 // Port returns the port of a listener.
