@@ -98,17 +98,20 @@ func TestNothingPersonalReachesTheDisk(t *testing.T) {
 			canaries[fmt.Sprint(name, " ", i)] = secret
 		}
 	}
-	for state, prepare := range map[string]func(){
-		"in the log":      func() {},
-		"in the database": func() { must(t, f.store.Forget(t.Context())) },
-		"after closing":   func() { must(t, f.Close()) },
+	for _, step := range []struct {
+		state   string
+		prepare func()
+	}{
+		{"in the log", func() {}},
+		{"in the database", func() { must(t, f.store.Forget(t.Context())) }},
+		{"after closing", func() { must(t, f.Close()) }},
 	} {
-		prepare()
+		step.prepare()
 		stored := f.raw()
 		for name, canary := range canaries {
 			for form, b := range forms(canary) {
 				if bytes.Contains(stored, b) {
-					t.Errorf("%s: %s as %s", state, name, form)
+					t.Errorf("%s: %s as %s", step.state, name, form)
 				}
 			}
 		}
