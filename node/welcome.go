@@ -64,28 +64,32 @@ type recorder struct {
 	appointment string
 }
 
+// always is for what is recorded although the node is stopping: what somebody
+// was just told holds after the next start too.
+func (r recorder) always() context.Context { return context.WithoutCancel(r.lifetime) }
+
 func (r recorder) Seated(p room.Participant) error {
-	return r.Practice.Bind(r.lifetime, p.Member, p.Device)
+	return r.Practice.Bind(r.always(), p.Member, p.Device)
 }
 
 func (r recorder) Admitted(m wire.MemberID) error {
-	return r.Practice.MarkAdmitted(r.lifetime, m)
+	return r.Practice.MarkAdmitted(r.always(), m)
 }
 
 func (r recorder) Waiting(m wire.MemberID) {
-	if err := r.Practice.MarkWaiting(r.lifetime, m); err != nil && r.lifetime.Err() == nil {
+	if err := r.Practice.MarkWaiting(r.always(), m); err != nil && r.lifetime.Err() == nil {
 		r.Log.Error("seat not put back", "member", m, "err", err)
 	}
 }
 
 func (r recorder) Held(m wire.MemberID, on bool) {
-	if err := r.Practice.MarkHeld(r.lifetime, m, on); err != nil && r.lifetime.Err() == nil {
+	if err := r.Practice.MarkHeld(r.always(), m, on); err != nil && r.lifetime.Err() == nil {
 		r.Log.Error("hold not written", "member", m, "err", err)
 	}
 }
 
 func (r recorder) Released(m wire.MemberID) {
-	if err := r.Practice.Release(r.lifetime, m); err != nil && r.lifetime.Err() == nil {
+	if err := r.Practice.Release(r.always(), m); err != nil && r.lifetime.Err() == nil {
 		r.Log.Error("seat not released", "member", m, "err", err)
 	}
 }
@@ -95,7 +99,7 @@ func (r recorder) Note(event room.Event, m wire.MemberID) {
 	case room.EventDeny, room.EventRemove, room.EventEnd:
 		r.takePlace(m)
 	}
-	if err := r.Practice.Note(r.lifetime, string(event), r.appointment, m); err != nil && r.lifetime.Err() == nil {
+	if err := r.Practice.Note(r.always(), string(event), r.appointment, m); err != nil && r.lifetime.Err() == nil {
 		r.Log.Error("audit entry not written", "member", m, "err", err)
 	}
 	r.tick() // what the diary says of the seat may have changed
