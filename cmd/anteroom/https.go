@@ -19,6 +19,7 @@ import (
 	"anteroom/discovery"
 	"anteroom/httpui/certs"
 	"anteroom/node/passthrough"
+	"anteroom/node/quiet"
 	"anteroom/node/relay"
 )
 
@@ -72,6 +73,12 @@ func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.D
 	if len(public) == 0 {
 		reached = connectedToFront(cfg.Front, d)
 	}
+	withRelay := cfg.Relay.TLS && cfg.hasRelay()
+	if withRelay {
+		for i, l := range public {
+			public[i] = quiet.Listen(l)
+		}
+	}
 	e.tls = public // not yet, but to be closed
 	if public, err = pass(cfg.Front, public, d, log); err != nil {
 		return entrance{}, err
@@ -106,7 +113,7 @@ func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.D
 		return entrance{}, err
 	}
 	e.tls = encrypt(public, e.certs.TLSConfig())
-	if cfg.Relay.TLS && cfg.hasRelay() {
+	if withRelay {
 		for i, l := range e.tls {
 			web, turn := relay.Split(l)
 			e.tls[i], e.turn = web, append(e.turn, turn)

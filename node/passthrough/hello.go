@@ -51,6 +51,9 @@ type rewound struct {
 
 func (c *rewound) Read(b []byte) (int, error) { return c.r.Read(b) }
 
+// NetConn returns the connection beneath, as that of *tls.Conn does.
+func (c *rewound) NetConn() net.Conn { return c.Conn }
+
 // CloseWrite says that nothing more follows.
 func (c *rewound) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {

@@ -25,6 +25,8 @@ import (
 
 	"github.com/pion/stun/v3"
 	"golang.org/x/net/ipv4"
+
+	"anteroom/node/quiet"
 )
 
 // benchSecret is the environment of a process that is only a relay.
@@ -44,7 +46,7 @@ func benchServer(secret string) {
 	check(err)
 	r, err := New(Config{
 		UDP:    udp,
-		TCP:    append(tcp, tls.NewListener(overTLS, serverTLS())),
+		TCP:    append(tcp, tls.NewListener(quiet.Listen(overTLS), serverTLS())),
 		Secret: []byte(secret),
 		Limits: Limits{PerCall: 100, Bits: 1e11, Packets: 1e8, Replies: 1e5, StreamsPerPrefix: 100},
 	})

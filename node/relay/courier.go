@@ -21,6 +21,9 @@ type courier struct {
 	via []*front // of each in out
 	now int64
 
+	streamed [][]byte  // packets for streams
+	into     []*stream // of each in streamed
+
 	packets, bytes uint64 // not counted yet
 }
 
@@ -117,7 +120,7 @@ func (c *courier) relayLocked(b *buffer, lo, hi int, from, to *allocation) {
 
 func (c *courier) send(to *allocation, p []byte) {
 	if to.stream != nil {
-		to.stream.send(p)
+		c.streamed, c.into = append(c.streamed, p), append(c.into, to.stream)
 		return
 	}
 	n := len(c.out)
@@ -150,6 +153,16 @@ func (c *courier) flush() {
 		}
 	}
 	c.out, c.via = c.out[:0], c.via[:0]
+	for lo := 0; lo < len(c.into); {
+		hi := lo + 1
+		for hi < len(c.into) && c.into[hi] == c.into[lo] {
+			hi++
+		}
+		c.into[lo].deliver(c.streamed[lo:hi])
+		lo = hi
+	}
+	clear(c.into)
+	c.streamed, c.into = c.streamed[:0], c.into[:0]
 	if c.packets > 0 {
 		c.front.relay.count.packets.Add(c.packets)
 		c.front.relay.count.bytes.Add(c.bytes)

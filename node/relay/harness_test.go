@@ -23,6 +23,8 @@ import (
 	"github.com/pion/stun/v3"
 	"github.com/pion/turn/v5"
 	"go.uber.org/goleak"
+
+	"anteroom/node/quiet"
 )
 
 func TestMain(m *testing.M) {
@@ -67,7 +69,7 @@ func start(t testing.TB, cfg Config, wrap func(net.PacketConn) net.PacketConn) *
 		t.Fatal(err)
 	}
 	g.addr["tls4"] = l.Addr().String()
-	cfg.TCP = append(cfg.TCP, tls.NewListener(l, serverTLS()))
+	cfg.TCP = append(cfg.TCP, tls.NewListener(quiet.Listen(l), serverTLS()))
 
 	if g.Relay, err = New(cfg); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+
+	"anteroom/node/quiet"
 )
 
 const (
@@ -63,7 +65,7 @@ func listen(ctx context.Context, addrs []netip.AddrPort) (udp []net.PacketConn, 
 		if err != nil {
 			return udp, tcp, explain(addr, err)
 		}
-		tcp = append(tcp, l)
+		tcp = append(tcp, quiet.Listen(l))
 	}
 	if len(tcp) == 0 {
 		return nil, nil, lacking

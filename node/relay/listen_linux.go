@@ -19,26 +19,6 @@ func share(_, _ string, c syscall.RawConn) (err error) {
 	return err
 }
 
-// limitUnsent makes writers to a TCP or TLS connection wait while n bytes that
-// the network has not taken wait already.
-func limitUnsent(conn net.Conn, n int) {
-	for {
-		switch c := conn.(type) {
-		case interface{ NetConn() net.Conn }: // TLS
-			conn = c.NetConn()
-		case syscall.Conn:
-			if raw, err := c.SyscallConn(); err == nil {
-				raw.Control(func(fd uintptr) {
-					unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
-				})
-			}
-			return
-		default:
-			return
-		}
-	}
-}
-
 // growBeyond sets buffer sizes above the system's limit, where it is allowed.
 func growBeyond(c *net.UDPConn) {
 	raw, err := c.SyscallConn()

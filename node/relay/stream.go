@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"anteroom/node/quiet"
 )
 
 const (
@@ -28,17 +30,25 @@ const (
 	stale = 200 * time.Millisecond
 
 	// unsentBytes is how much may wait beyond that in the system, where nothing
-	// can be dropped.
-	unsentBytes = 8 << 10
+	// can be dropped; atOnce is what still has room there when the socket HasRoom.
+	unsentBytes, atOnce = 8 << 10, unsentBytes / 2
+	_                   = uint(atOnce - bufferSize) // any packet has room
 )
 
 // A stream is one client's connection.
 type stream struct {
-	front *front
-	conn  net.Conn
-	addr  netip.AddrPort
-	out   chan *parcel // full, for packets of calls at queueLen: dropped, as a network would
-	done  chan struct{}
+	front  *front
+	conn   net.Conn
+	socket *quiet.Socket
+	addr   netip.AddrPort
+	out    chan *parcel // full, for packets of calls at queueLen: dropped, as a network would
+	queued atomic.Int32 // packets in out, and on their way from there to conn
+	done   chan struct{}
+
+	writing sync.Mutex
+	// Guarded by writing:
+	w        *bufio.Writer // to conn; empty when nothing is queued
+	extended int64         // when conn's deadline was set
 
 	replies *limit // answers to what is not signed
 	came    int64
@@ -89,20 +99,28 @@ func temporary(err error) bool {
 	return ok && t.Temporary()
 }
 
-// serve carries the packets of one connection until it ends, and its
-// allocation with it.
-func (f *front) serve(conn net.Conn) {
-	defer conn.Close()
-	s := &stream{
-		front: f,
-		conn:  conn,
-		addr:  addrPort(conn.RemoteAddr()),
-		out:   make(chan *parcel, queueLen+answerLen),
-		done:  make(chan struct{}),
+func newStream(f *front, conn net.Conn) *stream {
+	return &stream{
+		front:  f,
+		conn:   conn,
+		socket: quiet.SocketOf(conn),
+		addr:   addrPort(conn.RemoteAddr()),
+		out:    make(chan *parcel, queueLen+answerLen),
+		done:   make(chan struct{}),
+
+		w:        bufio.NewWriterSize(conn, unsentBytes),
+		extended: -int64(sendTime),
 
 		replies: newLimit(f.relay.limits.Replies),
 		came:    now(),
 	}
+}
+
+// serve carries the packets of one connection until it ends, and its
+// allocation with it.
+func (f *front) serve(conn net.Conn) {
+	defer conn.Close()
+	s := newStream(f, conn)
 	s.leave = sync.OnceFunc(func() { f.relay.streams.Leave(s.addr.Addr()) })
 	if !f.relay.letIn(s) {
 		f.relay.count.stream.Add(1)
@@ -189,29 +207,82 @@ func (s *stream) hangUp() { s.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 // read carries what the client sends, until something cannot be understood.
 func (s *stream) read() {
-	var b buffer
 	r := bufio.NewReaderSize(s.conn, 8<<10)
 	c := newCourier(s.front, nil)
 	c.stream = s
 	from := s.conn.RemoteAddr()
 	for {
-		head, err := r.Peek(4)
+		n, err := s.next(r)
 		if err != nil {
 			return
 		}
-		n, ok := frameSize(head)
-		if !ok {
-			s.front.relay.count.malformed.Add(1)
-			return
+		bufs := bunches.Get().(*bunch)
+		for i := 0; i < len(bufs) && n > 0; i++ {
+			io.ReadFull(r, bufs[i][headroom:headroom+n]) // which is there
+			c.now = now()
+			s.front.relay.table.mu.RLock()
+			c.handleLocked(&bufs[i], n, from, nil)
+			s.front.relay.table.mu.RUnlock()
+			n = nextSize(r)
 		}
-		if _, err := io.ReadFull(r, b[headroom:headroom+n]); err != nil {
-			return
-		}
-		c.now = now()
-		s.front.relay.table.mu.RLock()
-		c.handleLocked(&b, n, from, nil)
-		s.front.relay.table.mu.RUnlock()
 		c.flush()
+		bunches.Put(bufs)
+	}
+}
+
+// A bunch is what has come at once, and is sent on at once.
+type bunch [8]buffer
+
+var bunches = sync.Pool{New: func() any { return new(bunch) }}
+
+// next waits until a whole packet has come, and returns its length.
+func (s *stream) next(r *bufio.Reader) (int, error) {
+	head, err := r.Peek(4)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := frameSize(head)
+	if !ok {
+		s.front.relay.count.malformed.Add(1)
+		return 0, errMalformed
+	}
+	_, err = r.Peek(n)
+	return n, err
+}
+
+var errMalformed = errors.New("what came is no packet")
+
+// nextSize returns the length of a packet that has come whole, or 0.
+func nextSize(r *bufio.Reader) int {
+	head, _ := r.Peek(min(4, r.Buffered()))
+	if len(head) < 4 {
+		return 0
+	}
+	if n, ok := frameSize(head); ok && n <= r.Buffered() {
+		return n
+	}
+	return 0
+}
+
+// deliver writes packets of a call if nothing waits and the client's system
+// takes them, and queues copies otherwise: nobody waits for a slow client.
+func (s *stream) deliver(packets [][]byte) {
+	if s.queued.Load() == 0 && s.writing.TryLock() {
+		for len(packets) > 0 && s.socket.HasRoom() {
+			for len(packets) > 0 && s.w.Buffered()+len(packets[0]) <= atOnce {
+				s.w.Write(packets[0]) // into its buffer
+				packets = packets[1:]
+			}
+			s.extend()
+			if err := s.w.Flush(); err != nil {
+				s.hangUp()
+				packets = nil
+			}
+		}
+		s.writing.Unlock()
+	}
+	for _, p := range packets {
+		s.send(p)
 	}
 }
 
@@ -226,22 +297,22 @@ func (s *stream) queue(p []byte, must bool) {
 	q := parcels.Get().(*parcel)
 	q.at, q.must, q.n = now(), must, copy(q.b[:], p)
 	if must || len(s.out) < queueLen {
+		s.queued.Add(1)
 		select {
 		case s.out <- q:
 			return
 		default:
+			s.queued.Add(-1)
 		}
 	}
 	parcels.Put(q)
 	s.front.relay.count.overflow.Add(1)
 }
 
-// write sends what is queued, if it is not stale or must arrive, several packets
-// at once if it falls behind, and looks from time to time whether the client has
+// write sends what is queued, and looks from time to time whether the client has
 // any business here.
 func (s *stream) write() {
-	limitUnsent(s.conn, unsentBytes)
-	w := bufio.NewWriterSize(s.conn, unsentBytes)
+	s.socket.LimitUnsent(unsentBytes)
 	check := time.NewTicker(s.front.relay.patience)
 	defer check.Stop()
 	for {
@@ -253,21 +324,37 @@ func (s *stream) write() {
 				s.hangUp()
 			}
 		case q := <-s.out:
-			s.conn.SetWriteDeadline(time.Now().Add(sendTime))
-			var err error
-			if q.must || now()-q.at <= int64(stale) {
-				_, err = w.Write(q.b[:q.n])
-			} else {
-				s.front.relay.count.overflow.Add(1)
-			}
-			parcels.Put(q)
-			if err == nil && len(s.out) == 0 {
-				err = w.Flush()
-			}
-			if err != nil {
+			if err := s.post(q); err != nil {
 				s.hangUp()
 				return
 			}
 		}
+	}
+}
+
+// post writes a parcel if it is not stale or must arrive, together with others
+// if several wait.
+func (s *stream) post(q *parcel) (err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.extend()
+	if q.must || now()-q.at <= int64(stale) {
+		_, err = s.w.Write(q.b[:q.n])
+	} else {
+		s.front.relay.count.overflow.Add(1)
+	}
+	parcels.Put(q)
+	if err == nil && len(s.out) == 0 {
+		err = s.w.Flush()
+	}
+	s.queued.Add(-1)
+	return err
+}
+
+// extend gives whoever writes next at least half of sendTime.
+func (s *stream) extend() {
+	if at := now(); at-s.extended > int64(sendTime/2) {
+		s.extended = at
+		s.conn.SetWriteDeadline(time.Now().Add(sendTime))
 	}
 }

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -87,20 +88,59 @@ func TestStreams(t *testing.T) {
 		eventually(t, "one allocation", func() bool { return g.Stats().Allocations == 1 })
 		eventually(t, "one stream", func() bool { return g.Stats().Streams == 1 })
 	})
-	t.Run("slow", func(t *testing.T) { // a client that does not read stops nobody
-		a, b := g.pair(t, "udp4", "tcp4")
-		g.table.mu.RLock()
-		to := g.table.atLocked(b.relayed).stream
-		g.table.mu.RUnlock()
-		for range 4 * queueLen {
-			to.send(make([]byte, maxPacket))
-		}
-		eventually(t, "overflow", func() bool {
-			to.send(make([]byte, maxPacket))
-			return g.Stats().Dropped.Overflow > 0
+	for _, transport := range []string{"tcp4", "tls4"} {
+		t.Run("slow "+transport, func(t *testing.T) { // a client that does not read stops nobody
+			a, b := g.pair(t, "udp4", transport)
+			g.table.mu.RLock()
+			to := g.table.atLocked(b.relayed).stream
+			g.table.mu.RUnlock()
+			packet := channelData(minChannel, make([]byte, maxPacket-channelHeader))
+			began, was := time.Now(), g.Stats().Dropped.Overflow
+			eventually(t, "overflow", func() bool {
+				for range queueLen {
+					to.deliver([][]byte{packet, packet, packet})
+				}
+				return g.Stats().Dropped.Overflow > was
+			})
+			if took := time.Since(began); took > sendTime/2 {
+				t.Errorf("it held up others for %v", took)
+			}
+			must(t, "refresh", a.refresh(600), 0)
 		})
-		must(t, "refresh", a.refresh(600), 0)
-	})
+	}
+	for _, transport := range []string{"tcp4", "tls4"} {
+		t.Run("in order "+transport, func(t *testing.T) { // however many come at once, and however they are written
+			g := start(t, Config{Limits: Limits{Packets: 1e6, Bits: 1e10}}, nil)
+			a, b := g.pair(t, transport, transport)
+			const n, sent = 2000, 11_991 // of each, 1 to 11
+			go func() {                  // ends with the last, or the connection
+				for i := range n {
+					var p []byte
+					for range 1 + i%11 {
+						p = append(p, channelData(0x4000, fmt.Appendf(nil, "%04d", i))...)
+					}
+					if _, err := a.conn.Write(p); err != nil {
+						return
+					}
+					if i%10 == 0 {
+						time.Sleep(time.Millisecond)
+					}
+				}
+			}()
+			came, last := 0, ""
+			for p := b.read(5 * time.Second); p != nil; p = b.read(500 * time.Millisecond) {
+				now := string(p[channelHeader : channelHeader+4])
+				if now < last {
+					t.Fatalf("%s came after %s", now, last)
+				}
+				last = now
+				came++
+			}
+			if dropped := g.Stats().Dropped.Overflow; came < sent/2 || came+int(dropped) != sent {
+				t.Errorf("%d came, %d were dropped", came, dropped)
+			}
+		})
+	}
 	for _, transport := range []string{"tcp4", "tls4"} {
 		t.Run("late "+transport, func(t *testing.T) { // a client on a slow line hears what is new
 			a, b := g.pair(t, "udp4", transport)
@@ -149,7 +189,7 @@ func TestStreams(t *testing.T) {
 func TestAnswersArriveLate(t *testing.T) {
 	g := start(t, Config{}, nil)
 	here, there := net.Pipe()
-	s := &stream{front: g.fronts[0], conn: there, out: make(chan *parcel, queueLen+answerLen), done: make(chan struct{})}
+	s := newStream(g.fronts[0], there)
 	ended := make(chan struct{})
 	go func() { // ends with the stream
 		defer close(ended)
