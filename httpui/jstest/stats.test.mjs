@@ -28,6 +28,21 @@ test('a relay on either side is a relay, and ours has a name', () => {
   assert.deepEqual([sample(remote).truth.path, sample(remote).truth.relay], ['relay', null]);
 });
 
+test('a way over TCP is known at both ends', () => {
+  const local = (fields) => sample(changed(fixtures.chromium, 'local-candidate', fields)).streamed;
+  const remote = (fields) => sample(changed(fixtures.firefox, 'remote-candidate', fields)).streamed;
+  const priority = (preference) => preference * 2 ** 24 + 7_000_000;
+  for (const browser of ['chromium', 'firefox']) assert.equal(sample(report(fixtures[browser])).streamed, false, browser);
+  assert.equal(local({ candidateType: 'relay', relayProtocol: 'udp' }), false);
+  assert.equal(local({ candidateType: 'relay', relayProtocol: 'tcp' }), true);
+  assert.equal(local({ candidateType: 'relay', relayProtocol: 'tls' }), true);
+  assert.equal(local({ candidateType: 'host', protocol: 'tcp' }), true, 'without a relay');
+  for (const [preference, streamed] of [[0, true], [1, true], [2, false], [5, false]]) { // Chromium: TLS, TCP, UDP; Firefox: TCP, UDP
+    assert.equal(remote({ candidateType: 'relay', priority: priority(preference) }), streamed, preference);
+  }
+  assert.equal(remote({ candidateType: 'srflx', priority: priority(1) }), false);
+});
+
 test('nothing is claimed before there is a connection', () => {
   assert.deepEqual(sample(new Map()).truth, NO_TRUTH);
   assert.deepEqual(new Meter().truth, NO_TRUTH);
@@ -46,7 +61,7 @@ test('both browsers count what came', () => {
 function metered(change, { count = 4, expectsPicture = true } = {}) {
   const meter = new Meter();
   const base = {
-    at: 0, bytes: 0, audioPackets: 0, audioLost: 0, frames: 0, videoPackets: 0, roundTrip: 0.05, lossOut: 0, uplink: 900_000, sendsVideo: true, limit: 'none', soundLossOut: 0,
+    at: 0, bytes: 0, audioPackets: 0, audioLost: 0, frames: 0, videoPackets: 0, roundTrip: 0.05, lossOut: 0, uplink: 900_000, sendsVideo: true, limit: 'none', soundLossOut: 0, streamed: false,
     truth: NO_TRUTH,
   };
   for (let i = -8; i < 4 + count; i++) {
@@ -98,6 +113,22 @@ test('what the browser thinks of its uplink while it sends sound alone says noth
   assert.equal(alone({}), false);
   assert.equal(alone({ soundLossOut: 0.3 }), true);
   assert.equal(alone({ roundTrip: 2 }), true, 'more is under way than the line carries');
+});
+
+test('over TCP a line is weak as soon as answers are late, or the sound stops', () => {
+  const weak = (change) => metered((s, i) => ({ streamed: true, ...change(s, i) })).meter.weak;
+  const relayed = { truth: { ...NO_TRUTH, path: 'relay' } };
+  assert.equal(weak(() => ({})), false);
+  assert.equal(weak(() => ({ uplink: 100_000 })), true);
+  assert.equal(weak(() => ({ roundTrip: 0.7, ...relayed })), true);
+  assert.equal(metered(() => ({ roundTrip: 0.7, ...relayed })).meter.weak, false);
+  assert.equal(metered(() => ({ roundTrip: 1.2, ...relayed })).meter.weak, true);
+  assert.equal(metered(() => ({ roundTrip: 1.2 })).meter.weak, false, 'what gets lost would tell first');
+  const stopped = (s) => ({ audioPackets: 75 });
+  assert.equal(weak(stopped), true);
+  assert.equal(metered(stopped).meter.weak, false, 'not over TCP');
+  assert.equal(metered((s) => ({ streamed: true, ...stopped(s) }), { count: 20 }).meter.weak, false, 'it was turned off');
+  assert.deepEqual([metered(() => ({ streamed: true })).meter.streamed, new Meter().streamed, new Meter().roundTrip], [true, false, 0]);
 });
 
 test('an uplink that the browser only assumes is none that it knows', () => {

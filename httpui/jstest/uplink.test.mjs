@@ -7,12 +7,23 @@ import { Uplink } from '../static/uplink.js';
 
 const tick = 400;
 const start = 1_000_000;
+const direct = { relayed: false, streamed: false, roundTrip: 0.03 };
+const relayed = { ...direct, relayed: true };
+const streamed = { ...relayed, streamed: true };
+const good = { weak: false, half: true, whole: true };
+const weak = { weak: true, half: false, whole: false };
 const lines = {
-  good: { weak: false, half: true, whole: true, relayed: false },
-  narrow: { weak: false, half: false, whole: false, relayed: false },
-  weak: { weak: true, half: false, whole: false, relayed: false },
-  relayed: { weak: false, half: true, whole: true, relayed: true },
-  unknown: { weak: false, half: false, whole: true, relayed: false },
+  good: { ...good, ...direct },
+  narrow: { weak: false, half: false, whole: false, ...direct },
+  weak: { ...weak, ...direct },
+  unknown: { weak: false, half: false, whole: true, ...direct },
+  relayed: { ...good, ...relayed },
+  'relayed far': { ...good, ...relayed, roundTrip: 0.6 },
+  'relayed late': { ...good, ...relayed, roundTrip: 0.9 },
+  tcp: { ...good, ...streamed },
+  'tcp far': { ...good, ...streamed, roundTrip: 0.3 },
+  'tcp late': { ...good, ...streamed, roundTrip: 0.5 },
+  'tcp weak': { ...weak, ...streamed, roundTrip: 2 },
 };
 
 /** What is sent over a line that is so for some seconds, then so, …: "seconds share" whenever it changes. */
@@ -37,8 +48,43 @@ test('a line with room gets the whole picture soon, and keeps it', () => {
   assert.deepEqual(through([[10, 'narrow'], [10, 'good'], [60, 'narrow']]), ['0 half', '10 all'], 'what is whole stays whole: the browser does the rest');
 });
 
-test('through a relay it begins small: over TCP a picture that is too large would hold up the sound for long', () => {
+test('through a relay it begins small, and grows while answers come soon', () => {
   assert.deepEqual(through([[60, 'relayed']]), ['0 small', '2 half', '3 all']);
+  assert.deepEqual(through([[60, 'relayed far']]), ['0 small', '2 half', '3 all']);
+  assert.deepEqual(through([[60, 'relayed late'], [10, 'relayed']]), ['0 small', '60 half', '61 all']);
+});
+
+test('over TCP a picture comes at once if answers do, and else after a pause in which they came evenly', () => {
+  assert.deepEqual(through([[60, 'tcp']]), ['0 small', '2 half', '3 all']);
+  assert.deepEqual(through([[60, 'tcp far']]), ['30 small', '32 half', '33 all']);
+  assert.deepEqual(through([[60, 'tcp late']]), ['30 small'], 'it does not grow');
+  const uneven = Array.from({ length: 30 }, (_, i) => [5, i % 2 ? 'tcp' : 'tcp far']);
+  assert.deepEqual(through([[1, 'tcp late'], ...uneven]), ['120 small', '122 half', '123 all']);
+});
+
+test('over TCP what is too much is given up sooner, and for longer', () => {
+  assert.deepEqual(through([[4, 'tcp'], [200, 'tcp weak']]), ['0 small', '2 half', '3 all', '5 voice', '125 small', '126 voice']);
+  assert.deepEqual(through([[1, 'tcp'], [30, 'tcp weak'], [60, 'tcp']]), ['0 small', '2 voice', '62 small', '64 half', '65 all']);
+});
+
+test('over TCP silence is weakness, and a new connection is taken for what it is', () => {
+  const uplink = new Uplink();
+  through([[4, 'tcp']], uplink);
+  uplink.silent(start + 4_000);
+  assert.equal(uplink.share, 'voice');
+  uplink.silent(start + 4_400);
+  assert.equal(uplink.share, 'voice', 'nothing goes on by itself');
+  for (const [line, share] of [['tcp', 'small'], ['tcp far', 'voice'], ['relayed', 'all'], ['good', 'all']]) {
+    const moved = new Uplink();
+    through([[4, 'good']], moved);
+    moved.connected();
+    moved.look(start + 4_000, lines[line]);
+    assert.equal(moved.share, share, line);
+  }
+  const unseen = new Uplink();
+  unseen.silent(start);
+  unseen.look(start, lines.tcp);
+  assert.equal(unseen.share, 'small', 'silence before the first look says nothing');
 });
 
 test('a browser that does not know its uplink is trusted, but less after a pause', () => {

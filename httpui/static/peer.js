@@ -259,8 +259,8 @@ export class Peer {
       this.#silent = true;
       this.#meter.rearm();
       this.#wiring.onTrouble();
-      // A weak line stutters, and to connect anew would be one more burden.
-      if (this.#uplink.paused) this.#check();
+      // A weak line stutters, over TCP it does so soon, and to connect anew would be one more burden.
+      if (this.#uplink.paused || this.#meter.streamed) this.#check();
       else this.#retry();
     } else if (this.#silent && this.#meter.flowing) {
       this.#silent = false;
@@ -451,6 +451,8 @@ export class Peer {
       half: this.#meter.roomFor(half) === true,
       whole: this.#meter.roomFor(whole) !== false,
       relayed: this.#meter.truth.path === 'relay',
+      streamed: this.#meter.streamed,
+      roundTrip: this.#meter.roundTrip,
     });
   }
 
@@ -459,6 +461,7 @@ export class Peer {
       this.#wasVerified = true;
       this.#unproved = false;
       this.#greeted = this.#connection;
+      this.#uplink.connected();
       // It gets as much as suits the way that there is, which is looked at first.
       this.#unset = true;
       void this.tick();

@@ -22,6 +22,7 @@ import { ASSUMED_UPLINK } from './sending.js';
  * @property {number} frames decoded @property {number} videoPackets received
  * @property {number} roundTrip seconds @property {number} lossOut 0 to 1, as the other end last reported; soundLossOut: of sound alone
  * @property {number} soundLossOut
+ * @property {boolean} streamed over TCP, somewhere on the way
  * @property {number} uplink bits per second that the browser thinks it can send, 0 where unknown
  * @property {boolean} sendsVideo @property {string} limit what the encoder is limited by
  * @property {Truth} truth
@@ -33,13 +34,21 @@ const LOSS_POOR = 0.05;
 const ROUND_TRIP_POOR = 0.4; // seconds
 const UPLINK_POOR = 60_000; // bits per second
 const UPLINK_GOOD = 70_000; // above which it is good again
+const STREAMED_POOR = 120_000; // likewise over TCP, which gets late as soon as it is given too much
+const STREAMED_GOOD = 150_000;
 const CORRECTION = 0.15; // by which an assumed uplink changes once it is measured
 const SOUND_POOR = 0.2; // of what is said gets lost: where the uplink is not known, that tells
 const ROUND_TRIP_LATE = 1.5; // seconds, of which no line is so long: more is under way than it carries
+const RELAYED_LATE = 1; // to a relay, where nothing may get lost, so that this shows it first
+const STREAMED_LATE = 0.6;
+const SOUND_STEADY = 40; // packets per second, of the fifty that everybody sends
+const SOUND_STARVED = 20;
 const FRAMES_POOR = 5; // per second, of a picture that is being sent
 const FIRST_FRAME_MS = 3_000; // that a picture may take to begin, or to begin again
 /** Without one byte for this long a connection is lost until the contrary is shown. */
 export const SILENT_MS = 800;
+/** Who sends no sound any more for this long has turned it off. */
+const STARVED_MS = 6_000;
 /** A page that has not looked for this long was asleep, and knows nothing of the time between. */
 const ASLEEP_MS = 2_500;
 /** Fewer packets than this say nothing about loss. */
@@ -67,6 +76,7 @@ export function sample(report) {
   const transport = all('transport')[0];
   const pairs = all('candidate-pair');
   const pair = report.get(transport?.selectedCandidatePairId) ?? pairs.find((p) => p.selected) ?? null;
+  const local = report.get(pair?.localCandidateId);
   const audioIn = all('inbound-rtp').filter((s) => s.kind === 'audio');
   const videoIn = all('inbound-rtp').filter((s) => s.kind === 'video');
   const videoOut = all('outbound-rtp').filter((s) => s.kind === 'video');
@@ -80,6 +90,7 @@ export function sample(report) {
     roundTrip: pair?.currentRoundTripTime ?? 0,
     lossOut: lossOf(all('remote-inbound-rtp')),
     soundLossOut: lossOf(all('remote-inbound-rtp').filter((s) => s.kind === 'audio')),
+    streamed: isStreamed(local) || isStreamed(report.get(pair?.remoteCandidateId)),
     uplink: pair?.availableOutgoingBitrate ?? 0,
     sendsVideo: videoOut.some((s) => s.active !== false && s.framesSent > 0),
     limit: videoOut.find((s) => s.qualityLimitationReason)?.qualityLimitationReason ?? 'none',
@@ -88,10 +99,20 @@ export function sample(report) {
       dtls: VERSIONS[String(transport?.tlsVersion ?? '').toUpperCase()] ?? '',
       cipher: transport?.srtpCipher ?? '',
       dtlsCipher: transport?.dtlsCipher ?? '',
-      relay: relayOf(report.get(pair?.localCandidateId)),
+      relay: relayOf(local),
     },
   };
 }
+
+/**
+ * Whether an end sends and receives over TCP. Of the other end's way to its relay
+ * only a priority is known: browsers prefer UDP there, too (RFC 8445, section
+ * 5.1.2.1; Chromium gives relays over UDP the preference 2, Firefox 5, and those
+ * over TCP and TLS 1 and 0).
+ * @param {any} candidate
+ */
+const isStreamed = (candidate) => /^t/.test(candidate?.relayProtocol ?? candidate?.protocol ?? '') // tcp, tls
+  || (candidate?.type === 'remote-candidate' && candidate.candidateType === 'relay' && candidate.priority < 2 * 2 ** 24);
 
 /** @param {any[]} reports @returns {number} the worst of them */
 const lossOf = (reports) => Math.max(0, ...reports.map((s) => s.fractionLost ?? 0));
@@ -121,6 +142,7 @@ export class Meter {
   #silentSince = 0;
   #weak = false;
   #expectedSince = NaN;
+  #steadyAt = -Infinity; // when sound came as it should
   #measured = false; // the uplink is no longer the one that was assumed
 
   /** @returns {Truth} */
@@ -142,6 +164,16 @@ export class Meter {
   /** Whether this end can send too little for sound and picture, until it clearly can again. */
   get weak() {
     return this.#weak;
+  }
+
+  /** Whether a part of the way is over TCP. */
+  get streamed() {
+    return this.#samples.at(-1)?.streamed ?? false;
+  }
+
+  /** Seconds until an answer comes; 0 before there was one. */
+  get roundTrip() {
+    return this.#samples.at(-1)?.roundTrip ?? 0;
   }
 
   /**
@@ -177,7 +209,24 @@ export class Meter {
     if (now.uplink > 0 && Math.abs(now.uplink / ASSUMED_UPLINK - 1) > CORRECTION) this.#measured = true;
     // While sound alone is sent, the estimate follows that, however much more the line would carry.
     const known = now.uplink > 0 && now.sendsVideo;
-    this.#weak = known ? now.uplink < (this.#weak ? UPLINK_GOOD : UPLINK_POOR) : now.soundLossOut > SOUND_POOR || now.roundTrip > ROUND_TRIP_LATE;
+    const relayed = now.truth.path === 'relay';
+    const late = now.roundTrip > (now.streamed ? STREAMED_LATE : relayed ? RELAYED_LATE : ROUND_TRIP_LATE);
+    const [poor, good] = now.streamed ? [STREAMED_POOR, STREAMED_GOOD] : [UPLINK_POOR, UPLINK_GOOD];
+    const tooMuch = now.uplink < (this.#weak ? good : poor) || (relayed && late);
+    const starved = this.#starved();
+    this.#weak = (known ? tooMuch : now.soundLossOut > SOUND_POOR || late) || (now.streamed && starved);
+  }
+
+  /**
+   * Whether the sound that used to come has all but stopped: over TCP that shows
+   * soonest that a line carries less than it did, and holds what it is given.
+   */
+  #starved() {
+    const [from, to] = [this.#samples.at(-3), this.#samples.at(-1)];
+    if (!from || !to) return false;
+    const rate = (to.audioPackets - from.audioPackets) / ((to.at - from.at) / 1000);
+    if (rate >= SOUND_STEADY) this.#steadyAt = to.at;
+    return rate < SOUND_STARVED && to.at - this.#steadyAt < STARVED_MS;
   }
 
   /** Silence has been acted upon: only a new flow can fall silent again. */

@@ -3,6 +3,10 @@
 // shown that it has room. On a weak line the picture is paused before the sound
 // suffers; then first the sound gets richer, which shows what the line carries,
 // and if that goes well a small picture comes. (DESIGN.md, section 8)
+//
+// Over TCP a line that gets more than it carries loses nothing: it is late, by
+// seconds, and the sound with it. So there a picture comes, or grows, only while
+// answers come soon.
 
 /** @typedef {'voice' | 'sound' | 'small' | 'half' | 'all'} Share   what is sent: plain sound, good sound, and that with a picture */
 
@@ -19,6 +23,17 @@ const CHANCE_MS = 2_000;
 const OUTAGE_MS = 3_000;
 /** Half a picture may become a whole one after this long, where there is room. */
 const GROW_MS = 1_000;
+/** Over TCP a picture in vain costs more, so pauses are so many times as long, and much longer if answers did not come evenly for some time. */
+const STREAMED_PAUSES = 6;
+const UNEVEN_PAUSES = 24;
+const EVEN_MS = 12_000;
+/** Answers that come in so many seconds, or in so many times what the soonest took, come evenly. */
+const EVEN = 0.1;
+const EVEN_TIMES = 1.5;
+/** Seconds in which answers come on a line that is not weak: one over TCP that begins with a picture, or gets more, and one to a relay in any way. */
+const PROMPT = 0.25;
+const STREAMED_SOON = 0.4;
+const RELAYED_SOON = 0.8;
 /** A picture that goes well for so long may grow even where the browser knows of no room, and the next pause is short again. */
 const STEADY_MS = 8_000;
 
@@ -29,6 +44,10 @@ export class Uplink {
   #pause = PAUSE_MS;
   /** @type {Share} */ #before = 'half';
   #silentAt = -Infinity;
+  #streamed = false;
+  #fresh = false;
+  #soonest = Infinity; // that an answer came, in seconds
+  #unevenAt = -Infinity; // when one came much later
 
   get share() {
     return this.#share;
@@ -44,37 +63,53 @@ export class Uplink {
    * @param {object} line
    * @param {boolean} line.weak too weak for sound and any picture
    * @param {boolean} line.half it has room for half a picture @param {boolean} line.whole and for a whole one
-   * @param {boolean} line.relayed it may go over TCP, where what is late holds up all that comes behind it: so the beginning is small
+   * @param {boolean} line.relayed it goes through a relay
+   * @param {boolean} line.streamed a part of it is over TCP
+   * @param {number} line.roundTrip seconds until an answer comes, 0 where unknown
    */
-  look(at, { weak, half, whole, relayed }) {
-    if (Number.isNaN(this.#since)) this.#become(relayed ? 'small' : 'half', at);
+  look(at, { weak, half, whole, relayed, streamed, roundTrip }) {
+    this.#streamed = streamed;
+    if (roundTrip > 0) this.#soonest = Math.min(this.#soonest, roundTrip);
+    if (roundTrip > Math.max(EVEN, EVEN_TIMES * this.#soonest)) this.#unevenAt = at;
+    if (Number.isNaN(this.#since)) this.#become(streamed && roundTrip > PROMPT ? 'voice' : relayed ? 'small' : 'half', at);
+    else if (this.#fresh && streamed && !this.paused) this.#become(roundTrip > PROMPT ? 'voice' : 'small', at);
+    this.#fresh = false;
     if (!weak || at - this.#silentAt < OUTAGE_MS) this.#weakSince = NaN;
     else if (Number.isNaN(this.#weakSince)) this.#weakSince = at;
     const lasted = at - this.#since;
     const tooWeak = at - this.#weakSince >= WEAK_MS;
+    const more = !weak && !((relayed && roundTrip > RELAYED_SOON) || (streamed && roundTrip > STREAMED_SOON));
     switch (this.#share) {
       case 'voice': // how much more the line would carry, so little does not show
-        if (lasted >= this.#pause) this.#become('sound', at);
+        if (!streamed && lasted >= this.#pause) this.#become('sound', at);
+        // Better sound, which is sent twice, is as much as a small picture.
+        if (streamed && lasted >= this.#pause * (at - this.#unevenAt >= EVEN_MS ? STREAMED_PAUSES : UNEVEN_PAUSES)) this.#become('small', at);
         break;
       case 'sound':
-        if (lasted >= TRY_MS) weak ? this.#retreat(at) : this.#become('small', at);
+        if (lasted >= TRY_MS) more ? this.#become('small', at) : this.#retreat(at);
         break;
       case 'small':
-        if (tooWeak && lasted >= CHANCE_MS) this.#retreat(at);
-        else if (lasted >= (half ? CHANCE_MS : STEADY_MS)) this.#become('half', at);
+        if (tooWeak && (streamed || lasted >= CHANCE_MS)) this.#retreat(at);
+        else if (more && lasted >= (half ? CHANCE_MS : STEADY_MS)) this.#become('half', at);
         break;
       case 'half':
       case 'all':
         if (tooWeak) this.#become('voice', at);
         else if (lasted >= STEADY_MS) this.#pause = PAUSE_MS;
-        if (this.#share === 'half' && whole && lasted >= GROW_MS) this.#become('all', at);
+        if (this.#share === 'half' && more && whole && lasted >= GROW_MS) this.#become('all', at);
     }
   }
 
-  /** Nothing comes or goes at this time. @param {number} at */
+  /** Nothing comes or goes at this time. Over TCP a weak line does that too. @param {number} at */
   silent(at) {
-    if (this.paused && at - this.#since < OUTAGE_MS && this.#before !== 'sound') this.#become(this.#before, at);
+    if (this.#streamed && !this.paused && !Number.isNaN(this.#since)) this.#become('voice', at);
+    else if (this.paused && !this.#streamed && at - this.#since < OUTAGE_MS && this.#before !== 'sound') this.#become(this.#before, at);
     this.#silentAt = at;
+  }
+
+  /** There is a new connection, maybe another way. */
+  connected() {
+    this.#fresh = true;
   }
 
   /** Somebody wants the picture now: it gets its chance at once. @param {number} at */

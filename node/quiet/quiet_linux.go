@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -113,9 +114,11 @@ func (c *call) try(fd uintptr) bool {
 
 // A Socket is what is beneath a connection. It is for one goroutine at a time.
 type Socket struct {
-	raw  syscall.RawConn  // nil: there is none
-	look func(fd uintptr) // sets room
-	room bool
+	raw     syscall.RawConn  // nil: there is none
+	look    func(fd uintptr) // sets room
+	room    bool
+	measure func(fd uintptr) // sets info
+	info    unix.TCPInfo
 }
 
 // SocketOf returns the socket beneath conn, or one that never has room. It looks
@@ -142,6 +145,13 @@ func SocketOf(conn net.Conn) *Socket {
 		n, _, err := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
 		s.room = err == 0 && n == 1 && fds.Revents == unix.POLLOUT
 	}
+	s.measure = func(fd uintptr) {
+		size := uint32(unix.SizeofTCPInfo)
+		if _, _, err := syscall.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.IPPROTO_TCP, unix.TCP_INFO,
+			uintptr(unsafe.Pointer(&s.info)), uintptr(unsafe.Pointer(&size)), 0); err != 0 {
+			s.info = unix.TCPInfo{}
+		}
+	}
 	return s
 }
 
@@ -158,4 +168,13 @@ func (s *Socket) LimitUnsent(n int) {
 // is not longer goes out whole.
 func (s *Socket) HasRoom() bool {
 	return s.raw != nil && s.raw.Control(s.look) == nil && s.room
+}
+
+// Late reports whether answers to what was sent come by more than that later
+// than they could: so much is piled up in front of a slow line.
+func (s *Socket) Late(by time.Duration) bool {
+	if s.raw == nil || s.raw.Control(s.measure) != nil || s.info.Unacked == 0 {
+		return false
+	}
+	return time.Duration(s.info.Rtt-min(s.info.Rtt, s.info.Min_rtt))*time.Microsecond > by
 }

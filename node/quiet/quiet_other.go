@@ -2,7 +2,10 @@
 
 package quiet
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
 // Listen returns l. There is more to it on Linux.
 func Listen(l net.Listener) net.Listener { return l }
@@ -18,3 +21,6 @@ func (*Socket) LimitUnsent(int) {}
 
 // HasRoom reports whether a writer would not wait, which is not known.
 func (*Socket) HasRoom() bool { return false }
+
+// Late reports whether answers come late, which is not known.
+func (*Socket) Late(time.Duration) bool { return false }

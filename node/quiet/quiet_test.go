@@ -132,7 +132,13 @@ func TestRoom(t *testing.T) {
 			t.Fatalf("a write after %d bytes took %v", sent, took)
 		}
 	}
-	if here, there := net.Pipe(); SocketOf(here).HasRoom() || SocketOf(there).HasRoom() {
-		t.Error("a pipe has room")
+	if s.Late(time.Minute) {
+		t.Error("answers are said to take minutes")
+	}
+	if s := SocketOf(new(net.UDPConn)); s.Late(0) {
+		t.Error("what has no answers is late")
+	}
+	if here, there := net.Pipe(); SocketOf(here).HasRoom() || SocketOf(there).HasRoom() || SocketOf(here).Late(0) {
+		t.Error("a pipe has room, or is late")
 	}
 }

@@ -277,7 +277,9 @@ func (r *rival) load(b *testing.B, from, to []*seat, perSecond int, howLong time
 		s.conn.SetReadDeadline(time.Time{})
 		wg.Go(func() { s.count(&received) }) // ends with the deadline below
 	}
-	packet := channelData(0x4000, make([]byte, 1000))
+	payload := make([]byte, 1000)
+	payload[0] = 0x80 // RTP
+	packet := channelData(0x4000, payload)
 	send := make([]func(int) error, len(from))
 	for i, s := range from {
 		send[i] = s.sender(packet)

@@ -206,6 +206,15 @@ func pad(b *buffer, lo, hi int) int {
 	return hi
 }
 
+// largeSound is more than a packet of sound has, even twice.
+const largeSound = 400
+
+// isPicture reports whether a packet for a client is RTP that is too long for
+// sound. The first byte of what is carried tells what it is (RFC 7983).
+func isPicture(p []byte) bool {
+	return len(p) > channelHeader+largeSound && isChannelData(p) && p[channelHeader]>>6 == 2
+}
+
 // frameSize returns how long the message is that begins with head, on a
 // stream. Nothing can be made of a stream in which ok is false.
 func frameSize(head []byte) (n int, ok bool) {

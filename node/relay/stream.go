@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,9 +30,13 @@ const (
 	// line is of more use than sound and pictures of the past.
 	stale = 200 * time.Millisecond
 
+	// late is how much may be piled up in front of the client's line before
+	// pictures wait, and lookTime how often is looked whether it still is.
+	late, lookTime = 150 * time.Millisecond, 5 * time.Millisecond
+
 	// unsentBytes is how much may wait beyond that in the system, where nothing
 	// can be dropped; atOnce is what still has room there when the socket HasRoom.
-	unsentBytes, atOnce = 8 << 10, unsentBytes / 2
+	unsentBytes, atOnce = 4 << 10, unsentBytes / 2
 	_                   = uint(atOnce - bufferSize) // any packet has room
 )
 
@@ -42,7 +47,8 @@ type stream struct {
 	socket *quiet.Socket
 	addr   netip.AddrPort
 	out    chan *parcel // full, for packets of calls at queueLen: dropped, as a network would
-	queued atomic.Int32 // packets in out, and on their way from there to conn
+	large  chan *parcel // those that go only while nothing is in out; likewise
+	queued atomic.Int32 // packets in both, and on their way from there to conn
 	done   chan struct{}
 
 	writing sync.Mutex
@@ -58,11 +64,14 @@ type stream struct {
 
 // A parcel is a packet on its way into a stream.
 type parcel struct {
-	at   int64 // when it came
-	must bool  // arrive, however late
-	n    int
-	b    buffer
+	at    int64 // when it came
+	must  bool  // arrive, however late
+	large bool
+	n     int
+	b     buffer
 }
+
+func (q *parcel) stale() bool { return !q.must && now()-q.at > int64(stale) }
 
 var parcels = sync.Pool{New: func() any { return new(parcel) }}
 
@@ -106,6 +115,7 @@ func newStream(f *front, conn net.Conn) *stream {
 		socket: quiet.SocketOf(conn),
 		addr:   addrPort(conn.RemoteAddr()),
 		out:    make(chan *parcel, queueLen+answerLen),
+		large:  make(chan *parcel, queueLen),
 		done:   make(chan struct{}),
 
 		w:        bufio.NewWriterSize(conn, unsentBytes),
@@ -268,7 +278,7 @@ func nextSize(r *bufio.Reader) int {
 // takes them, and queues copies otherwise: nobody waits for a slow client.
 func (s *stream) deliver(packets [][]byte) {
 	if s.queued.Load() == 0 && s.writing.TryLock() {
-		for len(packets) > 0 && s.socket.HasRoom() {
+		for len(packets) > 0 && s.socket.HasRoom() && !(slices.ContainsFunc(packets, isPicture) && s.socket.Late(late)) {
 			for len(packets) > 0 && s.w.Buffered()+len(packets[0]) <= atOnce {
 				s.w.Write(packets[0]) // into its buffer
 				packets = packets[1:]
@@ -295,11 +305,15 @@ func (s *stream) answer(p []byte) { s.queue(p, true) }
 
 func (s *stream) queue(p []byte, must bool) {
 	q := parcels.Get().(*parcel)
-	q.at, q.must, q.n = now(), must, copy(q.b[:], p)
-	if must || len(s.out) < queueLen {
+	q.at, q.must, q.large, q.n = now(), must, isPicture(p), copy(q.b[:], p)
+	to := s.out
+	if q.large {
+		to = s.large
+	}
+	if must || len(to) < queueLen {
 		s.queued.Add(1)
 		select {
-		case s.out <- q:
+		case to <- q:
 			return
 		default:
 			s.queued.Add(-1)
@@ -310,26 +324,54 @@ func (s *stream) queue(p []byte, must bool) {
 }
 
 // write sends what is queued, and looks from time to time whether the client has
-// any business here.
+// any business here. On a slow line pictures give way to sound.
 func (s *stream) write() {
 	s.socket.LimitUnsent(unsentBytes)
 	check := time.NewTicker(s.front.relay.patience)
 	defer check.Stop()
+	look := time.NewTimer(0) // for when the held one may go
+	defer look.Stop()
+	var held *parcel // a large one
 	for {
+		large, again := s.large, (<-chan time.Time)(nil)
+		if held != nil {
+			large, again = nil, look.C
+		}
+		var q *parcel
 		select {
-		case <-s.done:
-			return
-		case <-check.C:
-			if s.front.clientOf(s) == nil {
-				s.hangUp()
-			}
-		case q := <-s.out:
-			if err := s.post(q); err != nil {
-				s.hangUp()
+		case q = <-s.out:
+		default:
+			select {
+			case <-s.done:
 				return
+			case <-check.C:
+				if s.front.clientOf(s) == nil {
+					s.hangUp()
+				}
+				continue
+			case q = <-s.out:
+			case q = <-large:
+			case <-again:
+				q, held = held, nil
 			}
 		}
+		if q.large && !q.stale() && s.busy() {
+			held = q
+			look.Reset(lookTime)
+			continue
+		}
+		if err := s.post(q); err != nil {
+			s.hangUp()
+			return
+		}
 	}
+}
+
+// busy reports whether a picture would get into the way of sound.
+func (s *stream) busy() bool {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.socket.Late(late)
 }
 
 // post writes a parcel if it is not stale or must arrive, together with others
@@ -338,7 +380,7 @@ func (s *stream) post(q *parcel) (err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.extend()
-	if q.must || now()-q.at <= int64(stale) {
+	if !q.stale() {
 		_, err = s.w.Write(q.b[:q.n])
 	} else {
 		s.front.relay.count.overflow.Add(1)

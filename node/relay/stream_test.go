@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -221,6 +222,44 @@ func TestAnswersArriveLate(t *testing.T) {
 		if _, err := io.CopyN(io.Discard, here, int64(n-channelHeader)); err != nil {
 			t.Fatalf("%d answers came: %v", answers, err)
 		}
+	}
+	close(s.done)
+	here.Close()
+	<-ended
+}
+
+// TestSoundGoesFirst: to a client that is behind, pictures go when no sound
+// waits.
+func TestSoundGoesFirst(t *testing.T) {
+	g := start(t, Config{}, nil)
+	here, there := net.Pipe()
+	s := newStream(g.fronts[0], there)
+	ended := make(chan struct{})
+	go func() { // ends with the stream
+		defer close(ended)
+		s.write()
+	}()
+	rtp := func(size int) []byte { return channelData(minChannel, append([]byte{0x80}, make([]byte, size-1)...)) }
+	picture, sound := rtp(1000), rtp(200)
+	handshake := channelData(minChannel, append([]byte{22}, make([]byte, 999)...)) // as long, and not to be held back
+	s.deliver([][]byte{picture})
+	eventually(t, "the first is being written", func() bool { return len(s.large) == 0 })
+	s.deliver([][]byte{picture, picture, sound, picture, handshake, sound})
+	var got []int
+	here.SetReadDeadline(time.Now().Add(5 * time.Second))
+	for range 7 {
+		head := make([]byte, channelHeader+1)
+		if _, err := io.ReadFull(here, head); err != nil {
+			t.Fatalf("after %v: %v", got, err)
+		}
+		n, _ := frameSize(head)
+		if _, err := io.CopyN(io.Discard, here, int64(n-len(head))); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, n-channelHeader+int(head[channelHeader]&0x1f)) // 1022 for the handshake
+	}
+	if want := []int{1000, 200, 1022, 200, 1000, 1000, 1000}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 	close(s.done)
 	here.Close()
