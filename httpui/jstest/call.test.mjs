@@ -380,6 +380,34 @@ test('on a weak line the picture is paused before the sound suffers, both are to
   assert.deepEqual([guest.peer('host').saving, host.peer(guest.member).video, host.peer(guest.member).paused], [false, true, false]);
 });
 
+test('over TCP sound goes in few packets, which nobody else has to agree to', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  await w.advance(2_000);
+  const [[pc], [theirs]] = [guest.connections, host.connections];
+  const few = /\r\na=ptime:60\r\n/;
+  for (const [one, person] of [[pc, guest], [theirs, host]]) { // the one that offered and the one that answered
+    assert.doesNotMatch(one.remoteText, few);
+    const [said, versions] = [w.home.log.length, [pc.version, theirs.version]];
+    one.relayProtocol = 'tls';
+    await w.advance(2_000);
+    assert.match(one.remoteText, few);
+    assert.equal(one.version + (one === pc ? theirs : pc).version, versions[0] + versions[1] + 1, 'once');
+    assert.ok(w.home.log.slice(said).every((m) => m.type !== 'description'), 'nobody was asked');
+    assert.deepEqual(person.connections, [one]);
+  }
+  together(host, guest);
+  const before = pc.remoteText;
+  w.network.cut();
+  await w.advance(6_000);
+  w.network.restore();
+  await w.advance(12_000);
+  together(host, guest);
+  assert.deepEqual(guest.connections, [pc]);
+  assert.notEqual(pc.remoteText, before);
+  assert.match(pc.remoteText, few, 'also after what was negotiated since');
+});
+
 test('a weak line to one is not one to the others', async () => {
   const { w, host, guest, other } = await make(2);
   await w.seat(guest);

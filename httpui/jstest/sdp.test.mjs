@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { formatCandidate, parseCandidate, reachable } from '../static/candidate.js';
-import { SdpError, format, outgoing, parse } from '../static/sdp.js';
+import { SdpError, format, outgoing, parse, sparing } from '../static/sdp.js';
 
 const pairs = JSON.parse(readFileSync(new URL('fixtures/descriptions.json', import.meta.url), 'utf8'));
 const descriptions = Object.entries(pairs).flatMap(([pair, kinds]) =>
@@ -41,6 +41,18 @@ test('an offer and the answer to it agree on mids, codecs and extensions', () =>
       const ids = new Map(ours.sections[i].extensions.map((e) => [e.id, e.uri]));
       assert.ok(section.extensions.every((e) => ids.get(e.id) === e.uri));
     }
+  }
+});
+
+test('what is sparing differs in nothing but how sound is packed', () => {
+  for (const { name, sdp } of descriptions) {
+    const session = parse(sdp);
+    const [plain, spared] = [session, sparing(session)].map((s) => format(s).split('\r\n'));
+    assert.ok(!plain.some((l) => l.startsWith('a=ptime')), name);
+    assert.ok(spared.includes('a=ptime:60') && spared.filter((l) => /^a=rtpmap:\d+ opus/i.test(l)).length === 1, name);
+    const gone = plain.filter((l) => !spared.includes(l));
+    assert.ok(gone.every((l) => /^m=audio /.test(l) || /^a=(rtpmap:\d+ red\/48000|fmtp:\d+ \d+\/\d+|rtcp-fb:)/.test(l)), `${name}: ${gone}`);
+    assert.equal(parse(spared.join('\r\n')).sections.length, session.sections.length, name);
   }
 });
 

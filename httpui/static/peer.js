@@ -445,6 +445,8 @@ export class Peer {
   }
 
   #lookAtLine() {
+    const connection = this.#connection;
+    if (connection && !connection.spared && this.#meter.streamed) this.#negotiate(connection, () => connection.spare());
     const { half, whole } = roomFor(this.#receivers);
     this.#uplink.look(Date.now(), {
       weak: this.#meter.weak,

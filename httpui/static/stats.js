@@ -41,8 +41,8 @@ const SOUND_POOR = 0.2; // of what is said gets lost: where the uplink is not kn
 const ROUND_TRIP_LATE = 1.5; // seconds, of which no line is so long: more is under way than it carries
 const RELAYED_LATE = 1; // to a relay, where nothing may get lost, so that this shows it first
 const STREAMED_LATE = 0.6;
-const SOUND_STEADY = 40; // packets per second, of the fifty that everybody sends
-const SOUND_STARVED = 20;
+const SOUND_STEADY = 12; // packets per second, of the 17 or 50 that everybody sends
+const SOUND_STARVED = 6;
 const FRAMES_POOR = 5; // per second, of a picture that is being sent
 const FIRST_FRAME_MS = 3_000; // that a picture may take to begin, or to begin again
 /** Without one byte for this long a connection is lost until the contrary is shown. */

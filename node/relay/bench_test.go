@@ -336,8 +336,8 @@ func BenchmarkRelay(b *testing.B) {
 		allocations []int
 	}{
 		{"udp4", []int{5000, 20_000, 0}, []int{1, 2, 10, 50}},
-		{"tcp4", []int{5000, 0}, []int{2, 10}},
-		{"tls4", []int{5000, 0}, []int{2, 10}},
+		{"tcp4", []int{5000, 0}, []int{2, 10, 50}},
+		{"tls4", []int{5000, 0}, []int{2, 10, 50}},
 	} {
 		for _, perSecond := range c.perSecond {
 			for _, allocations := range c.allocations {

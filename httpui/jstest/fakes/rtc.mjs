@@ -185,6 +185,8 @@ class FakePeerConnection extends EventTarget {
   bytes = 0;
   uplink = 1_000_000; // bits per second, as it is told while a picture is sent
   framesSent = 0;
+  relayProtocol = ''; // "tls": by which this end reaches its relay
+  remoteText = ''; // what the other end is said to have said
 
   constructor(config, network, owner) {
     super();
@@ -282,6 +284,7 @@ class FakePeerConnection extends EventTarget {
       this.#unplug();
     }
     this.remoteSession = session;
+    this.remoteText = sdp;
     this.#setSignaling(type === 'offer' ? 'have-remote-offer' : 'stable');
     this.network.later(() => this.network.match());
   }
@@ -305,7 +308,7 @@ class FakePeerConnection extends EventTarget {
     return new Map(Object.entries({
       T: { id: 'T', type: 'transport', ...at, selectedCandidatePairId: 'P', tlsVersion: 'FEFC', dtlsCipher: 'X', srtpCipher: 'Y' },
       P: { id: 'P', type: 'candidate-pair', ...at, bytesReceived: this.bytes, availableOutgoingBitrate: this.uplink, localCandidateId: 'L', remoteCandidateId: 'R' },
-      L: { id: 'L', type: 'local-candidate', candidateType: 'host' },
+      L: { id: 'L', type: 'local-candidate', ...(this.relayProtocol ? { candidateType: 'relay', relayProtocol: this.relayProtocol } : { candidateType: 'host' }) },
       R: { id: 'R', type: 'remote-candidate', candidateType: 'host' },
       V: { id: 'V', type: 'outbound-rtp', kind: 'video', active, framesSent: this.framesSent },
     }));
