@@ -61,7 +61,7 @@ test('both browsers count what came', () => {
 function metered(change, { count = 4, expectsPicture = true } = {}) {
   const meter = new Meter();
   const base = {
-    at: 0, bytes: 0, audioPackets: 0, audioLost: 0, frames: 0, videoPackets: 0, roundTrip: 0.05, lossOut: 0, uplink: 900_000, sendsVideo: true, limit: 'none', soundLossOut: 0, streamed: false,
+    at: 0, bytes: 0, audioPackets: 0, audioLost: 0, frames: 0, videoPackets: 0, roundTrip: 0.05, lossOut: 0, uplink: 900_000, sendsVideo: true, limit: 'none', soundLossOut: 0, streamed: false, answers: NaN,
     truth: NO_TRUTH,
   };
   for (let i = -8; i < 4 + count; i++) {
@@ -124,6 +124,8 @@ test('over TCP a line is weak as soon as answers are late, or the sound stops', 
   assert.equal(metered(() => ({ roundTrip: 0.7, ...relayed })).meter.weak, false);
   assert.equal(metered(() => ({ roundTrip: 1.2, ...relayed })).meter.weak, true);
   assert.equal(metered(() => ({ roundTrip: 1.2 })).meter.weak, false, 'what gets lost would tell first');
+  const answered = (last) => metered((_, i) => ({ streamed: true, answers: Math.min(i, last) }), { count: 12 }).meter;
+  assert.deepEqual([answered(12).weak, answered(3).weak, answered(2).weak, answered(3).answers], [false, false, true, 3]);
   const stopped = (s) => ({ audioPackets: 75 });
   assert.equal(weak(stopped), true);
   assert.equal(metered(stopped).meter.weak, false, 'not over TCP');

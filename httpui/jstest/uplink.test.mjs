@@ -7,7 +7,7 @@ import { Uplink } from '../static/uplink.js';
 
 const tick = 400;
 const start = 1_000_000;
-const direct = { relayed: false, streamed: false, roundTrip: 0.03 };
+const direct = { relayed: false, streamed: false, roundTrip: 0.03, answers: NaN };
 const relayed = { ...direct, relayed: true };
 const streamed = { ...relayed, streamed: true };
 const good = { weak: false, half: true, whole: true };
@@ -65,6 +65,20 @@ test('over TCP a picture comes at once if answers do, and else after a pause in 
 test('over TCP what is too much is given up sooner, and for longer', () => {
   assert.deepEqual(through([[4, 'tcp'], [200, 'tcp weak']]), ['0 small', '2 half', '3 all', '5 voice', '125 small', '126 voice']);
   assert.deepEqual(through([[1, 'tcp'], [30, 'tcp weak'], [60, 'tcp']]), ['0 small', '2 voice', '62 small', '64 half', '65 all']);
+});
+
+test('over TCP a picture grows when answers have come since', () => {
+  const uplink = new Uplink();
+  const look = (seconds, answers) => {
+    uplink.look(start + 1000 * seconds, { ...lines.tcp, answers });
+    return uplink.share;
+  };
+  assert.deepEqual([look(0, 7), look(3, 7), look(4, 8), look(20, 8)], ['small', 'small', 'small', 'small']);
+  assert.deepEqual([look(21, 9), look(23, 10), look(24, 11)], ['half', 'half', 'all']);
+  const another = new Uplink();
+  another.look(start, { ...lines.tcp, answers: 50 });
+  another.look(start + 2_000, { ...lines.tcp, answers: 2 });
+  assert.equal(another.share, 'half', 'of another connection');
 });
 
 test('over TCP silence is weakness, and a new connection is taken for what it is', () => {

@@ -455,6 +455,7 @@ export class Peer {
       relayed: this.#meter.truth.path === 'relay',
       streamed: this.#meter.streamed,
       roundTrip: this.#meter.roundTrip,
+      answers: this.#meter.answers,
     });
   }
 

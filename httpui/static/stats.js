@@ -20,6 +20,7 @@ import { ASSUMED_UPLINK } from './sending.js';
  * @property {number} bytes received, of any kind
  * @property {number} audioPackets received @property {number} audioLost
  * @property {number} frames decoded @property {number} videoPackets received
+ * @property {number} answers that came to checks of the way, NaN where unknown
  * @property {number} roundTrip seconds @property {number} lossOut 0 to 1, as the other end last reported; soundLossOut: of sound alone
  * @property {number} soundLossOut
  * @property {boolean} streamed over TCP, somewhere on the way
@@ -41,6 +42,8 @@ const SOUND_POOR = 0.2; // of what is said gets lost: where the uplink is not kn
 const ROUND_TRIP_LATE = 1.5; // seconds, of which no line is so long: more is under way than it carries
 const RELAYED_LATE = 1; // to a relay, where nothing may get lost, so that this shows it first
 const STREAMED_LATE = 0.6;
+/** A way that is checked every 2.5 seconds, and has not answered for this long, is clogged. */
+const UNANSWERED_MS = 4_500;
 const SOUND_STEADY = 12; // packets per second, of the 17 or 50 that everybody sends
 const SOUND_STARVED = 6;
 const FRAMES_POOR = 5; // per second, of a picture that is being sent
@@ -87,6 +90,7 @@ export function sample(report) {
     audioLost: sum(audioIn, 'packetsLost'),
     frames: sum(videoIn, 'framesDecoded'),
     videoPackets: sum(videoIn, 'packetsReceived'),
+    answers: pair?.responsesReceived ?? NaN,
     roundTrip: pair?.currentRoundTripTime ?? 0,
     lossOut: lossOf(all('remote-inbound-rtp')),
     soundLossOut: lossOf(all('remote-inbound-rtp').filter((s) => s.kind === 'audio')),
@@ -142,6 +146,7 @@ export class Meter {
   #silentSince = 0;
   #weak = false;
   #expectedSince = NaN;
+  #answeredAt = NaN;
   #steadyAt = -Infinity; // when sound came as it should
   #measured = false; // the uplink is no longer the one that was assumed
 
@@ -169,6 +174,11 @@ export class Meter {
   /** Whether a part of the way is over TCP. */
   get streamed() {
     return this.#samples.at(-1)?.streamed ?? false;
+  }
+
+  /** How many answers came so far, NaN where that is unknown. */
+  get answers() {
+    return this.#samples.at(-1)?.answers ?? NaN;
   }
 
   /** Seconds until an answer comes; 0 before there was one. */
@@ -213,8 +223,10 @@ export class Meter {
     const late = now.roundTrip > (now.streamed ? STREAMED_LATE : relayed ? RELAYED_LATE : ROUND_TRIP_LATE);
     const [poor, good] = now.streamed ? [STREAMED_POOR, STREAMED_GOOD] : [UPLINK_POOR, UPLINK_GOOD];
     const tooMuch = now.uplink < (this.#weak ? good : poor) || (relayed && late);
+    if (!Number.isNaN(now.answers) && now.answers !== before.answers) this.#answeredAt = now.at;
+    const clogged = now.at - this.#answeredAt > UNANSWERED_MS;
     const starved = this.#starved();
-    this.#weak = (known ? tooMuch : now.soundLossOut > SOUND_POOR || late) || (now.streamed && starved);
+    this.#weak = (known ? tooMuch : now.soundLossOut > SOUND_POOR || late) || (now.streamed && (clogged || starved));
   }
 
   /**

@@ -34,6 +34,8 @@ const EVEN_TIMES = 1.5;
 const PROMPT = 0.25;
 const STREAMED_SOON = 0.4;
 const RELAYED_SOON = 0.8;
+/** So many answers show how a line over TCP takes what it is given: the first may be to what was asked before. */
+const TESTED = 2;
 /** A picture that goes well for so long may grow even where the browser knows of no room, and the next pause is short again. */
 const STEADY_MS = 8_000;
 
@@ -48,6 +50,8 @@ export class Uplink {
   #fresh = false;
   #soonest = Infinity; // that an answer came, in seconds
   #unevenAt = -Infinity; // when one came much later
+  #answers = NaN;
+  #answersBefore = NaN; // the share became what it is
 
   get share() {
     return this.#share;
@@ -66,9 +70,11 @@ export class Uplink {
    * @param {boolean} line.relayed it goes through a relay
    * @param {boolean} line.streamed a part of it is over TCP
    * @param {number} line.roundTrip seconds until an answer comes, 0 where unknown
+   * @param {number} line.answers how many came, NaN where unknown
    */
-  look(at, { weak, half, whole, relayed, streamed, roundTrip }) {
+  look(at, { weak, half, whole, relayed, streamed, roundTrip, answers }) {
     this.#streamed = streamed;
+    this.#answers = answers;
     if (roundTrip > 0) this.#soonest = Math.min(this.#soonest, roundTrip);
     if (roundTrip > Math.max(EVEN, EVEN_TIMES * this.#soonest)) this.#unevenAt = at;
     if (Number.isNaN(this.#since)) this.#become(streamed && roundTrip > PROMPT ? 'voice' : relayed ? 'small' : 'half', at);
@@ -78,7 +84,9 @@ export class Uplink {
     else if (Number.isNaN(this.#weakSince)) this.#weakSince = at;
     const lasted = at - this.#since;
     const tooWeak = at - this.#weakSince >= WEAK_MS;
-    const more = !weak && !((relayed && roundTrip > RELAYED_SOON) || (streamed && roundTrip > STREAMED_SOON));
+    const late = (relayed && roundTrip > RELAYED_SOON) || (streamed && roundTrip > STREAMED_SOON);
+    const tested = !streamed || Number.isNaN(answers) || answers < this.#answersBefore || answers - this.#answersBefore >= TESTED;
+    const more = !weak && !late && tested;
     switch (this.#share) {
       case 'voice': // how much more the line would carry, so little does not show
         if (!streamed && lasted >= this.#pause) this.#become('sound', at);
@@ -128,6 +136,7 @@ export class Uplink {
     this.#before = this.#share;
     this.#share = share;
     this.#since = at;
+    this.#answersBefore = this.#answers;
     this.#weakSince = NaN;
   }
 }

@@ -36,7 +36,7 @@ const (
 
 	// unsentBytes is how much may wait beyond that in the system, where nothing
 	// can be dropped; atOnce is what still has room there when the socket HasRoom.
-	unsentBytes, atOnce = 4 << 10, unsentBytes / 2
+	unsentBytes, atOnce = 8 << 10, unsentBytes / 2
 	_                   = uint(atOnce - bufferSize) // any packet has room
 )
 
@@ -55,6 +55,7 @@ type stream struct {
 	// Guarded by writing:
 	w        *bufio.Writer // to conn; empty when nothing is queued
 	extended int64         // when conn's deadline was set
+	posted   int32         // how many of queued are in w, or dropped
 
 	replies *limit // answers to what is not signed
 	came    int64
@@ -342,17 +343,27 @@ func (s *stream) write() {
 		case q = <-s.out:
 		default:
 			select {
-			case <-s.done:
-				return
-			case <-check.C:
-				if s.front.clientOf(s) == nil {
-					s.hangUp()
-				}
-				continue
-			case q = <-s.out:
 			case q = <-large:
-			case <-again:
-				q, held = held, nil
+			default:
+				if some, err := s.flush(); err != nil {
+					s.hangUp()
+					return
+				} else if some {
+					continue // that took time
+				}
+				select {
+				case <-s.done:
+					return
+				case <-check.C:
+					if s.front.clientOf(s) == nil {
+						s.hangUp()
+					}
+					continue
+				case q = <-s.out:
+				case q = <-large:
+				case <-again:
+					q, held = held, nil
+				}
 			}
 		}
 		if q.large && !q.stale() && s.busy() {
@@ -374,23 +385,33 @@ func (s *stream) busy() bool {
 	return s.socket.Late(late)
 }
 
-// post writes a parcel if it is not stale or must arrive, together with others
-// if several wait.
+// post writes a parcel if it is not stale or must arrive; flush makes it leave.
 func (s *stream) post(q *parcel) (err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	s.extend()
 	if !q.stale() {
+		s.extend()
 		_, err = s.w.Write(q.b[:q.n])
 	} else {
 		s.front.relay.count.overflow.Add(1)
 	}
 	parcels.Put(q)
-	if err == nil && len(s.out) == 0 {
-		err = s.w.Flush()
-	}
-	s.queued.Add(-1)
+	s.posted++
 	return err
+}
+
+// flush sends what was posted, if there is some.
+func (s *stream) flush() (some bool, err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.posted == 0 {
+		return false, nil
+	}
+	s.extend()
+	err = s.w.Flush()
+	s.queued.Add(-s.posted)
+	s.posted = 0
+	return true, err
 }
 
 // extend gives whoever writes next at least half of sendTime.
