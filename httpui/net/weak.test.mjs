@@ -6,8 +6,8 @@ import {sound} from './browser.mjs';
 import {matrix} from './matrix.mjs';
 
 matrix({
-  every: 14,
-  from: 5,
+  every: 18,
+  from: 1,
   callShape: ['-delay', '20ms', '-loss', '0.03', '-rate', '0.1'],
   ms: 30_000,
   connected: (p, ms) => until('sound', async () => (await p.stats()).some((s) => s.state === 'connected' && s.audio > 100), ms),

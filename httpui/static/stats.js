@@ -40,8 +40,7 @@ const STREAMED_GOOD = 150_000;
 const CORRECTION = 0.15; // by which an assumed uplink changes once it is measured
 const SOUND_POOR = 0.2; // of what is said gets lost: where the uplink is not known, that tells
 const ROUND_TRIP_LATE = 1.5; // seconds, of which no line is so long: more is under way than it carries
-const RELAYED_LATE = 1; // to a relay, where nothing may get lost, so that this shows it first
-const STREAMED_LATE = 0.6;
+const STREAMED_LATE = 0.6; // seconds, over TCP, where nothing gets lost, so that this shows it
 /** A way that is checked every 2.5 seconds, and has not answered for this long, is clogged. */
 const UNANSWERED_MS = 4_500;
 const SOUND_STEADY = 12; // packets per second, of the 17 or 50 that everybody sends
@@ -219,10 +218,9 @@ export class Meter {
     if (now.uplink > 0 && Math.abs(now.uplink / ASSUMED_UPLINK - 1) > CORRECTION) this.#measured = true;
     // While sound alone is sent, the estimate follows that, however much more the line would carry.
     const known = now.uplink > 0 && now.sendsVideo;
-    const relayed = now.truth.path === 'relay';
-    const late = now.roundTrip > (now.streamed ? STREAMED_LATE : relayed ? RELAYED_LATE : ROUND_TRIP_LATE);
+    const late = now.roundTrip > (now.streamed ? STREAMED_LATE : ROUND_TRIP_LATE);
     const [poor, good] = now.streamed ? [STREAMED_POOR, STREAMED_GOOD] : [UPLINK_POOR, UPLINK_GOOD];
-    const tooMuch = now.uplink < (this.#weak ? good : poor) || (relayed && late);
+    const tooMuch = now.uplink < (this.#weak ? good : poor) || (now.streamed && late);
     if (!Number.isNaN(now.answers) && now.answers !== before.answers) this.#answeredAt = now.at;
     const clogged = now.at - this.#answeredAt > UNANSWERED_MS;
     const starved = this.#starved();

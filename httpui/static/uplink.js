@@ -30,10 +30,9 @@ const EVEN_MS = 12_000;
 /** Answers that come in so many seconds, or in so many times what the soonest took, come evenly. */
 const EVEN = 0.1;
 const EVEN_TIMES = 1.5;
-/** Seconds in which answers come on a line that is not weak: one over TCP that begins with a picture, or gets more, and one to a relay in any way. */
+/** Seconds in which answers come on a line over TCP that begins with a picture, and on one that gets more. */
 const PROMPT = 0.25;
-const STREAMED_SOON = 0.4;
-const RELAYED_SOON = 0.8;
+const SOON = 0.4;
 /** So many answers show how a line over TCP takes what it is given: the first may be to what was asked before. */
 const TESTED = 2;
 /** A picture that goes well for so long may grow even where the browser knows of no room, and the next pause is short again. */
@@ -84,9 +83,8 @@ export class Uplink {
     else if (Number.isNaN(this.#weakSince)) this.#weakSince = at;
     const lasted = at - this.#since;
     const tooWeak = at - this.#weakSince >= WEAK_MS;
-    const late = (relayed && roundTrip > RELAYED_SOON) || (streamed && roundTrip > STREAMED_SOON);
-    const tested = !streamed || Number.isNaN(answers) || answers < this.#answersBefore || answers - this.#answersBefore >= TESTED;
-    const more = !weak && !late && tested;
+    const tested = Number.isNaN(answers) || answers < this.#answersBefore || answers - this.#answersBefore >= TESTED;
+    const more = !streamed || (!weak && roundTrip <= SOON && tested);
     switch (this.#share) {
       case 'voice': // how much more the line would carry, so little does not show
         if (!streamed && lasted >= this.#pause) this.#become('sound', at);
@@ -94,7 +92,7 @@ export class Uplink {
         if (streamed && lasted >= this.#pause * (at - this.#unevenAt >= EVEN_MS ? STREAMED_PAUSES : UNEVEN_PAUSES)) this.#become('small', at);
         break;
       case 'sound':
-        if (lasted >= TRY_MS) more ? this.#become('small', at) : this.#retreat(at);
+        if (lasted >= TRY_MS) weak ? this.#retreat(at) : this.#become('small', at);
         break;
       case 'small':
         if (tooWeak && (streamed || lasted >= CHANCE_MS)) this.#retreat(at);
