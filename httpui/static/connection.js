@@ -259,7 +259,7 @@ export class Connection {
     try {
       await pc.setLocalDescription(await pc.createOffer());
       await this.#tell('answer', said);
-    } catch {
+    } catch { // a browser that refuses sends sound as before
       this.#sparing = false;
       if (this.#pc.signalingState === 'have-local-offer') await pc.setLocalDescription({ type: 'rollback' });
     } finally {

@@ -185,17 +185,28 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestAnswersArriveLate: a client that is behind misses packets of the call, and
-// none of the answers to what it has asked.
-func TestAnswersArriveLate(t *testing.T) {
+// piped returns a stream that writes until the test ends, and its client's end.
+func piped(t *testing.T) (here net.Conn, s *stream) {
 	g := start(t, Config{}, nil)
 	here, there := net.Pipe()
-	s := newStream(g.fronts[0], there)
+	s = newStream(g.fronts[0], there)
 	ended := make(chan struct{})
 	go func() { // ends with the stream
 		defer close(ended)
 		s.write()
 	}()
+	t.Cleanup(func() {
+		close(s.done)
+		here.Close()
+		<-ended
+	})
+	return here, s
+}
+
+// TestAnswersArriveLate: a client that is behind misses packets of the call, and
+// none of the answers to what it has asked.
+func TestAnswersArriveLate(t *testing.T) {
+	here, s := piped(t)
 	answer := stun.MustBuild(stun.TransactionID, stun.BindingSuccess).Raw
 	packet := channelData(minChannel, make([]byte, 1000))
 	for range 2 * queueLen {
@@ -223,22 +234,12 @@ func TestAnswersArriveLate(t *testing.T) {
 			t.Fatalf("%d answers came: %v", answers, err)
 		}
 	}
-	close(s.done)
-	here.Close()
-	<-ended
 }
 
 // TestSoundGoesFirst: to a client that is behind, pictures go when no sound
 // waits.
 func TestSoundGoesFirst(t *testing.T) {
-	g := start(t, Config{}, nil)
-	here, there := net.Pipe()
-	s := newStream(g.fronts[0], there)
-	ended := make(chan struct{})
-	go func() { // ends with the stream
-		defer close(ended)
-		s.write()
-	}()
+	here, s := piped(t)
 	rtp := func(size int) []byte { return channelData(minChannel, append([]byte{0x80}, make([]byte, size-1)...)) }
 	picture, sound := rtp(1000), rtp(200)
 	handshake := channelData(minChannel, append([]byte{22}, make([]byte, 999)...)) // as long, and not to be held back
@@ -262,9 +263,6 @@ func TestSoundGoesFirst(t *testing.T) {
 	if want := []int{1000, 200, 1022, 200, 1000, 1000, 1000}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	close(s.done)
-	here.Close()
-	<-ended
 }
 
 // TestFullOfStreams: streams that do nothing keep nobody out, and nobody loses
