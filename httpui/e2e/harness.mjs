@@ -149,7 +149,7 @@ export async function run(args, {env = {}, cwd} = {}) {
   let stderr = '';
   child.stdout.on('data', (d) => { stdout += d; });
   child.stderr.on('data', (d) => { stderr += d; });
-  const [code] = await once(child, 'exit');
+  const [code] = await once(child, 'close'); // at its exit the last of what it said may still be on its way
   return {code, stdout, stderr};
 }
 

@@ -39,11 +39,15 @@ export async function lose(t, doctor, patient, {cut, restore, ms}) {
   const seen = await Promise.all(both.map(frames));
   await restore();
   const restored = Date.now();
-  const took = await Promise.all(both.map((p, i) => until('new frames', () => moved(p, seen[i]), 40_000).then(() => Date.now() - restored)));
+  const explain = async () => {
+    for (const p of both) t.diagnostic(`${p === doctor ? 'practitioner' : 'patient'}:\n${await p.page.evaluate((since) => window.connectionEvents(since), lost)}`);
+  };
+  const again = Promise.all(both.map((p, i) => until('new frames', () => moved(p, seen[i]), 40_000).then(() => Date.now() - restored)));
+  const took = await again.catch((e) => explain().then(() => { throw e; }));
   await Promise.all(both.map((p) => p.hearsAndSees(1, 30_000)));
   const whole = Date.now() - restored;
   t.diagnostic(`told after ${says.join(' and ')} ms; frames again after ${took.join(' and ')} ms, whole after ${whole} ms (practitioner, patient)`);
-  if (whole > back) for (const p of both) t.diagnostic(await p.page.evaluate((since) => window.connectionEvents(since), lost));
+  if (whole > back) await explain();
   for (const p of both) await p.page.getByText(/· encrypted · verified/).first().waitFor();
   const now = await patient.page.evaluate(() => window.path());
   return {says, took, whole, before, now};
