@@ -326,6 +326,53 @@ test('a network that changes is recovered by ICE, and verification stays', async
   assert.deepEqual([...w.network.pcs], pcs);
 });
 
+test('an offer that meets one in the making loses no time', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  await w.advance(3_000);
+  const [pc] = host.connections;
+  let go;
+  const waits = new Promise((resolve) => { go = resolve; });
+  pc.setLocalDescription = (d) => waits.then(() => Object.getPrototypeOf(pc).setLocalDescription.call(pc, d));
+  w.network.cut();
+  await w.advance(500); // both offer, and the guest's comes first
+  assert.deepEqual([pc.signalingState, guest.connections[0].signalingState], ['stable', 'have-local-offer']);
+  w.network.restore();
+  go();
+  await w.settle();
+  together(host, guest);
+  assert.equal(host.connections[0], pc);
+});
+
+test('an offer right behind an answer is answered', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  await w.advance(3_000);
+  const pcs = [...w.network.pcs];
+  w.home.up = false;
+  guest.drop();
+  w.network.cut();
+  await w.advance(1_000); // what the host offers meanwhile is lost
+  w.network.restore();
+  const held = [];
+  w.home.tamper = (m, to) => (to === 'host' && (m.type === 'description' || m.type === 'candidate') ? void held.push(m) : m);
+  w.home.up = true;
+  // The guest comes back, answers the offer that is repeated, and then offers too.
+  for (let i = 0; i < 10 && held.filter((m) => m.type === 'description').length < 2; i++) await w.advance(250);
+  assert.deepEqual(held.flatMap((m) => m.body.kind ?? []), ['answer', 'offer']);
+  w.home.tamper = (m) => m;
+  const link = w.home.seats.get('host').link.remote;
+  let go;
+  w.network.busyBrowser = new Promise((resolve) => { go = resolve; });
+  for (const m of held) link.send(encode(m.type, m.body));
+  await w.settle();
+  w.network.busyBrowser = null;
+  go();
+  await w.advance(500); // until it is seen that bytes flow
+  together(host, guest);
+  assert.deepEqual([...w.network.pcs], pcs);
+});
+
 test('what ICE cannot recover is built anew, and proves itself anew', async () => {
   const { w, host, guest } = await make();
   await w.seat(guest);

@@ -366,9 +366,8 @@ export class Peer {
     if (this.#mode === 'prepared') return this.#prepare(offer);
     const connection = this.#connection;
     const renewed = connection !== null && connection.remoteId !== null && connection.remoteId !== offer.id;
+    if (connection && !renewed && !polite) return this.#answerUnlessOffering(connection, offer);
     if (connection?.offering && !renewed) {
-      // The other end gives way, once this one's offer gets there.
-      if (!polite) return Date.now() - this.#offered < LOST_MS ? undefined : this.#sendOffer(connection);
       if (offer.id === this.#retired) return;
       // Only what was negotiated before can be rolled back and go on.
       if (connection.remoteId === null) this.#drop();
@@ -378,14 +377,30 @@ export class Peer {
     this.#answer(this.#connection ?? this.#connect(), offer);
   }
 
+  /**
+   * If both ends offer, the other gives way, once this one's offer gets there.
+   * Whether this one does is known when its steps so far are done: it may be
+   * about to, or the answer to its own may have come right before.
+   * @param {Connection} connection @param {Session} offer
+   */
+  #answerUnlessOffering(connection, offer) {
+    this.#negotiate(connection, async () => {
+      if (!connection.offering) await this.#answerNow(connection, offer);
+      else if (Date.now() - this.#offered >= LOST_MS) this.#sendOffer(connection);
+    });
+  }
+
   /** @param {Connection} connection @param {Session} offer */
   #answer(connection, offer) {
-    this.#negotiate(connection, async () => {
-      await connection.answer(offer);
-      if (this.#mode === 'prepared') this.#ready = connection;
-      else this.#wiring.send('description', { peer: this.member, kind: 'answer', sdp: connection.local() });
-      this.#attach();
-    });
+    this.#negotiate(connection, () => this.#answerNow(connection, offer));
+  }
+
+  /** A step of negotiation. @param {Connection} connection @param {Session} offer */
+  async #answerNow(connection, offer) {
+    await connection.answer(offer);
+    if (this.#mode === 'prepared') this.#ready = connection;
+    else this.#wiring.send('description', { peer: this.member, kind: 'answer', sdp: connection.local() });
+    this.#attach();
   }
 
   /**
