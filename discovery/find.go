@@ -93,7 +93,7 @@ func (d *Discovery) Ask(ctx context.Context, question [32]byte) (peer.ID, error)
 // ask asks one peer. Every failure is a no.
 func (d *Discovery) ask(ctx context.Context, c contact, question [32]byte) bool {
 	patience := findTime
-	if c.failures > 0 && !d.isConnected(c.ID) {
+	if c.failures > 0 && !d.Connected(c.ID) {
 		patience = downTime
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)

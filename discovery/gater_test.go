@@ -24,7 +24,7 @@ func TestPrivateAddressesAreNotDialled(t *testing.T) {
 	if err := strict.host.Connect(t.Context(), inside.addrInfo()); err == nil {
 		t.Error("dialled behind our back")
 	}
-	if inside.isConnected(strict.ID()) {
+	if inside.Connected(strict.ID()) {
 		t.Error("connected")
 	}
 }
@@ -73,7 +73,7 @@ func TestCircuitsAreJudgedByTheirRelay(t *testing.T) {
 	if err := strict.host.Connect(t.Context(), peer.AddrInfo{ID: home}); err == nil {
 		t.Error("dialled behind our back")
 	}
-	if inside.isConnected(strict.ID()) {
+	if inside.Connected(strict.ID()) {
 		t.Error("connected to a relay inside")
 	}
 }

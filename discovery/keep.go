@@ -17,8 +17,10 @@ const (
 	minBackoff = time.Second
 	maxBackoff = 2 * time.Minute
 
-	// relayBackoff is maxBackoff for relays, without which nobody gets here.
-	relayBackoff = 5 * time.Second
+	// relayDelay and relayBackoff are the shortest and the longest wait for
+	// relays, without which nobody gets here.
+	relayDelay   = 250 * time.Millisecond
+	relayBackoff = 2 * time.Second
 
 	// contactTime bounds dialling a contact in the background.
 	contactTime = 10 * time.Second
@@ -38,7 +40,7 @@ func (d *Discovery) keepConnected(ctx context.Context) {
 			if c.relay {
 				return !d.isDirect(c.ID)
 			}
-			return !d.isConnected(c.ID) && !(c.bootstrap && d.dht.RoutingTable().Size() > 0)
+			return !d.Connected(c.ID) && !(c.bootstrap && d.dht.RoutingTable().Size() > 0)
 		})
 		for _, c := range due {
 			dials.Go(func() { d.dial(ctx, c) })
@@ -136,7 +138,11 @@ func (b *book) lost(id peer.ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c := b.contacts[id]; c != nil {
-		c.next = time.Now().Add(jitter(minBackoff))
+		wait := minBackoff
+		if c.relay {
+			wait = relayDelay
+		}
+		c.next = time.Now().Add(jitter(wait))
 		b.tickLocked()
 	}
 }

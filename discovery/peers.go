@@ -74,7 +74,7 @@ func (d *Discovery) ListPeers() []Peer {
 			Bootstrap: c.bootstrap,
 			Relay:     c.relay,
 			LAN:       c.lan,
-			Connected: d.isConnected(c.ID),
+			Connected: d.Connected(c.ID),
 		})
 	}
 	return list

@@ -33,7 +33,7 @@ func TestAddPeerTakesEffectAtOnce(t *testing.T) {
 	if got, err := d.Ask(t.Context(), [32]byte{}); err != nil || got != home.ID() {
 		t.Errorf("not asked: %v, %v", got, err)
 	}
-	until(t, "connection and DHT", func() bool { return d.isConnected(home.ID()) && d.tableSize() == 1 })
+	until(t, "connection and DHT", func() bool { return d.Connected(home.ID()) && d.tableSize() == 1 })
 	list := d.ListPeers()
 	if len(list) != 1 || list[0].ID != home.ID() || list[0].Name != "Practice A" || !list[0].Added || !list[0].Connected || list[0].Bootstrap {
 		t.Errorf("listed %+v", list)
@@ -41,7 +41,7 @@ func TestAddPeerTakesEffectAtOnce(t *testing.T) {
 	d.stop()
 
 	again := onLoopback(t, Config{Identity: key, PeersFile: file})
-	until(t, "connection after restart", func() bool { return again.isConnected(home.ID()) })
+	until(t, "connection after restart", func() bool { return again.Connected(home.ID()) })
 	if err := again.RemovePeer(home.ID()); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestPeerWithoutAddressIsAskedWhileConnected(t *testing.T) {
 	}
 	laptop := run(t, Config{Identity: key, AllowPrivate: true, Peers: []PeerInfo{front.info()}})
 	laptop.SetFinder(func([32]byte) bool { return true })
-	until(t, "call from the laptop", func() bool { return front.isConnected(id) })
+	until(t, "call from the laptop", func() bool { return front.Connected(id) })
 	if got, err := front.Ask(t.Context(), [32]byte{}); err != nil || got != id {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -121,23 +121,23 @@ func TestPeerThatComesBack(t *testing.T) {
 		home := s.node(Config{})
 		d := s.node(Config{Peers: []PeerInfo{home.info()}})
 		s.settle()
-		if !d.isConnected(home.ID()) {
+		if !d.Connected(home.ID()) {
 			t.Fatal("not connected")
 		}
 		if err := home.host.Network().ClosePeer(d.ID()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(simRTT) // virtual
-		if d.isConnected(home.ID()) {
+		if d.Connected(home.ID()) {
 			t.Fatal("connected after the connection was closed")
 		}
 		time.Sleep(2 * minBackoff) // virtual
-		if !d.isConnected(home.ID()) {
+		if !d.Connected(home.ID()) {
 			t.Error("a lost connection is not made again at once")
 		}
 		home.dead.Store(true)
 		time.Sleep(time.Hour) // virtual
-		if d.isConnected(home.ID()) {
+		if d.Connected(home.ID()) {
 			t.Fatal("connected to a dead node")
 		}
 		dials := d.gater.dials.Load()
@@ -147,7 +147,7 @@ func TestPeerThatComesBack(t *testing.T) {
 		}
 		home.dead.Store(false)
 		time.Sleep(maxBackoff*6/5 + contactTime) // virtual
-		if !d.isConnected(home.ID()) {
+		if !d.Connected(home.ID()) {
 			t.Error("not connected although it is back")
 		}
 	})
@@ -158,14 +158,14 @@ func TestLastKnownGoodAddresses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "peers.json")
 	home, key := onLoopback(t, Config{}), newKey(t)
 	d := onLoopback(t, Config{Identity: key, PeersFile: file, Peers: []PeerInfo{home.info()}})
-	until(t, "connection", func() bool { return d.isConnected(home.ID()) })
+	until(t, "connection", func() bool { return d.Connected(home.ID()) })
 	d.stop()
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("peers file: %v, %v", info, err)
 	}
 	stale := []PeerInfo{{ID: home.ID(), Addrs: addrs("/ip4/127.0.0.1/tcp/1")}}
 	again := onLoopback(t, Config{Identity: key, PeersFile: file, Peers: stale})
-	until(t, "connection with stale config", func() bool { return again.isConnected(home.ID()) })
+	until(t, "connection with stale config", func() bool { return again.Connected(home.ID()) })
 }
 
 // With its only peer gone, the DHT is entered through a node of old.
@@ -178,7 +178,7 @@ func TestNodesOfOldLeadIntoTheDHT(t *testing.T) {
 	d.stop()
 	servers[0].stop()
 	again := onLoopback(t, cfg)
-	until(t, "connection to a node of old", func() bool { return again.isConnected(servers[1].ID()) })
+	until(t, "connection to a node of old", func() bool { return again.Connected(servers[1].ID()) })
 }
 
 func TestDamagedPeersFile(t *testing.T) {

@@ -66,7 +66,7 @@ func (d *Discovery) remember() error {
 	}
 	var seen []PeerInfo
 	for _, c := range d.book.all() {
-		if d.isConnected(c.ID) {
+		if d.Connected(c.ID) {
 			seen = append(seen, where(c.ID))
 		}
 	}

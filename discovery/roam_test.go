@@ -80,7 +80,7 @@ func TestConnectionsFromGoneAddressesEnd(t *testing.T) {
 		return e.quic
 	})}}}
 	d := roaming(t, cfg, &at)
-	until(t, "the peer", func() bool { return d.isConnected(far.ID()) })
+	until(t, "the peer", func() bool { return d.Connected(far.ID()) })
 	old := d.host.Network().ConnsToPeer(far.ID())[0]
 	until(t, "a first look", func() bool { d.mu.Lock(); defer d.mu.Unlock(); return len(d.outlook.own) == 2 })
 	at.Store(&there)

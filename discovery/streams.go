@@ -59,7 +59,7 @@ func (d *Discovery) Open(ctx context.Context, to peer.AddrInfo, proto protocol.I
 		return nil, errors.New("open stream: that is this node")
 	}
 	ctx = network.WithAllowLimitedConn(ctx, string(proto))
-	if !d.isConnected(to.ID) {
+	if !d.Connected(to.ID) {
 		d.clearBackoff(to.ID) // a person who tries again has a reason
 		d.host.Peerstore().AddAddrs(to.ID, d.dialable(to.ID, to.Addrs), peerstore.TempAddrTTL)
 	}
@@ -98,7 +98,8 @@ func (d *Discovery) isDirect(p peer.ID) bool {
 	return d.host.Network().Connectedness(p) == network.Connected
 }
 
-func (d *Discovery) isConnected(p peer.ID) bool {
+// Connected reports whether p is connected now, through a relay or not.
+func (d *Discovery) Connected(p peer.ID) bool {
 	c := d.host.Network().Connectedness(p)
 	return c == network.Connected || c == network.Limited
 }

@@ -19,6 +19,12 @@ const (
 	// findTime is how long a guest waits for "we cannot reach the practice".
 	findTime = 15 * time.Second
 
+	// gatherTime is how long after its start this node expects those of GuestsOf
+	// who have not called yet: they take a while to see that it was away.
+	// Meanwhile it looks again every lookEvery, and calls nobody missing.
+	gatherTime = 5 * time.Second
+	lookEvery  = 200 * time.Millisecond
+
 	// directHeadStart is how long the DHT waits for peers who can say "mine":
 	// twice a long round trip.
 	directHeadStart = 400 * time.Millisecond
@@ -41,7 +47,12 @@ func (n *Node) isMine(rid [32]byte) bool {
 func (n *Node) dialHome(ctx context.Context, key invite.RendezvousKey, public bool) (wire.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
+	gathering := n.gathering()
 	home, err := n.find(ctx, key)
+	for errors.Is(err, discovery.ErrNotFound) && gathering && sleep(ctx, lookEvery) {
+		gathering = n.gathering() // who came while this looked is found by another look
+		home, err = n.find(ctx, key)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("find home node: %w", err)
 	}
@@ -53,6 +64,23 @@ func (n *Node) dialHome(ctx context.Context, key invite.RendezvousKey, public bo
 		return nil, fmt.Errorf("open stream: %w", err)
 	}
 	return rendezvous.Stream(s), nil
+}
+
+// gathering reports whether a home node whose guests this node serves may yet
+// come back after this node's start.
+func (n *Node) gathering() bool {
+	missing := func(id peer.ID) bool { return !n.Discovery.Connected(id) }
+	return time.Since(n.started) < gatherTime && slices.ContainsFunc(n.GuestsOf, missing)
+}
+
+// sleep reports whether d has passed, and ctx has not ended before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
 }
 
 // find asks the peers directly, and the DHT if they do not answer soon. The

@@ -80,6 +80,7 @@ type Node struct {
 	lenders   lenders
 	tests     tests
 	secret    []byte // what callName is made with
+	started   time.Time
 
 	mu       sync.Mutex
 	rooms    map[string]*openRoom
@@ -101,7 +102,7 @@ type openRoom struct {
 
 // New returns a node that answers its peers' questions and guests at once.
 func New(cfg Config) *Node {
-	n := &Node{Config: cfg, rooms: make(map[string]*openRoom), changed: make(map[chan struct{}]bool), secret: random32()}
+	n := &Node{Config: cfg, rooms: make(map[string]*openRoom), changed: make(map[chan struct{}]bool), secret: random32(), started: time.Now()}
 	n.lifetime, n.stop = context.WithCancelCause(context.Background())
 	n.publisher = newPublisher(cfg.Discovery, cfg.Log)
 	cfg.Discovery.SetFinder(n.isMine)

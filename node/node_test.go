@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
@@ -88,6 +89,36 @@ func TestPublicPageIsForGuestsOfTheList(t *testing.T) {
 	own := nodetest.Start(t, "D", nodetest.Options{Public: true})
 	if _, err := own.Guest(*own.Appointment("Patient").Invites[0].Link); err != nil {
 		t.Errorf("a guest of this practice did not: %v", err)
+	}
+}
+
+// A gateway that has just started has guests wait for the home nodes that have
+// yet to call it, and then for none.
+func TestGatewayThatHasJustStarted(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	home := nodetest.Start(t, "A", nodetest.Options{Dir: dir})
+	a, info := home.Appointment("Patient"), home.Info()
+	home.Stop()
+	gateway := nodetest.Start(t, "B", nodetest.Options{Public: true, GuestsOf: []peer.ID{info.ID}, Peers: []discovery.PeerInfo{info}})
+	welcomed := make(chan error, 1)
+	go func() {
+		_, err := gateway.Guest(*a.Invites[0].Link)
+		welcomed <- err
+	}()
+	home = nodetest.Start(t, "A", nodetest.Options{Dir: dir, Peers: []discovery.PeerInfo{gateway.Info()}})
+	if err := <-welcomed; err != nil {
+		t.Errorf("a guest who came before the home node: %v", err)
+	}
+	stranger, err := invite.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if _, err := gateway.Guest(stranger.Link); err == nil {
+		t.Error("an invite of nobody's was found")
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("it took %v although nobody was missing", took)
 	}
 }
 
