@@ -47,7 +47,6 @@ func (n *Node) Join(ctx context.Context, conn wire.Conn, public bool) error {
 func (n *Node) Accept(ctx context.Context, conn wire.Conn) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close(wire.ErrGoingAway) })
 	defer stop()
-
 	var at practice.Seat
 	var greeting *wire.Welcome
 	channel, err := seal.Accept(conn,
@@ -67,6 +66,7 @@ func (n *Node) Accept(ctx context.Context, conn wire.Conn) error {
 	if err != nil {
 		return fmt.Errorf("handshake: %w", err)
 	}
+	defer n.renewWelcome(conn, greeting)()
 	return n.seatGuest(ctx, channel, at, greeting)
 }
 
@@ -151,6 +151,7 @@ func (n *Node) Attend(ctx context.Context, conn wire.Conn, practitioner string, 
 		room.Dismiss(conn, err)
 		return err
 	}
+	defer n.renewWelcome(conn, greeting)()
 	r, done, err := n.enter(ctx, appointment)
 	if err != nil {
 		room.Dismiss(conn, err)

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -28,8 +29,9 @@ const (
 	// nameSize is the length of what a relay knows a call or a seat by, bytes.
 	nameSize = 16
 
-	// lendTime is how long a welcome waits for a lender. One that did not lend
-	// when it was last tried, every tryEvery, is not waited for.
+	// lendTime is how long a welcome waits for a lender. One that is not
+	// connected and did not lend when it was last tried, every tryEvery, is not
+	// waited for.
 	lendTime = time.Second
 	tryEvery = 5 * time.Second
 	firstTry = 250 * time.Millisecond
@@ -60,8 +62,27 @@ func (n *Node) iceServers(ctx context.Context, a practice.Appointment, m wire.Me
 	if n.Relay != nil {
 		servers = append(servers, n.Relay.Grant(call.String(), seat.String(), until)...)
 	}
-	servers = append(servers, n.borrow(ctx, n.lenders.willing(n.Lenders), call, seat, until)...)
+	servers = append(servers, n.borrow(ctx, n.likelyLenders(), call, seat, until)...)
 	return servers[:min(len(servers), wire.MaxICEServers)]
+}
+
+// likelyLenders returns those who are expected to lend now: a lender that has
+// just started again is back before it is next tried, and its guests with it.
+func (n *Node) likelyLenders() []peer.ID {
+	willing := n.lenders.willing(n.Lenders)
+	return slices.DeleteFunc(slices.Clone(n.Lenders), func(id peer.ID) bool {
+		return !slices.Contains(willing, id) && !n.Discovery.Connected(id)
+	})
+}
+
+// renewWelcome ends conn when a lender begins to lend, unless w, which was said
+// on it, has relays: the page at its other end comes back by itself, and is
+// told of the relay in another welcome. The returned function calls it off.
+func (n *Node) renewWelcome(conn wire.Conn, w *wire.Welcome) (keep func()) {
+	if len(w.ICEServers) > 0 {
+		return func() {}
+	}
+	return n.lenders.onLoan(func() { conn.Close(wire.ErrGoingAway) })
 }
 
 // takePlace takes back what m's seat has on this node's relay. There is nothing
@@ -172,8 +193,9 @@ func (n *Node) lend(_ context.Context, s network.Stream) {
 
 // lenders remembers how each answered last.
 type lenders struct {
-	mu   sync.Mutex
-	lent map[peer.ID]bool
+	mu      sync.Mutex
+	lent    map[peer.ID]bool
+	waiting map[*func()]bool // what is called when one begins to lend
 }
 
 // borrow asks lenders at once and returns what those gave that answered in time.
@@ -218,6 +240,9 @@ func (n *Node) askLender(ctx context.Context, id peer.ID, call, seat relayName, 
 	if err := json.NewDecoder(io.LimitReader(s, maxLoan)).Decode(&loan); err != nil {
 		return nil, fmt.Errorf("read credentials: %w", err)
 	}
+	if len(loan) == 0 {
+		return nil, errors.New("the lender has no relay")
+	}
 	for _, server := range loan {
 		if !server.Valid() || slices.ContainsFunc(server.URLs, notRelayURL) {
 			return nil, fmt.Errorf("read credentials: %w", wire.ErrBadMessage)
@@ -253,12 +278,42 @@ func (l *lenders) answered(id peer.ID, lent bool) (news bool) {
 	}
 	before, asked := l.lent[id]
 	l.lent[id] = lent
+	if lent && !before {
+		for f := range l.waiting {
+			go (*f)()
+		}
+		clear(l.waiting)
+	}
 	return !asked || before != lent
+}
+
+// onLoan calls f, once, when somebody lends: at once if somebody did when last
+// asked. stop calls it off.
+func (l *lenders) onLoan(f func()) (stop func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.anyLocked() {
+		go f()
+		return func() {}
+	}
+	if l.waiting == nil {
+		l.waiting = make(map[*func()]bool)
+	}
+	l.waiting[&f] = true
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.waiting, &f)
+	}
 }
 
 func (l *lenders) any() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.anyLocked()
+}
+
+func (l *lenders) anyLocked() bool {
 	for _, lent := range l.lent {
 		if lent {
 			return true

@@ -215,6 +215,70 @@ func TestLenderThatIsGone(t *testing.T) {
 	}
 }
 
+// stopped is a node that ran once: its directory, and its peer id.
+func stopped(t *testing.T, name string) (dir string, id peer.ID) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "data")
+	n := nodetest.Start(t, name, nodetest.Options{Dir: dir})
+	n.Stop()
+	return dir, n.Discovery.ID()
+}
+
+// Whoever was welcomed while no lender was there is sent to be welcomed anew
+// when one is, before and after they joined, and so is the practitioner.
+func TestLenderThatComesLater(t *testing.T) {
+	dir, lender := stopped(t, "L")
+	home := nodetest.Start(t, "A", nodetest.Options{Lenders: []peer.ID{lender}})
+	a := home.Appointment("Patient", "Carer")
+	host := home.Attend(a.ID)
+	if w := nodetest.Expect[*wire.Welcome](host, nil); len(w.ICEServers) != 0 {
+		t.Fatalf("relays: %+v", w.ICEServers)
+	}
+	waits, reads := home.MustGuest(*a.Invites[0].Link), home.MustGuest(*a.Invites[1].Link)
+	waits.Join("Ana", nil)
+	seat := nodetest.Expect[*wire.Seat](waits, nil)
+
+	relay := &grants{url: "turns:relay.example:443?transport=tcp"}
+	nodetest.Start(t, "L", nodetest.Options{Dir: dir, Relay: relay, LendTo: []peer.ID{home.Discovery.ID()}, Peers: []discovery.PeerInfo{home.Info()}})
+	for who, m := range map[string]*nodetest.Member{"the practitioner": host, "a guest who waits": waits, "a guest who has not joined": reads} {
+		select {
+		case <-m.Done:
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s keeps a welcome without a relay", who)
+		}
+	}
+	host = home.Attend(a.ID)
+	if w := nodetest.Expect[*wire.Welcome](host, nil); len(w.ICEServers) != 1 {
+		t.Errorf("relays of the practitioner: %+v", w.ICEServers)
+	}
+	again := home.MustGuest(*a.Invites[0].Link)
+	if len(again.Welcome.ICEServers) != 1 {
+		t.Errorf("relays of a guest: %+v", again.Welcome.ICEServers)
+	}
+	again.Join("Ana", waits.Welcome.Resume)
+	if s := nodetest.Expect[*wire.Seat](again, nil); s.Member != seat.Member {
+		t.Errorf("back in %+v", s)
+	}
+}
+
+// A lender that has started again and called lends to whoever comes next,
+// however long ago it was last asked.
+func TestLenderThatIsBack(t *testing.T) {
+	dir, id := stopped(t, "L")
+	home := nodetest.Start(t, "A", nodetest.Options{Lenders: []peer.ID{id}})
+	a := home.Appointment("Patient")
+	relay := &grants{url: "turns:relay.example:443?transport=tcp"}
+	for range 3 {
+		lender := nodetest.Start(t, "L", nodetest.Options{Dir: dir, Relay: relay, LendTo: []peer.ID{home.Discovery.ID()}, Peers: []discovery.PeerInfo{home.Info()}})
+		nodetest.Until(t, "the lender's call", func() bool { return home.Discovery.Connected(id) })
+		if w := home.MustGuest(*a.Invites[0].Link).Welcome; len(w.ICEServers) != 1 {
+			t.Errorf("relays: %+v", w.ICEServers)
+		}
+		lender.Stop()
+		nodetest.Until(t, "no lender", func() bool { return !home.HasRelay() })
+	}
+}
+
 // What a guest's browser finds out before they join is there for the
 // practitioner, also while it is too early; the seat stays free.
 func TestGuestTestsTheConnectionBeforeJoining(t *testing.T) {

@@ -373,6 +373,25 @@ test('an offer right behind an answer is answered', async () => {
   assert.deepEqual([...w.network.pcs], pcs);
 });
 
+test('a relay that there was none of before is for those who wait, too', async () => {
+  const { w, host, guest } = await make();
+  await w.join(guest);
+  const relays = () => [host, guest].map((page) => page.connections[0].config.iceServers.length);
+  assert.deepEqual(relays(), [0, 0]);
+  w.home.iceServers = [{ urls: ['turn:relay.example:3478'], username: 'u', credential: 'c' }];
+  for (const page of [host, guest]) page.drop();
+  await w.advance(2_000);
+  assert.deepEqual(relays(), [1, 1]);
+  w.admit(guest.member);
+  await w.settle();
+  together(host, guest);
+  const pcs = [...w.network.pcs];
+  for (const page of [host, guest]) page.drop();
+  await w.advance(2_000);
+  assert.deepEqual([...w.network.pcs], pcs, 'what goes well is left alone');
+  w.check();
+});
+
 test('what ICE cannot recover is built anew, and proves itself anew', async () => {
   const { w, host, guest } = await make();
   await w.seat(guest);

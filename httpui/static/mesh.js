@@ -78,7 +78,9 @@ export class Mesh {
 
   /** @param {Welcome} welcome names the relays */
   configure({ ice_servers, relay_only }) {
+    const found = ice_servers.length > 0 && this.#config.iceServers?.length === 0;
     this.#config = { iceServers: ice_servers.map((s) => ({ ...s })), iceTransportPolicy: relay_only ? 'relay' : 'all' };
+    if (found) for (const peer of this.#peers.values()) peer.relayFound();
   }
 
   /** @param {MemberID} member */

@@ -246,6 +246,14 @@ export class Peer {
     }
   }
 
+  /** There is a relay, and was none before: what cannot go on without gets another chance. */
+  relayFound() {
+    if (this.#mode !== 'prepared') {
+      if (!this.#healthy || this.#silent) this.#retry();
+    } else if (this.#offer) this.#prepare(this.#offer);
+    else this.#drop(); // it is offered anew when the seat is confirmed
+  }
+
   /** Called every half second: looks at what came in. */
   async tick() {
     const connection = this.#connection;

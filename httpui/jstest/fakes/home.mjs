@@ -23,6 +23,7 @@ export class Home {
   admissions = 0;
   violations = []; // what no page of ours may ever send
   welcomeState = 'open';
+  iceServers = [];
   relayOnly = false;
   log = []; // {to, type, body} of everything sent
   tamper = (message, _to) => message; // a node that lies
@@ -65,7 +66,7 @@ export class Home {
     const now = 1_800_000_000;
     return {
       state, now, opens: now - 60, starts: now, ends: now + 1800, closes: now + 3600, practice: 'Practice', practitioner: 'Dr Lee',
-      sid: random(32), k_confirm: random(32), resume: random(32), ice_servers: [], relay_only: this.relayOnly, demo: true,
+      sid: random(32), k_confirm: random(32), resume: random(32), ice_servers: this.iceServers, relay_only: this.relayOnly, demo: true,
     };
   }
 
