@@ -90,7 +90,7 @@ export function watchTruth() {
   window.said = [];
   let last = '';
   const look = () => {
-    const verified = /· verified/.test(document.body.innerText);
+    const verified = /· verified/.test(document.querySelector('.truth-line')?.textContent); // a notice of how it was may still stand beside
     const shown = [...document.querySelectorAll('video[data-participant]')].filter((v) => v.srcObject?.active && v.checkVisibility()).length;
     const now = `${verified} ${shown}`;
     if (now === last) return;
