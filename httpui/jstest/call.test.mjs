@@ -357,8 +357,9 @@ test('an offer right behind an answer is answered', async () => {
   const held = [];
   w.home.tamper = (m, to) => (to === 'host' && (m.type === 'description' || m.type === 'candidate') ? void held.push(m) : m);
   w.home.up = true;
-  // The guest comes back, answers the offer that is repeated, and then offers too.
-  for (let i = 0; i < 10 && held.filter((m) => m.type === 'description').length < 2; i++) await w.advance(250);
+  for (let i = 0; i < 10 && !held.some((m) => m.body.kind === 'answer'); i++) await w.advance(250); // to the offer that is made again
+  guest.connections[0].setConnectionState('connecting'); // it broke: the guest offers too
+  await w.advance(250);
   assert.deepEqual(held.flatMap((m) => m.body.kind ?? []), ['answer', 'offer']);
   w.home.tamper = (m) => m;
   const link = w.home.seats.get('host').link.remote;
@@ -390,6 +391,27 @@ test('a relay that there was none of before is for those who wait, too', async (
   await w.advance(2_000);
   assert.deepEqual([...w.network.pcs], pcs, 'what goes well is left alone');
   w.check();
+});
+
+test('a connection that comes back by itself is kept, whenever that is', async () => {
+  for (let ms = 5_000; ms <= 12_000; ms += 250) {
+    const { w, host, guest } = await make();
+    await w.seat(guest);
+    await w.advance(3_000);
+    const pcs = [...w.network.pcs];
+    w.home.up = false;
+    guest.drop(); // what the host offers is not heard
+    w.network.cut();
+    await w.advance(ms);
+    const kept = () => pcs.every((pc) => w.network.pcs.has(pc));
+    if (!kept()) break; // the host has begun anew by now
+    for (const pc of pcs) {
+      pc.partner = pc.lost;
+      pc.setConnectionState('connected');
+    }
+    await w.advance(2_000);
+    assert.ok(kept(), `given up when it was back after ${ms} ms`);
+  }
 });
 
 test('what ICE cannot recover is built anew, and proves itself anew', async () => {

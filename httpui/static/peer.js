@@ -152,9 +152,9 @@ export class Peer {
       const connection = this.#connection;
       if (!connection && introduction.polite) this.offer();
       else if (!former || (this.#healthy && !this.#silent)) this.#check();
-      // What was offered before is lost. It is offered again as it is: with two new
-      // connections the two ends would be in each other's way.
-      else if (connection?.offering && !introduction.polite) this.#sendOffer(connection);
+      // What was offered before is lost, and of what it named some may be gone. With
+      // two new connections the two ends would be in each other's way.
+      else if (connection?.offering && !introduction.polite) this.#restart(connection);
       else this.#retry();
     }
     this.#wiring.onChange();
@@ -405,6 +405,7 @@ export class Peer {
 
   /** A step of negotiation. @param {Connection} connection @param {Session} offer */
   async #answerNow(connection, offer) {
+    this.#recovery.defer();
     await connection.answer(offer);
     if (this.#mode === 'prepared') this.#ready = connection;
     else this.#wiring.send('description', { peer: this.member, kind: 'answer', sdp: connection.local() });
@@ -495,6 +496,7 @@ export class Peer {
     }
     // A first "failed" can be that of candidates which came one by one: what is needed may come next.
     this.#check(this.#wasVerified && !this.#connection?.connected);
+    if (this.#healthy) this.#recovery.defer(); // it was silent: what flows is seen soon
     this.#wiring.onChange();
   }
 

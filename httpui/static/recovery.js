@@ -50,6 +50,11 @@ export class Recovery {
     this.#wait(Math.max(0, this.#last + URGENT_MS - performance.now()));
   }
 
+  /** The other end does something, or it may come back by itself: that gets its time. */
+  defer() {
+    if (this.#timer !== undefined) this.#wait(this.#patience());
+  }
+
   #patience() {
     const ms = PATIENCE[Math.min(this.#attempts, PATIENCE.length - 1)] ?? 0;
     return this.#polite() ? ms : ms * IMPOLITE;
