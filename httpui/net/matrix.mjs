@@ -58,7 +58,8 @@ export function matrix({paths = /./, every = 1, from = 0, shape = [], callShape,
   });
 
   for (const mode of modes.filter((m) => practitioners(m).length > 0)) {
-    test(mode, {timeout: 600_000}, async (t) => {
+    const cells = chosen.filter(([m]) => m === mode).length;
+    test(mode, {timeout: 120_000 + cells * 60_000}, async (t) => {
       for (const kind of practitioners(mode)) {
         const way = await ways.by(mode, kind);
         const doctor = await arrive(t, 'practitioner', kind);
