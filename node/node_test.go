@@ -105,7 +105,7 @@ func TestGatewayThatHasJustStarted(t *testing.T) {
 		_, err := gateway.Guest(*a.Invites[0].Link)
 		welcomed <- err
 	}()
-	home = nodetest.Start(t, "A", nodetest.Options{Dir: dir, Peers: []discovery.PeerInfo{gateway.Info()}})
+	nodetest.Start(t, "A", nodetest.Options{Dir: dir, Peers: []discovery.PeerInfo{gateway.Info()}})
 	if err := <-welcomed; err != nil {
 		t.Errorf("a guest who came before the home node: %v", err)
 	}
