@@ -112,6 +112,15 @@ class Page {
   }
 }
 
+/** Both have verified the other, and get sound and picture. @param {any} a @param {any} b pages */
+export const together = (a, b) => {
+  for (const [x, y] of [[a, b], [b, a]]) {
+    const peer = x.peer(y.member);
+    assert.equal(peer?.state, 'verified', `${x.member} has verified ${y.member}`);
+    assert.deepEqual(peer.stream.getTracks().map((t) => t.kind), ['audio', 'video']);
+  }
+};
+
 export class World {
   home = new Home();
   network = new Network();
