@@ -161,6 +161,10 @@ func (s *Server) hostSocket(w http.ResponseWriter, r *request) error {
 		}
 		session, detach, err := s.admit(r, c, attend.Token, func() bool { return s.backend.Expects(attend.Appointment) })
 		if err != nil {
+			// As a message: a page acts on no close code, which a proxy could have made.
+			if frame, encodeErr := wire.Encode(&wire.Bye{Code: wire.Public(err).Code}); encodeErr == nil {
+				c.Send(frame) // best effort: the page asks again
+			}
 			return err
 		}
 		defer detach()

@@ -43,6 +43,9 @@ func TestSocketNeedsTheTab(t *testing.T) {
 	lee := ts.signedIn()
 	host := lee.socket("/ws/host")
 	lee.sendAttend(host, newToken())
+	if got, err := host.Recv(); err != nil || string(got) != `{"type":"bye","body":{"code":"unauthorized"}}` {
+		t.Errorf("said %s, %v", got, err)
+	}
 	expectEnd(t, host, wire.ErrUnauthorized)
 
 	for _, first := range []string{`{"token":"` + newToken() + `"}`, `{"token":""}`, `{}`} {

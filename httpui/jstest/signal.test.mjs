@@ -152,7 +152,7 @@ test('codes of a bye: some are final, the others are for coming back', async () 
   }
 });
 
-test('a bye in place of the welcome, and a code in the close frame, count as well', async () => {
+test('a bye in place of the welcome counts, and a code in the close frame does not', async () => {
   const m = make({ greet: false });
   m.signal.start();
   await settle();
@@ -164,7 +164,11 @@ test('a bye in place of the welcome, and a code in the close frame, count as wel
   await settle();
   n.last().remote.close(1008, 'unauthorized');
   await settle();
-  assert.deepEqual(n.told, [['end', 'unauthorized']]);
+  assert.deepEqual(n.told, [['reconnecting', 'not-found']]);
+  n.greet = true;
+  await pass(300);
+  assert.equal(n.signal.online, true);
+  n.signal.close();
 });
 
 test('a node that is silent is asked, and given up 10 s later', async () => {

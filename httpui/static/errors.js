@@ -34,7 +34,7 @@ const forGuests = {
   'no-such-room': () =>
     say('This link is no longer valid.', 'The practice may have sent you a newer one: use the latest. Otherwise ask for a new link.'),
   'not-invited': () =>
-    say('This link is no longer valid.', 'The practice may have sent you a newer one: use the latest. Otherwise ask for a new link.'),
+    say('The practice does not know this link.', 'It may have sent you a newer one: use the newest message. This page keeps trying. If it takes longer than a few minutes, please call the practice.', true),
   'not-found': () =>
     say('The practice cannot be reached right now.', 'This page keeps trying. If it takes longer than a few minutes, please call the practice.', true),
   offline: () => say('Your device is offline.', 'Check your Wi-Fi or mobile data. This page goes on by itself when it is back.', true),

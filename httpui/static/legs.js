@@ -44,7 +44,7 @@ export function hostLeg(attend) {
     socket.send(attend());
     const first = await socket.recv();
     const message = decode(first);
-    if (message.type === 'bye') throw new SignalError(message.body.code);
+    if (message.type === 'bye') throw new SignalError(message.body.code, { said: true });
     return { welcome: welcomeOf(first), h: null, seal: (text) => text, open: (frame) => frame };
   };
 }

@@ -41,6 +41,7 @@ import { SignalError, Socket } from './socket.js';
 // PROTOCOL.md, "Connections".
 const BACKOFF_MS = 250; // before the first new try, doubling
 const BACKOFF_MAX_MS = 2_000;
+const REFUSED_MAX_MS = 15_000; // when there is somebody who does not want to hear more of this
 /**
  * How long a try may take to connect, by turns: one that began without a network
  * asks at longer and longer intervals and is late to notice that it is back.
@@ -52,11 +53,13 @@ const PROBE_MS = 1_500;
 /** Messages that wait to be sealed. */
 const MAX_OUT = 64;
 
-/** Codes after which nothing comes back. */
+/** Codes after which nothing comes back, if they come in a message. What a close frame says is only a hint. */
 const FINAL = new Set([
   'ended', 'denied', 'removed', 'left', 'seat-taken', 'replaced', 'host-elsewhere', 'early', 'room-full', 'room-locked',
   'no-such-room', 'not-invited', 'unauthorized', 'bad-link', 'wrong-practice',
 ]);
+/** Hints of one who will say the same for a while. */
+const REFUSED = new Set(['not-invited', 'too-many']);
 
 export class Signal {
   #url;
@@ -73,6 +76,7 @@ export class Signal {
   #lifetime = new AbortController();
   #hurry = () => {};
   #since = Infinity; // when the present connection was made
+  #welcomed = false; // so the link is good, and a handshake that fails is the fault of whoever carries it
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #keepAlive;
 
   /**
@@ -154,20 +158,21 @@ export class Signal {
     let tries = 0;
     while (!this.#closed) {
       this.#since = Infinity;
-      const code = await this.#connection(OPEN_MS[tries % OPEN_MS.length] ?? HANDSHAKE_MS);
+      const { code, said } = await this.#connection(OPEN_MS[tries % OPEN_MS.length] ?? HANDSHAKE_MS);
       if (Date.now() - this.#since >= SETTLED_MS) tries = 0;
       if (this.#closed) break;
-      if (FINAL.has(code)) {
+      if (said && FINAL.has(code)) {
         this.close();
         this.#handlers.onEnd(code);
         break;
       }
-      if (this.idle && code === 'timeout') {
+      if (this.idle && code === 'timeout' && this.#since < Infinity) { // it was good, and nobody used it
         this.#handlers.onState('resting', null);
         await this.#pause(null);
       } else {
         this.#handlers.onState('reconnecting', code);
-        await this.#pause(Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** tries++) * (1 + this.#random() / 4));
+        const most = REFUSED.has(code) ? REFUSED_MAX_MS : BACKOFF_MAX_MS;
+        await this.#pause(Math.min(most, BACKOFF_MS * 2 ** tries++) * (1 + this.#random() / 4));
       }
     }
     this.#running = false;
@@ -175,7 +180,7 @@ export class Signal {
 
   /**
    * @param {number} ms it may take until it is open
-   * @returns {Promise<string>} why the connection ended
+   * @returns {Promise<{code: string, said: boolean}>} why the connection ended, and whether that is certain
    */
   async #connection(ms) {
     const socket = (this.#socket = new Socket(this.#url, this.#WebSocket));
@@ -186,7 +191,8 @@ export class Signal {
       deadline = setTimeout(() => socket.close('timeout'), HANDSHAKE_MS);
       const leg = await this.#shake(socket);
       clearTimeout(deadline);
-      if (this.#closed) return 'left';
+      if (this.#closed) return { code: 'left', said: true };
+      this.#welcomed = true;
       this.#leg = leg;
       this.#since = Date.now();
       if (!this.idle) this.#listen(socket);
@@ -195,12 +201,12 @@ export class Signal {
       for (;;) {
         const frame = await leg.open(await socket.recv());
         if (this.#keepAlive) this.#listen(socket);
-        if (this.#closed) return 'left';
+        if (this.#closed) return { code: 'left', said: true };
         const code = this.#receive(frame);
-        if (code) return code;
+        if (code) return { code, said: true };
       }
     } catch (err) {
-      return codeOf(err);
+      return { code: codeOf(err), said: err instanceof SignalError ? err.said : !this.#welcomed };
     } finally {
       clearTimeout(deadline);
       clearTimeout(this.#keepAlive);

@@ -1,18 +1,29 @@
 // One WebSocket as a sequence of frames, in order, with bounds.
 
-import { CODES, MAX_MESSAGE } from './wire.js';
+import { MAX_MESSAGE } from './wire.js';
 
 /** Frames that wait to be read. A node sends far fewer at once; more is a page that hangs. */
 const MAX_QUEUED = 128;
 /** Bytes that wait to be sent. More is a network that is gone and has not said so. */
 const MAX_BUFFERED = 32 * MAX_MESSAGE;
 
+/**
+ * What a close frame may say. It is not sealed, so whoever carries the connection
+ * can have written it: every one of these means "connect again", and any other
+ * code is none. PROTOCOL.md, "Connections".
+ */
+const HINTS = new Set(['not-found', 'not-invited', 'going-away', 'too-slow', 'too-many', 'timeout', 'bad-message', 'internal']);
+
 /** Why a connection ended, or could not be made. */
 export class SignalError extends Error {
-  /** @param {string} code of the wire, or "offline" */
-  constructor(code) {
+  /**
+   * @param {string} code of the wire, or "offline"
+   * @param {{said?: boolean}} [options] said: the other end said so in a message
+   */
+  constructor(code, { said = false } = {}) {
     super(code);
     this.code = code;
+    this.said = said;
   }
 }
 
@@ -92,8 +103,8 @@ export class Socket {
   }
 }
 
-/** @param {number} status @param {string} reason @returns {string} the code that a close frame carries */
+/** @param {number} status @param {string} reason @returns {string} what a close frame says */
 function codeOf(status, reason) {
-  if (CODES.includes(reason)) return reason;
+  if (HINTS.has(reason)) return reason;
   return status === 1001 || status === 1012 ? 'going-away' : 'not-found';
 }

@@ -115,7 +115,7 @@ const frame = ({ online, served, call }, welcome, content, { focusTitle = true }
 /** @param {GuestState} state @param {GuestIntents} act */
 function opening({ call, online }, act) {
   if (!online || !call?.code) return busy('Finding your practice…');
-  const { title, todo } = guestSentence(call.code === 'going-away' ? 'going-away' : 'not-found', names(null));
+  const { title, todo } = guestSentence(['going-away', 'not-invited', 'too-many'].includes(call.code) ? call.code : 'not-found', names(null));
   return html`
     ${banner({ tone: 'warn', icon: 'wifi', title, text: todo })}
     ${busy('Still trying…')}

@@ -28,11 +28,13 @@ export class Home {
   log = []; // {to, type, body} of everything sent
   tamper = (message, _to) => message; // a node that lies
   up = true;
+  /** @type {[status: number, reason: string] | null} how every connection ends before a word */ closing = null;
   /** @type {string | null} why nobody can join now */ refusing = null;
 
   /** @param {{url: string}} socket @param {any} remote the node's end of it */
   accept(remote, socket) {
     if (!this.up) return remote.close(1006, '');
+    if (this.closing) return remote.close(...this.closing);
     const link = { remote, socket, member: null, closed: false };
     remote.onclose = () => this.#disconnect(link);
     remote.onframe = (frame) => {

@@ -44,6 +44,7 @@ class Page {
   sockets = [];
   call = null;
   views = [];
+  wrong = false; // whoever carries its connections answers in the node's place
 
   constructor(world, link) {
     this.world = world;
@@ -67,7 +68,10 @@ class Page {
         this.sockets.push(socket);
         home.accept(remote, socket);
       }, this.world.deliver),
-      handshake: clearHandshake,
+      handshake: async (conn, keys) => {
+        if (this.wrong) throw Object.assign(new Error('a box that does not open'), { code: 'wrong-practice' });
+        return clearHandshake(conn, keys);
+      },
       rtc: network.connections(this),
       events: null,
       random: () => 0,
