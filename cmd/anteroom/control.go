@@ -225,7 +225,7 @@ func (e controlError) Error() string { return e.Message }
 
 // ownerText returns err for the owner of the node, who may know all of it.
 func ownerText(err error) string {
-	if refusal, ok := errors.AsType[*httpui.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*httpui.Refusal](readable(err)); ok {
 		return refusal.Sentence
 	}
 	return err.Error()

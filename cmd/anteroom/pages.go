@@ -13,6 +13,7 @@ import (
 	"anteroom/node"
 	"anteroom/node/doctor"
 	"anteroom/node/practice"
+	"anteroom/node/store"
 	"anteroom/rendezvous/wire"
 )
 
@@ -292,7 +293,7 @@ func (p *pages) reveal(ctx context.Context, practitioner, id string) (httpui.App
 		}
 		e := practice.Entry{Event: practice.EventShowLink, By: practitioner, Appointment: id, Member: g.Member}
 		if err := p.practice.Record(ctx, e); err != nil {
-			return httpui.Appointment{}, err
+			return httpui.Appointment{}, readable(err)
 		}
 	}
 	return shown, nil
@@ -384,6 +385,10 @@ func readable(err error) error {
 		return &httpui.Refusal{Code: wire.CodeEnded, Sentence: "This appointment is over, so there is nothing to renew."}
 	case errors.Is(err, practice.ErrAlreadySetUp):
 		return &httpui.Refusal{Code: wire.CodeUnauthorized, Sentence: "This practice has been set up already."}
+	case errors.Is(err, store.ErrFull):
+		return &httpui.Refusal{Code: wire.CodeInternal, Sentence: "The disk that the records are on is full: make room there, and try again."}
+	case errors.Is(err, store.ErrDamaged):
+		return &httpui.Refusal{Code: wire.CodeInternal, Sentence: "The database with the records is damaged: “anteroom doctor” says what to do."}
 	case errors.Is(err, node.ErrNoEcho):
 		return &httpui.Refusal{Code: wire.CodeNotFound, Sentence: "This node makes no test calls."}
 	case errors.Is(err, node.ErrEchoFailed):

@@ -8,13 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
-
-// ErrDamaged says that a database is not what was written.
-var ErrDamaged = errors.New("database is damaged")
 
 // CheckFiles fails if the files of a store in dir are not there, or if others
 // may read them. It opens and makes nothing. keyFile empty: store.key in dir.
@@ -56,9 +50,6 @@ func (s *Store) Check(ctx context.Context) error {
 		}
 		return nil
 	})
-	if failed, ok := errors.AsType[*sqlite.Error](err); ok && (failed.Code()&0xff == sqlite3.SQLITE_CORRUPT || failed.Code()&0xff == sqlite3.SQLITE_NOTADB) {
-		return ErrDamaged
-	}
 	if err != nil {
 		return fmt.Errorf("check database: %w", err)
 	}

@@ -12,9 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // A database carries the number of its last migration in user_version. Each
@@ -103,12 +100,6 @@ func (s *Store) version(ctx context.Context, path string) (version int, err erro
 			tx.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app),
 			tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables))
 	})
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch e.Code() & 0xff {
-		case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
-			return 0, fmt.Errorf("database %s is damaged: restore it from a backup: %w", path, err)
-		}
-	}
 	if err != nil {
 		return 0, fmt.Errorf("open database %s: %w", path, err)
 	}

@@ -170,12 +170,12 @@ func pool(path string, size int, every, own url.Values) (*sql.DB, error) {
 // Write runs fn in a transaction that no other writer shares, and commits it
 // if fn returns nil: then it is on the disk. fn must not call Write.
 func (s *Store) Write(ctx context.Context, fn func(*sql.Tx) error) error {
-	return transact(ctx, s.writer, fn)
+	return explain(s.dir, transact(ctx, s.writer, fn))
 }
 
 // Read runs fn on one unchanging state of the database. fn cannot write.
 func (s *Store) Read(ctx context.Context, fn func(*sql.Tx) error) error {
-	return transact(ctx, s.reader, fn)
+	return explain(s.dir, transact(ctx, s.reader, fn))
 }
 
 func transact(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
@@ -198,7 +198,7 @@ func transact(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
 // up; then the next call does it.
 func (s *Store) Forget(ctx context.Context) error {
 	if _, err := s.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		return fmt.Errorf("empty write-ahead log: %w", err)
+		return fmt.Errorf("empty write-ahead log: %w", explain(s.dir, err))
 	}
 	return nil
 }
