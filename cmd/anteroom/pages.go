@@ -13,7 +13,6 @@ import (
 	"anteroom/node"
 	"anteroom/node/doctor"
 	"anteroom/node/practice"
-	"anteroom/node/store"
 	"anteroom/rendezvous/wire"
 )
 
@@ -385,9 +384,9 @@ func readable(err error) error {
 		return &httpui.Refusal{Code: wire.CodeEnded, Sentence: "This appointment is over, so there is nothing to renew."}
 	case errors.Is(err, practice.ErrAlreadySetUp):
 		return &httpui.Refusal{Code: wire.CodeUnauthorized, Sentence: "This practice has been set up already."}
-	case errors.Is(err, store.ErrFull):
+	case errors.Is(err, practice.ErrFull):
 		return &httpui.Refusal{Code: wire.CodeInternal, Sentence: "The disk that the records are on is full: make room there, and try again."}
-	case errors.Is(err, store.ErrDamaged):
+	case errors.Is(err, practice.ErrDamaged):
 		return &httpui.Refusal{Code: wire.CodeInternal, Sentence: "The database with the records is damaged: “anteroom doctor” says what to do."}
 	case errors.Is(err, node.ErrNoEcho):
 		return &httpui.Refusal{Code: wire.CodeNotFound, Sentence: "This node makes no test calls."}

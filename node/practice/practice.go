@@ -37,6 +37,10 @@ var (
 	ErrAlreadySetUp = errors.New("the practice is already set up")
 	// ErrWrongPassword is returned by Authenticate whatever was wrong.
 	ErrWrongPassword = errors.New("wrong name or password")
+	// ErrFull says that there is no room for what was to be kept.
+	ErrFull = store.ErrFull
+	// ErrDamaged says that the database as a whole is not what was written.
+	ErrDamaged = store.ErrDamaged
 )
 
 // An InvalidError says in one sentence, fit for the person who typed it, what
