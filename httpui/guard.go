@@ -199,6 +199,7 @@ func (s *Server) hasSession(r *request) error {
 		err = errSignedOut
 	}
 	r.session = session
+	s.wellKnown(r)
 	return err
 }
 
@@ -207,8 +208,16 @@ func (s *Server) hasSession(r *request) error {
 func (s *Server) hasTab(r *request) (err error) {
 	if r.route.access == tab {
 		r.session, err = s.sessions.authorize(r.token, r.Header.Get(tabHeader))
+		s.wellKnown(r)
 	}
 	return err
+}
+
+// wellKnown notes that whoever has a session came by r's connection.
+func (s *Server) wellKnown(r *request) {
+	if it := s.conns.of(r.Context()); it != nil && r.session.Practitioner != "" {
+		s.conns.prove(it)
+	}
 }
 
 // tokens returns the elements of a header that is a comma-separated list.

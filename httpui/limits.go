@@ -1,6 +1,7 @@
 package httpui
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -36,7 +37,8 @@ const (
 	closeTime       = time.Second      // for the closing handshake
 )
 
-// A Cap bounds how many of something are open at once.
+// A Cap bounds how many of something are open at once: so many of those who have
+// proved who they are, and as many of strangers (places.go).
 type Cap struct {
 	Total     int
 	PerPrefix int // from one IPv4 /24 or IPv6 /56: a household, a surgery, a street
@@ -45,74 +47,36 @@ type Cap struct {
 
 // DefaultConnections and DefaultSockets are what a zero Cap in Config means.
 var (
-	DefaultConnections = Cap{Total: 2000, PerPrefix: 20, Loopback: 500}
-	DefaultSockets     = Cap{Total: 500, PerPrefix: 20, Loopback: 200}
+	// Ten browsers of one network, with the six connections that each may open.
+	DefaultConnections = Cap{Total: 2000, PerPrefix: 60, Loopback: 500}
+	// A hospital, or a mobile carrier that hides many patients behind one /24.
+	DefaultSockets = Cap{Total: 500, PerPrefix: 100, Loopback: 500}
 )
 
-// A counter keeps a Cap.
-type counter struct {
-	cap Cap
-
-	mu    sync.Mutex
-	total int
-	by    map[netip.Prefix]int // no entry is 0
-}
-
-func newCounter(c, otherwise Cap) *counter {
-	if c == (Cap{}) {
-		c = otherwise
-	}
-	return &counter{cap: c, by: map[netip.Prefix]int{}}
-}
-
-// add counts one more from p, unless that is too many.
-func (c *counter) add(p netip.Prefix) bool {
-	limit := c.cap.PerPrefix
-	switch p {
-	case loopback:
-		limit = c.cap.Loopback
-	case trusted:
-		limit = c.cap.Total
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.total >= c.cap.Total || c.by[p] >= limit {
-		return false
-	}
-	c.total++
-	c.by[p]++
-	return true
-}
-
-func (c *counter) remove(p netip.Prefix) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.total--
-	if c.by[p]--; c.by[p] == 0 {
-		delete(c.by, p)
-	}
-}
-
 // connections keeps a Cap on what listeners accept, whatever becomes of it. A
-// connection that became a socket is counted there instead.
+// connection that became a socket is counted there instead. One that carried a
+// request with a session is no stranger's.
 type connections struct {
-	*counter
+	*places
 
 	mu   sync.Mutex
-	open map[net.Conn]connection
+	open map[net.Conn]*connection
 }
 
 type connection struct {
-	from   netip.Prefix
+	*place
 	silent bool // no byte of a request has come yet
 }
 
+// connKey is where a request's context holds the net.Conn that it came by.
+type connKey struct{}
+
 func newConnections(c Cap) *connections {
-	return &connections{counter: newCounter(c, DefaultConnections), open: map[net.Conn]connection{}}
+	return &connections{places: newPlaces(c, DefaultConnections), open: map[net.Conn]*connection{}}
 }
 
 // watch is a http.Server's ConnState: it hears of every connection before any
-// byte of it is read, and closes those that are too many.
+// byte of it is read.
 func (c *connections) watch(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -120,17 +84,14 @@ func (c *connections) watch(conn net.Conn, state http.ConnState) {
 		if _, ok := conn.(proxyConn); ok {
 			p = trusted
 		}
-		if !c.add(p) {
-			conn.Close()
-			return
-		}
+		it := c.take(p, false, func() { hangUp(conn) })
 		c.mu.Lock()
-		c.open[conn] = connection{p, true}
+		c.open[conn] = &connection{it, true}
 		c.mu.Unlock()
 	case http.StateActive:
 		c.mu.Lock()
 		if known, ok := c.open[conn]; ok {
-			c.open[conn] = connection{known.from, false}
+			known.silent = false
 		}
 		c.mu.Unlock()
 	case http.StateHijacked, http.StateClosed:
@@ -139,9 +100,29 @@ func (c *connections) watch(conn net.Conn, state http.ConnState) {
 		delete(c.open, conn)
 		c.mu.Unlock()
 		if ok {
-			c.remove(known.from)
+			c.give(known.place)
 		}
 	}
+}
+
+// hangUp closes conn without a goodbye that might block.
+func hangUp(conn net.Conn) {
+	if encrypted, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = encrypted.NetConn()
+	}
+	conn.Close()
+}
+
+// of returns the place of the connection that a request came by; nil if that
+// has gone.
+func (c *connections) of(ctx context.Context) *place {
+	conn, _ := ctx.Value(connKey{}).(net.Conn)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known, ok := c.open[conn]; ok {
+		return known.place
+	}
+	return nil
 }
 
 // closeSilent closes connections that browsers opened in case they need them,

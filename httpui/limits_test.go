@@ -137,56 +137,6 @@ func TestMalformedRequests(t *testing.T) {
 	}
 }
 
-// TestConnectionCaps opens as many connections as are allowed, and one more.
-func TestConnectionCaps(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		ts := newTest(t, func(c *Config) { c.Connections = Cap{Total: 6, PerPrefix: 2, Loopback: 3} })
-		open := func(from string) net.Conn {
-			t.Helper()
-			conn, err := ts.listener.dial(from)
-			if err != nil {
-				t.Fatal(err)
-			}
-			pass(0)
-			return conn
-		}
-		closed := func(conn net.Conn) bool {
-			conn.SetReadDeadline(time.Now().Add(time.Millisecond))
-			_, err := conn.Read(make([]byte, 1))
-			return err == io.EOF
-		}
-		allowed := func(from string) net.Conn {
-			t.Helper()
-			conn := open(from)
-			if closed(conn) {
-				t.Fatalf("refused from %s", from)
-			}
-			return conn
-		}
-		refused := func(from string) {
-			t.Helper()
-			if conn := open(from); !closed(conn) {
-				t.Errorf("a connection too many from %s", from)
-			}
-		}
-		first := allowed("203.0.113.1:5000")
-		allowed("203.0.113.2:5000")
-		refused("203.0.113.3:5000")
-		for range 3 {
-			allowed("127.0.0.1:5000")
-		}
-		refused("127.0.0.1:5000")
-		allowed("198.51.100.1:5000")
-		refused("192.0.2.1:5000") // that is all there is
-		first.Close()
-		pass(0)
-		allowed("203.0.113.4:5000")
-		refused("192.0.2.1:5000")
-		pass(readHeaderTime) // all of them were silent for too long
-		allowed("192.0.2.1:5000")
-	})
-}
-
 // What became a socket is no longer counted as a connection.
 func TestSocketIsNoConnection(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

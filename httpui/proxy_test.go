@@ -144,29 +144,27 @@ func TestProxiedListenersAreRefused(t *testing.T) {
 
 // TestSocketsThroughAProxy: each client has its own limit.
 func TestSocketsThroughAProxy(t *testing.T) {
-	ts := newProxied(t, func(c *Config) { c.Sockets = Cap{Total: 10, PerPrefix: 1, Loopback: 1} })
-	b := ts.browser()
-	b.origin, b.from = "http://"+public, "10.0.0.8:1"
-	for _, c := range []struct {
-		client string
-		opens  bool
-	}{{"203.0.113.5", true}, {"203.0.113.77", false}, {"198.51.100.1", true}, {"2001:db8::1", true}} {
-		conn, resp := b.upgrade("/ws/guest", func(o *websocket.DialOptions) {
-			o.HTTPHeader.Set("Origin", "https://"+public)
-			o.HTTPHeader.Set("X-Forwarded-For", "127.0.0.1, "+c.client)
-			o.HTTPHeader.Set("X-Forwarded-Proto", "https")
-		})
-		if (conn != nil) != c.opens {
-			t.Fatalf("%s: %v", c.client, resp.Status)
+	inBubble(t, func(t *testing.T) {
+		ts := newProxied(t, func(c *Config) { c.Sockets = Cap{Total: 10, PerPrefix: 1, Loopback: 1} })
+		b := ts.browser()
+		b.origin, b.from = "http://"+public, "10.0.0.8:1"
+		var ends []<-chan error
+		for _, client := range []string{"203.0.113.5", "203.0.113.77", "198.51.100.1", "2001:db8::1"} {
+			conn, resp := b.upgrade("/ws/guest", func(o *websocket.DialOptions) {
+				o.HTTPHeader.Set("Origin", "https://"+public)
+				o.HTTPHeader.Set("X-Forwarded-For", "127.0.0.1, "+client)
+				o.HTTPHeader.Set("X-Forwarded-Proto", "https")
+			})
+			if conn == nil {
+				t.Fatalf("%s: %v", client, resp.Status)
+			}
+			ends = append(ends, keepReading(conn))
+			pass(0)
 		}
-		if conn == nil {
-			continue
+		for i, gone := range []bool{true, false, false, false} {
+			if ended(ends[i]) != gone {
+				t.Errorf("client %d has gone: %v, want %v", i, !gone, gone)
+			}
 		}
-		if err := conn.Send([]byte{1}); err != nil {
-			t.Error(err)
-		}
-		if _, err := conn.Recv(); err != nil {
-			t.Error(err)
-		}
-	}
+	})
 }

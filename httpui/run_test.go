@@ -48,7 +48,7 @@ func TestStop(t *testing.T) {
 		if _, err := ts.listener.dial("127.0.0.1:1"); err == nil {
 			t.Error("the listener is still open")
 		}
-		if _, err := ts.sockets.reserve(loopback); !errors.Is(err, wire.ErrGoingAway) {
+		if _, err := ts.sockets.begin(); !errors.Is(err, wire.ErrGoingAway) {
 			t.Errorf("a socket after the end: %v", err)
 		}
 	})

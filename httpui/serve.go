@@ -22,6 +22,9 @@ import (
 func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	a := &answer{ResponseWriter: w, last: func() {}}
 	defer func() { a.last() }()
+	if it := s.conns.of(hr.Context()); it != nil {
+		defer s.conns.answering(it)()
+	}
 	r := &request{Request: hr}
 	log := s.log.With("request", requestID())
 	started := time.Now()

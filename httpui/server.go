@@ -83,6 +83,7 @@ type Server struct {
 	launches *launches
 	lockout  *lockout
 	sockets  *sockets
+	conns    *connections
 }
 
 // listener is a listener and whom it answers for.
@@ -135,7 +136,7 @@ func newServer(cfg Config, backend Backend, static fs.FS) (*Server, error) {
 		return nil, err
 	}
 
-	conns := newConnections(cfg.Connections)
+	s.conns = newConnections(cfg.Connections)
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: readHeaderTime,
@@ -144,7 +145,10 @@ func newServer(cfg Config, backend Backend, static fs.FS) (*Server, error) {
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		ConnState:         conns.watch,
+		ConnState:         s.conns.watch,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
 		BaseContext: func(l net.Listener) context.Context {
 			return context.WithValue(context.Background(), listenerKey{}, l)
 		},
@@ -153,7 +157,7 @@ func newServer(cfg Config, backend Backend, static fs.FS) (*Server, error) {
 		// addresses of people. Panics are logged by ServeHTTP.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
-	s.http.RegisterOnShutdown(conns.closeSilent)
+	s.http.RegisterOnShutdown(s.conns.closeSilent)
 	return s, nil
 }
 
@@ -213,6 +217,11 @@ func (s *Server) URL() string { return s.url }
 // password until then: show it only to whoever started the program.
 func (s *Server) LaunchURL(practitioner string) string {
 	return s.url + "/#launch=" + s.launches.add(practitioner)
+}
+
+// Limits says how full the Server is.
+func (s *Server) Limits() []Fill {
+	return append(s.sockets.fill("http.limits.sockets"), s.conns.fill("http.limits.connections")...)
 }
 
 // Run serves until ctx ends, then says going-away on every socket and returns

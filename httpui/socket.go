@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/coder/websocket"
 	"golang.org/x/time/rate"
@@ -21,50 +21,56 @@ const subprotocol = "ar1"
 
 // sockets is every WebSocket that is open, or about to be.
 type sockets struct {
-	*counter
+	*places
 
 	mu      sync.Mutex
 	closing bool
-	open    map[*wsConn]bool
-	running sync.WaitGroup // one for each that was reserved
+	open    map[*wsConn]*place
+	running sync.WaitGroup // one for each that began
 }
 
 func newSockets(c Cap) *sockets {
-	return &sockets{counter: newCounter(c, DefaultSockets), open: map[*wsConn]bool{}}
+	return &sockets{places: newPlaces(c, DefaultSockets), open: map[*wsConn]*place{}}
 }
 
-// reserve makes room for a socket from p, until release.
-func (s *sockets) reserve(p netip.Prefix) (release func(), err error) {
-	if !s.add(p) {
-		return nil, tooMany(10*time.Second, "Too many connections from this network; please close some pages.")
-	}
+// begin has wait wait for one more socket, until end.
+func (s *sockets) begin() (end func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
-		s.remove(p)
 		return nil, wire.ErrGoingAway
 	}
 	s.running.Add(1)
-	return func() {
-		s.remove(p)
-		s.running.Done()
-	}, nil
+	return s.running.Done, nil
 }
 
-// opened makes c one that closeAll closes.
-func (s *sockets) opened(c *wsConn) {
+// opened gives c a place, and makes it one that closeAll closes, until closed.
+func (s *sockets) opened(c *wsConn, from netip.Prefix, known bool) {
+	it := s.take(from, known, func() { c.Close(wire.ErrTooMany) }) // does not block
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open[c] = true
+	s.open[c] = it
 	if s.closing {
 		c.Close(wire.ErrGoingAway) // does not block
 	}
 }
 
+// proved notes that c is no stranger's.
+func (s *sockets) proved(c *wsConn) {
+	s.mu.Lock()
+	it := s.open[c]
+	s.mu.Unlock()
+	if it != nil {
+		s.prove(it)
+	}
+}
+
 func (s *sockets) closed(c *wsConn) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	it := s.open[c]
 	delete(s.open, c)
+	s.mu.Unlock()
+	s.give(it)
 }
 
 // closeAll says going-away on every socket, and on those to come.
@@ -96,11 +102,11 @@ func (s *sockets) wait(ctx context.Context) error {
 // it; why carry returned is what the browser is told.
 func (s *Server) serveSocket(w http.ResponseWriter, r *request, kind websocket.MessageType, carry func(*wsConn) error) error {
 	a := w.(*answer)
-	release, err := s.sockets.reserve(limitPrefix(addrOf(r.RemoteAddr)))
+	end, err := s.sockets.begin()
 	if err != nil {
 		return err
 	}
-	a.last = release
+	a.last = end
 	// The guard has refused whatever the library would refuse, and a missing
 	// Origin, which it would take.
 	ws, err := websocket.Accept(a, r.Request, &websocket.AcceptOptions{
@@ -111,7 +117,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *request, kind websocket.M
 		return fmt.Errorf("accept socket: %w", err)
 	}
 	c := newConn(ws, a.conn, kind, rate.NewLimiter(wire.MessagesPerSec, wire.MessagesBurst))
-	s.sockets.opened(c)
+	s.sockets.opened(c, limitPrefix(addrOf(r.RemoteAddr)), r.session.Practitioner != "")
 	defer func() {
 		c.Close(wire.ErrInternal) // after a panic; otherwise it is closed
 		c.wait()
@@ -139,8 +145,29 @@ func (s *Server) logEnd(r *request, err error) {
 // guestSocket carries a guest, from the key frame on.
 func (s *Server) guestSocket(w http.ResponseWriter, r *request) error {
 	return s.serveSocket(w, r, websocket.MessageBinary, func(c *wsConn) error {
-		return s.backend.Join(c.ctx, c, r.site.public)
+		return s.backend.Join(c.ctx, &guestConn{Conn: c, proved: func() { s.sockets.proved(c) }}, r.site.public)
 	})
+}
+
+// guestFrames is how many frames a home node sends to strangers at most: its
+// hello goes to all who ask, the next one only to who has proved by a MAC that
+// they hold a link (PROTOCOL.md, "The handshake"). Nothing else can be known of
+// guests who are carried to another node, whose word we have for it.
+const guestFrames = 1
+
+// A guestConn finds out that a guest is no stranger.
+type guestConn struct {
+	wire.Conn
+	proved func()
+	sent   atomic.Int32
+}
+
+// Send implements wire.Conn.
+func (c *guestConn) Send(b []byte) error {
+	if c.sent.Add(1) == guestFrames+1 {
+		c.proved()
+	}
+	return c.Conn.Send(b)
 }
 
 // hostSocket carries a practitioner, who says first which appointment, and

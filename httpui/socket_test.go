@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -159,63 +158,6 @@ func TestDeskTakesNothingMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectEnd(t, c, wire.ErrBadMessage)
-}
-
-// TestSocketCaps opens as many sockets as are allowed, and one more.
-func TestSocketCaps(t *testing.T) { inBubble(t, testSocketCaps) }
-
-func testSocketCaps(t *testing.T) {
-	ts := newTest(t, func(c *Config) { c.Sockets = Cap{Total: 7, PerPrefix: 3, Loopback: 4} })
-	open := func(from string) (*wsConn, int) {
-		t.Helper()
-		b := ts.browser()
-		b.from = from
-		c, resp := b.upgrade("/ws/guest")
-		return c, resp.StatusCode
-	}
-	refused := func(from string) {
-		t.Helper()
-		if c, status := open(from); c != nil || status != 429 {
-			t.Errorf("a socket too many from %s: status %d", from, status)
-		}
-	}
-	var all []*wsConn
-	allowed := func(from string) {
-		t.Helper()
-		c, status := open(from)
-		if c == nil {
-			t.Fatalf("refused from %s with %d", from, status)
-		}
-		all = append(all, c)
-	}
-	for i := range 3 { // one /24
-		allowed(fmt.Sprintf("203.0.113.%d:5000", i))
-	}
-	refused("203.0.113.200:5000")
-	refused("[::ffff:203.0.113.201]:5000")
-	for range 3 { // this computer, by both its addresses
-		allowed("127.0.0.1:5000")
-	}
-	allowed("[::1]:5000")
-	refused("127.0.0.1:5000")
-	refused("[2001:db8::1]:5000") // that is all there is
-
-	// Each that ends makes room for one.
-	end := func(c *wsConn) {
-		t.Helper()
-		c.Close(nil)
-		pass(0)
-	}
-	end(all[0])
-	allowed("[2001:db8:0:1::1]:5000")
-	end(all[1])
-	refused("127.0.0.1:5000")
-	allowed("[2001:db8:0:2::1]:5000") // the same /56
-	end(all[2])
-	allowed("[2001:db8:0:ff::1]:5000")
-	end(all[3])
-	refused("[2001:db8:0:7::1]:5000")
-	allowed("[2001:db8:0:100::1]:5000") // the next one
 }
 
 // A refusal takes no place.

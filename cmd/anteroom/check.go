@@ -16,6 +16,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"anteroom/discovery"
+	"anteroom/httpui"
 )
 
 const (
@@ -25,6 +26,8 @@ const (
 
 	maxListen = 8  // of the page and of discovery each: far more than a machine needs
 	maxPeers  = 64 // of each list of peers
+
+	maxOpen = 100_000 // of http.limits: far more than one computer carries
 )
 
 // Validate reports every value that cannot work or is unsafe, one a line, each
@@ -105,6 +108,31 @@ func (p *problems) pages(c HTTP, passFrom []string) {
 	}
 	p.origin("http.public_url", c.PublicURL, false)
 	p.https(c, passFrom)
+	p.limits(c.Limits)
+}
+
+// limits checks what may be open at once. The least is what one call needs: a
+// socket at each end, and the connections that two browsers open.
+func (p *problems) limits(l Limits) {
+	for _, of := range []struct {
+		key   string
+		least int
+		cap   httpui.Cap
+	}{
+		{"http.limits.sockets", 2, l.sockets()},
+		{"http.limits.connections", 12, l.connections()},
+	} {
+		p.between(of.key, of.cap.Total, of.least, maxOpen)
+		p.between(of.key+"_per_network", of.cap.PerPrefix, of.least, maxOpen)
+		p.between(of.key+"_loopback", of.cap.Loopback, of.least, maxOpen)
+	}
+}
+
+// between checks a number.
+func (p *problems) between(key string, n, least, most int) {
+	if n < least || n > most {
+		p.add(key, "must be a number from %d to %d", least, most)
+	}
 }
 
 // loopback checks a host and port of the page. The page is served without TLS,

@@ -75,6 +75,14 @@ func TestUnsafeConfigurations(t *testing.T) {
 		{`http: {listen: ["localhost:1", "localhost:1"]}`, `http.listen[1]: is the same as http.listen[0]: remove one`},
 		{fmt.Sprintf(`http: {listen: [%s]}`, numbered(maxListen+1, `"localhost:%d"`)), `http.listen: has 9 entries: keep 8 at most`},
 
+		// Limits of what is open at once.
+		{`http: {limits: {sockets: 1}}`, `http.limits.sockets: must be a number from 2 to 100000`},
+		{`http: {limits: {sockets_per_network: 0}}`, `http.limits.sockets_per_network: must be a number from 2 to 100000`},
+		{`http: {limits: {sockets_loopback: -1}}`, `http.limits.sockets_loopback: must be a number from 2 to 100000`},
+		{`http: {limits: {connections: 11}}`, `http.limits.connections: must be a number from 12 to 100000`},
+		{`http: {limits: {connections_per_network: 100001}}`, `http.limits.connections_per_network: must be a number from 12 to 100000`},
+		{`http: {limits: {connections_loopback: 0}}`, `http.limits.connections_loopback: must be a number from 12 to 100000`},
+
 		// What links begin with.
 		{`http: {public_url: "http://clinic.example"}`, `http.public_url: must begin with https://, because anyone on the way could change a page sent over http: write https://clinic.example`},
 		{`http: {public_url: "ws://clinic.example"}`, `http.public_url: must begin with https://`},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/adrg/xdg"
 
+	"anteroom/httpui"
 	"anteroom/httpui/certs"
 )
 
@@ -43,6 +44,32 @@ type HTTP struct {
 	RedirectListen string   `yaml:"redirect_listen"` // host:port for plain HTTP, or empty
 	TrustedProxies []string `yaml:"trusted_proxies"` // addresses and networks, for mode behind_proxy
 	TLS            TLS      `yaml:"tls"`
+	Limits         Limits   `yaml:"limits"`
+}
+
+// Limits says how much may be open at once, for those who hold a link or have
+// signed in, and as much again for strangers.
+type Limits struct {
+	Sockets               int `yaml:"sockets"`
+	SocketsPerNetwork     int `yaml:"sockets_per_network"` // an IPv4 /24 or IPv6 /56
+	SocketsLoopback       int `yaml:"sockets_loopback"`
+	Connections           int `yaml:"connections"`
+	ConnectionsPerNetwork int `yaml:"connections_per_network"`
+	ConnectionsLoopback   int `yaml:"connections_loopback"`
+}
+
+// sockets and connections are l as the pages' server has it.
+func (l Limits) sockets() httpui.Cap {
+	return httpui.Cap{Total: l.Sockets, PerPrefix: l.SocketsPerNetwork, Loopback: l.SocketsLoopback}
+}
+
+func (l Limits) connections() httpui.Cap {
+	return httpui.Cap{Total: l.Connections, PerPrefix: l.ConnectionsPerNetwork, Loopback: l.ConnectionsLoopback}
+}
+
+func defaultLimits() Limits {
+	s, c := httpui.DefaultSockets, httpui.DefaultConnections
+	return Limits{s.Total, s.PerPrefix, s.Loopback, c.Total, c.PerPrefix, c.Loopback}
 }
 
 // TLS says who encrypts what patients see, and with which certificate.
@@ -125,6 +152,7 @@ func Default() Config {
 			PublicListen:   []string{":443"},
 			RedirectListen: ":80",
 			TLS:            TLS{Mode: tlsOff, Directory: certs.LetsEncrypt},
+			Limits:         defaultLimits(),
 		},
 		Relay: Relay{Listen: []string{":3478"}, TLS: true},
 	}

@@ -103,6 +103,14 @@ type (
 
 		Readiness   readinessReply `json:"readiness"`
 		Certificate *certs.Status  `json:"certificate,omitempty"` // nil if this node has none
+		Limits      []limitReply   `json:"limits"`
+	}
+
+	// limitReply says how full something is that has a limit.
+	limitReply struct { // of status
+		Name string `json:"name"` // the key of the configuration
+		Used int    `json:"used"`
+		Max  int    `json:"max"`
 	}
 
 	// readinessReply says whether patients can call: the doctor's newest report.

@@ -85,6 +85,8 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 		InstallID:      installID(d.discovery),
 		Sessions:       d.practice.Sessions(),
 		Version:        version,
+		Sockets:        cfg.HTTP.Limits.sockets(),
+		Connections:    cfg.HTTP.Limits.connections(),
 		Log:            log,
 	}, d.pages)
 	if err != nil {
@@ -333,6 +335,10 @@ func (d *daemon) status(ctx context.Context) (statusReply, error) {
 		Links:     d.pages.links,
 		Node:      d.node.Status(),
 		Readiness: d.readiness(),
+		Limits:    []limitReply{},
+	}
+	for _, l := range d.ui.Limits() {
+		reply.Limits = append(reply.Limits, limitReply(l))
 	}
 	if d.entrance.certs != nil {
 		s := d.entrance.certs.Status()

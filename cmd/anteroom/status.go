@@ -64,6 +64,9 @@ func printStatus(w io.Writer, s statusReply) error {
 	fmt.Fprintf(t, "Guests\t%d waiting, %d in a call\n", s.Node.Waiting, s.Node.InCall)
 	fmt.Fprintf(t, "Peers\t%d connected\n", s.Node.Peers)
 	fmt.Fprintf(t, "Records\t%d published, %d with too few copies\n", s.Node.Published, s.Node.Failed)
+	for _, l := range s.Limits {
+		fmt.Fprintf(t, "Limit\t%s: %d of %d\n", l.Name, l.Used, l.Max)
+	}
 	fmt.Fprintf(t, "Peer id\t%s\n", s.Node.PeerID)
 	for _, a := range s.Node.Addresses {
 		fmt.Fprintf(t, "Address\t%s\n", a)

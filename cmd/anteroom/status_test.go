@@ -30,3 +30,21 @@ func TestStatusOfACertificate(t *testing.T) {
 		}
 	}
 }
+
+// TestStatusTellsLimits: what is open, of how much, by the key that changes it.
+func TestStatusTellsLimits(t *testing.T) {
+	d := idleDaemon(t, func(c *Config) { c.HTTP.Limits.Sockets = 321 })
+	s, err := d.status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := printStatus(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"http.limits.sockets: 0 of 321\n", "http.limits.sockets (strangers): 0 of 321\n", "http.limits.connections_per_network: 0 of 60\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s\nlacks %s", &out, want)
+		}
+	}
+}
