@@ -69,7 +69,7 @@ func statusOf(code wire.Code) int {
 		return http.StatusForbidden
 	case wire.CodeNotFound, wire.CodeNoSuchRoom:
 		return http.StatusNotFound
-	case wire.CodeEarly, wire.CodeEnded, wire.CodeSeatTaken, wire.CodeRoomFull, wire.CodeRoomLocked,
+	case wire.CodeEarly, wire.CodeEnded, wire.CodeCancelled, wire.CodeRevoked, wire.CodeRotated, wire.CodeSeatTaken, wire.CodeRoomFull, wire.CodeRoomLocked,
 		wire.CodeHostElsewhere, wire.CodeReplaced:
 		return http.StatusConflict
 	case wire.CodeTooMany, wire.CodeTooSlow:
@@ -88,7 +88,7 @@ func sentenceOf(code wire.Code) string {
 		return "The request could not be understood."
 	case wire.CodeNotFound, wire.CodeNoSuchRoom:
 		return "This no longer exists."
-	case wire.CodeEnded:
+	case wire.CodeEnded, wire.CodeCancelled, wire.CodeRevoked, wire.CodeRotated:
 		return "This is over."
 	case wire.CodeTooMany, wire.CodeTooSlow:
 		return "That is too much at once; please try again in a moment."

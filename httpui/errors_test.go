@@ -13,7 +13,7 @@ import (
 // Every code has a status that fits, and a sentence.
 func TestStatusOfCodes(t *testing.T) {
 	want := map[wire.Code]int{
-		wire.CodeBadMessage: 400, wire.CodeEarly: 409, wire.CodeEnded: 409, wire.CodeDenied: 403, wire.CodeRemoved: 403,
+		wire.CodeBadMessage: 400, wire.CodeEarly: 409, wire.CodeEnded: 409, wire.CodeCancelled: 409, wire.CodeRevoked: 409, wire.CodeRotated: 409, wire.CodeDenied: 403, wire.CodeRemoved: 403,
 		wire.CodeSeatTaken: 409, wire.CodeRoomFull: 409, wire.CodeRoomLocked: 409, wire.CodeNoSuchRoom: 404, wire.CodeNotInvited: 403,
 		wire.CodeNotFound: 404, wire.CodeUnauthorized: 401, wire.CodeHostElsewhere: 409, wire.CodeReplaced: 409, wire.CodeTooSlow: 429,
 		wire.CodeTooMany: 429, wire.CodeTimeout: 503, wire.CodeGoingAway: 503, wire.CodeInternal: 500,

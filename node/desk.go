@@ -102,7 +102,7 @@ func (n *Node) Cancel(ctx context.Context, appointment string) error {
 	delete(n.rooms, appointment)
 	n.mu.Unlock()
 	if r != nil {
-		r.Close(wire.ErrEnded)
+		r.Close(wire.ErrCancelled)
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func (n *Node) Revoke(ctx context.Context, m wire.MemberID) error {
 	if err := n.Practice.Revoke(ctx, m); err != nil {
 		return err
 	}
-	n.dismiss(m)
+	n.dismiss(m, wire.ErrRevoked)
 	return nil
 }
 
@@ -122,15 +122,15 @@ func (n *Node) Rotate(ctx context.Context, m wire.MemberID) (practice.Invite, er
 	if err != nil {
 		return practice.Invite{}, err
 	}
-	n.dismiss(m)
+	n.dismiss(m, wire.ErrRotated)
 	return inv, nil
 }
 
-func (n *Node) dismiss(m wire.MemberID) {
+func (n *Node) dismiss(m wire.MemberID, reason *wire.Error) {
 	n.takePlace(m)
 	n.mu.Lock()
 	for _, r := range n.rooms {
-		r.Dismiss(m, wire.ErrEnded)
+		r.Dismiss(m, reason)
 	}
 	n.mu.Unlock()
 }

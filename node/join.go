@@ -171,13 +171,12 @@ func (n *Node) Attend(ctx context.Context, conn wire.Conn, practitioner string, 
 
 // mayEnter says why nobody can enter now, if so. The home node's clock decides.
 func mayEnter(at practice.Seat, now time.Time) error {
-	switch state(at, now) {
-	case wire.WindowEarly:
-		return wire.ErrEarly
-	case wire.WindowEnded:
-		return wire.ErrEnded
+	switch s := state(at, now); s {
+	case wire.WindowOpen, wire.WindowFull:
+		return nil
+	default:
+		return wire.ErrorFor(wire.Code(s)) // by the same name
 	}
-	return nil
 }
 
 // state is the window as it is for whoever has at's link. Its end cuts nobody
@@ -185,8 +184,12 @@ func mayEnter(at practice.Seat, now time.Time) error {
 // back, and the room tells others that it is taken.
 func state(at practice.Seat, now time.Time) wire.WindowState {
 	switch {
-	case at.Revoked || at.Appointment.Cancelled:
-		return wire.WindowEnded
+	case at.Appointment.Cancelled:
+		return wire.WindowCancelled
+	case at.Rotated:
+		return wire.WindowRotated
+	case at.Revoked:
+		return wire.WindowRevoked
 	case now.Before(at.Appointment.Opens()):
 		return wire.WindowEarly
 	case now.Before(at.Appointment.Closes()):

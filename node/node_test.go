@@ -26,6 +26,8 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/node/nodetest"
+	"anteroom/node/practice"
+	"anteroom/rendezvous"
 	"anteroom/rendezvous/invite"
 	"anteroom/rendezvous/wire"
 )
@@ -214,30 +216,97 @@ func TestHeldGuestStaysHeldOverARestart(t *testing.T) {
 	}
 }
 
-func TestRevokedAndCancelledLinksSayThatItIsOver(t *testing.T) {
+// A dead link says what became of it, before, in and after its time, to whoever
+// holds it and to nobody else.
+func TestDeadLinksSayWhatBecameOfThem(t *testing.T) {
 	home := nodetest.Start(t, "A", nodetest.Options{})
-	a := home.Appointment("Patient", "Interpreter")
-	patient := home.MustGuest(*a.Invites[0].Link)
-	patient.Join("Ana", nil)
-	nodetest.Expect[*wire.Seat](patient, nil)
-	if err := home.Revoke(t.Context(), a.Invites[0].Member); err != nil {
-		t.Fatal(err)
-	}
-	if bye := nodetest.Expect[*wire.Bye](patient, nil); bye.Code != wire.CodeEnded {
-		t.Errorf("the guest whose link was revoked: %s", bye.Code)
-	}
-	later := home.MustGuest(*a.Invites[0].Link)
-	if later.Welcome.State != wire.WindowEnded {
-		t.Errorf("a revoked link: %s", later.Welcome.State)
-	}
-	later.Join("Ana", nil)
-	nodetest.Expect[*wire.Bye](later, func(b *wire.Bye) bool { return b.Code == wire.CodeEnded })
+	for _, c := range []struct {
+		state wire.WindowState
+		heard wire.Code // by who was here
+		kill  func(a practice.Appointment) error
+	}{
+		{wire.WindowRevoked, wire.CodeRevoked, func(a practice.Appointment) error { return home.Revoke(t.Context(), a.Invites[0].Member) }},
+		{wire.WindowRotated, wire.CodeRotated, func(a practice.Appointment) error {
+			_, err := home.Rotate(t.Context(), a.Invites[0].Member)
+			return err
+		}},
+		{wire.WindowRotated, wire.CodeRevoked, func(a practice.Appointment) error { // also one that was taken back before
+			if err := home.Revoke(t.Context(), a.Invites[0].Member); err != nil {
+				return err
+			}
+			_, err := home.Rotate(t.Context(), a.Invites[0].Member)
+			return err
+		}},
+		{wire.WindowCancelled, wire.CodeCancelled, func(a practice.Appointment) error { return home.Cancel(t.Context(), a.ID) }},
+		{wire.WindowCancelled, wire.CodeRotated, func(a practice.Appointment) error { // there is no newer link to look for
+			if _, err := home.Rotate(t.Context(), a.Invites[0].Member); err != nil {
+				return err
+			}
+			return home.Cancel(t.Context(), a.ID)
+		}},
+	} {
+		a := home.Appointment("Patient")
+		link := *a.Invites[0].Link
+		here := home.MustGuest(link)
+		here.Join("Ana", nil)
+		nodetest.Expect[*wire.Seat](here, nil)
+		if err := c.kill(a); err != nil {
+			t.Fatal(err)
+		}
+		if bye := nodetest.Expect[*wire.Bye](here, nil); bye.Code != c.heard {
+			t.Errorf("%s: who was here heard %s", c.state, bye.Code)
+		}
+		later := home.MustGuest(link)
+		if later.Welcome.State != c.state {
+			t.Errorf("%s: whoever opens the link hears %s", c.state, later.Welcome.State)
+		}
+		later.Join("Ana", nil)
+		nodetest.Expect[*wire.Bye](later, func(b *wire.Bye) bool { return b.Code == wire.Code(c.state) })
 
-	if err := home.Cancel(t.Context(), a.ID); err != nil {
+		if err := knockWithoutSecret(t, home, link); !errors.Is(err, wire.ErrNotInvited) {
+			t.Errorf("%s: whoever has the link's name alone hears %v", c.state, err)
+		}
+	}
+}
+
+// knockWithoutSecret knocks as a gateway could, and returns what it hears.
+func knockWithoutSecret(t *testing.T, home *nodetest.Node, link invite.Link) error {
+	t.Helper()
+	here, there := wire.Pipe()
+	go home.Join(t.Context(), there, false) // ends with the refusal
+	key := link.Keys().Rendezvous
+	rid := key.RID()
+	if err := rendezvous.SendKey(here, key); err != nil {
 		t.Fatal(err)
 	}
-	if w := home.MustGuest(*a.Invites[1].Link).Welcome; w.State != wire.WindowEnded {
-		t.Errorf("a link of a cancelled appointment: %s", w.State)
+	if err := here.Send(append([]byte{1}, rid[:]...)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if err := here.Send(make([]byte, 16+81)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := here.Recv()
+	return err
+}
+
+func TestALinkThatWasReplacedSaysSoBeforeItsTime(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	a, err := home.Practice.Create(t.Context(), home.Practitioner.ID, practice.New{Starts: time.Now().Add(24 * time.Hour), Minutes: 15, Guests: []string{"Patient"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := home.Rotate(t.Context(), a.Invites[0].Member)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if old := home.MustGuest(*a.Invites[0].Link).Welcome.State; old != wire.WindowRotated {
+		t.Errorf("the old link: %s", old)
+	}
+	if newer := home.MustGuest(*inv.Link).Welcome.State; newer != wire.WindowEarly {
+		t.Errorf("the newer link: %s", newer)
 	}
 }
 

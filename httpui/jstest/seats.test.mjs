@@ -68,6 +68,17 @@ for (const [how, cut] of [
   });
 }
 
+for (const state of ['ended', 'cancelled', 'revoked', 'rotated']) {
+  test(`a link that is ${state} says so when it is opened, and nobody knocks`, async () => {
+    w = new World(1);
+    w.home.welcomeState = state;
+    await w.settle();
+    const [guest] = w.guests;
+    assert.deepEqual([guest.view.phase, guest.view.code], ['ended', state]);
+    assert.equal(w.home.seats.size, 1, 'the practitioner’s alone');
+  });
+}
+
 test('the picture of a page that is gone goes with its introduction', async () => {
   const { w, host, guest } = await make();
   await w.seat(guest);

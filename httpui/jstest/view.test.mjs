@@ -69,6 +69,18 @@ test('who is at an occupied seat is told that it may be their own, and can try a
   assert.match(page({ phase: 'ended', code: 'seat-taken' }).text, /another device.*a minute(?!.*by itself)/);
 });
 
+test('a dead link says what became of it and what to do, whatever the time, in a call too', () => {
+  const said = { rotated: /newer link.*newest message/, revoked: /taken this link back.*call Harbour/, cancelled: /cancelled.*call Harbour/ };
+  for (const [state, words] of Object.entries(said)) {
+    for (const call of [{ phase: 'ended', code: state, welcome: { ...welcome, state } }, { phase: 'ended', code: state, self: '0123456789abcdef' }, { welcome: { ...welcome, state } }]) {
+      const { text } = page(call);
+      assert.match(text, words);
+      assert.doesNotMatch(text, /has ended|Join again|Try again/);
+    }
+  }
+  assert.match(page({ phase: 'ended', code: 'ended', welcome: { ...welcome, state: 'ended' } }).text, /This appointment has ended/);
+});
+
 test('a browser that cannot tell whose certificate it met is told before anything else', () => {
   const transport = (methods) => ({ RTCDtlsTransport: class { static { Object.assign(this.prototype, methods); } } });
   assert.equal(canVerify(transport({ getRemoteCertificates() {} })), true);

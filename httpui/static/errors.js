@@ -20,6 +20,12 @@ const forGuests = {
     say('This link does not match this practice.', 'Nothing was sent. Please call the practice and ask for a new link.'),
   ended: ({ practice }) =>
     say('This appointment has ended.', `If you still need help, call ${practice} and ask for a new appointment.`),
+  cancelled: ({ practice }) =>
+    say('This appointment has been cancelled.', `If you still need one, call ${practice}.`),
+  revoked: ({ practice }) =>
+    say('The practice has taken this link back.', `If you think this is a mistake, call ${practice}.`),
+  rotated: ({ practice }) =>
+    say('A newer link has taken the place of this one.', `Use the link in the newest message from ${practice}.`),
   denied: ({ practitioner }) =>
     say(`${practitioner} cannot let you in now.`, 'If you think this is a mistake, call the practice, or try again in a minute.', true),
   removed: ({ practitioner }) =>
@@ -48,6 +54,7 @@ const forGuests = {
 /** @type {Record<string, (names: Names) => Sentence>} */
 const forPractitioners = {
   ended: () => say('The call has ended.', 'The next patient is one click away.'),
+  cancelled: () => say('This appointment has been cancelled.', 'Make a new one if you still need it.'),
   left: () => say('You have left the call.', 'Your guests are in the waiting room again.'),
   'no-such-room': () => say('This appointment is no longer open.', 'Make a new one if you still need it.'),
   'room-full': () => say('This call is full.', 'Four people can be in one call. Remove somebody before you admit the next.'),

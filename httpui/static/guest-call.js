@@ -1,6 +1,6 @@
 // A guest's call: from a link to a conversation.
 
-import { HOST, MAX_NAME, fromBase64url, tidyText, toBase64url } from './wire.js';
+import { HOST, MAX_NAME, fromBase64url, isOver, tidyText, toBase64url } from './wire.js';
 import { Changes } from './changes.js';
 import { Mesh } from './mesh.js';
 import { Signal } from './signal.js';
@@ -200,7 +200,7 @@ export class GuestCall {
     if (this.#name !== null) {
       if (this.#patience && !this.#resume && welcome.state === 'full') this.#wait();
       else this.#sendJoin();
-    } else if (welcome.state === 'ended') this.#end('ended');
+    } else if (isOver(welcome.state)) this.#end(welcome.state);
     else this.#setPhase('ready');
     this.#changes.changed();
   }

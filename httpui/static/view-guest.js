@@ -9,7 +9,7 @@ import { callView } from './view-call.js';
 import { deviceCheck, preview } from './view-check.js';
 import { privacyFacts } from './view-panels.js';
 import { banner, busy, field, mark, onSubmit } from './view-shell.js';
-import { MAX_NAME, tidyText } from './wire.js';
+import { MAX_NAME, isDead, isOver, tidyText } from './wire.js';
 
 /**
  * @typedef {import('./call.js').GuestSnapshot} GuestSnapshot
@@ -43,7 +43,7 @@ export function guestScreen({ trouble, call, checking }) {
   if (call.phase === 'call' || call.phase === 'held') return 'call';
   if (call.phase === 'ended') return call.code === 'early' && call.welcome ? (checking ? 'check' : 'early') : 'over';
   if (!call.welcome) return 'opening';
-  if (call.welcome.state === 'ended') return 'over'; // full: whoever presses Join raises the alarm
+  if (isOver(call.welcome.state)) return 'over'; // full: whoever presses Join raises the alarm
   if (checking) return 'check';
   return call.welcome.state === 'early' ? 'early' : 'start';
 }
@@ -212,8 +212,9 @@ const waiting = ({ call, media, check: checkUi, now, talked }, { practitioner, s
 function over(state, act) {
   const { call, now, talked } = state;
   const welcome = call?.welcome ?? null;
-  const code = call?.phase === 'ended' ? (call.code ?? 'ended') : welcome?.state === 'full' ? 'seat-taken' : 'ended';
+  const code = call?.phase === 'ended' ? (call.code ?? 'ended') : (welcome?.state ?? 'ended');
   const knocked = call?.phase === 'ended' && call.self !== null && now < (welcome?.closes ?? 0); // so "ended" is about the call, not the appointment
+  if (isDead(code)) return message(code, state, act, false);
   if (!talked && code !== 'left' && !(code === 'ended' && knocked)) return message(code, state, act, code !== 'ended');
   const sentence = guestSentence(code, names(welcome));
   const back = (sentence.again || code === 'ended') && welcome !== null && now < welcome.closes;

@@ -8,7 +8,7 @@
 /** @typedef {string} MemberID 16 hex digits, or HOST */
 /** @typedef {'host' | 'guest'} Role */
 /** @typedef {'waiting' | 'admitted' | 'held' | 'disconnected'} SeatState */
-/** @typedef {'open' | 'early' | 'ended' | 'full'} WindowState */
+/** @typedef {'open' | 'early' | 'ended' | 'full' | 'cancelled' | 'revoked' | 'rotated'} WindowState */
 /** @typedef {{urls: string[], username: string, credential: string}} ICEServer */
 /**
  * The home node's first word. Times are Unix seconds of its clock.
@@ -76,11 +76,21 @@ export const HANDSHAKE_MS = 10_000;
 
 /** Every error code, in the order of PROTOCOL.md. */
 export const CODES = Object.freeze([
-  'bad-message', 'early', 'ended', 'denied', 'removed', 'seat-taken',
+  'bad-message', 'early', 'ended', 'cancelled', 'revoked', 'rotated', 'denied', 'removed', 'seat-taken',
   'room-full', 'room-locked', 'no-such-room', 'not-invited', 'not-found',
   'unauthorized', 'host-elsewhere', 'replaced', 'too-slow', 'too-many',
   'timeout', 'going-away', 'internal',
 ]);
+
+/**
+ * What became of a link, or of its appointment: the same words as states of a
+ * welcome and as codes.
+ * @param {string} state @returns {boolean} whether the link opens nothing any more
+ */
+export const isOver = (state) => state === 'ended' || isDead(state);
+
+/** @param {string} state @returns {boolean} whether that is so whatever the time */
+export const isDead = (state) => state === 'cancelled' || state === 'revoked' || state === 'rotated';
 
 /** A frame that is not a message, or a body that may not be sent. */
 export class WireError extends Error {
@@ -227,7 +237,7 @@ const nothing = object();
 
 /** @type {ReadonlyMap<string, Kind>} */
 const bodies = new Map(Object.entries(/** @satisfies {Record<Type, Kind>} */ ({
-  welcome: object(field('state', oneOf('open', 'early', 'ended', 'full')), field('now', integer), field('opens', integer),
+  welcome: object(field('state', oneOf('open', 'early', 'ended', 'full', 'cancelled', 'revoked', 'rotated')), field('now', integer), field('opens', integer),
     field('starts', integer), field('ends', integer), field('closes', integer), field('practice', text(MAX_LABEL)), field('practitioner', text(MAX_LABEL)),
     field('sid', bytes(32)), field('k_confirm', bytes(32)), field('resume', bytes(32)),
     field('ice_servers', list(iceServer, MAX_ICE_SERVERS)), field('relay_only', flag), field('demo', flag)),

@@ -148,7 +148,7 @@ func (c *call) hear(in received) error {
 	case *wire.ErrorBody:
 		c.log.Debug("message refused", "code", m.Code)
 	case *wire.Bye:
-		if m.Code == wire.CodeEnded {
+		if m.Code == wire.CodeEnded || m.Code == wire.CodeCancelled {
 			return errEnd
 		}
 		return wire.ErrorFor(m.Code)

@@ -187,6 +187,7 @@ func TestGuestDoesNotTryAClosedDoor(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[wire.WindowState]error{
 		wire.WindowEarly: wire.ErrEarly, wire.WindowEnded: wire.ErrEnded, wire.WindowFull: wire.ErrSeatTaken,
+		wire.WindowCancelled: wire.ErrCancelled, wire.WindowRevoked: wire.ErrRevoked, wire.WindowRotated: wire.ErrRotated,
 	} {
 		t.Run(string(state), func(t *testing.T) {
 			t.Parallel()

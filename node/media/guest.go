@@ -125,5 +125,5 @@ func mayJoin(state wire.WindowState) error {
 	case wire.WindowFull:
 		return wire.ErrSeatTaken // joining would only alarm who sits there
 	}
-	return wire.ErrEnded
+	return wire.ErrorFor(wire.Code(state))
 }

@@ -216,8 +216,8 @@ func TestCancelEndsEverything(t *testing.T) {
 		if err != nil || !seat.Revoked || seat.Bound || seat.Admitted || !seat.Appointment.Cancelled {
 			t.Errorf("got seat %+v, %v", seat, err)
 		}
-		if err := f.Bind(t.Context(), inv.Member, device(1)); !errors.Is(err, wire.ErrEnded) {
-			t.Errorf("got %v, want ended", err)
+		if err := f.Bind(t.Context(), inv.Member, device(1)); !errors.Is(err, wire.ErrCancelled) {
+			t.Errorf("got %v, want cancelled", err)
 		}
 		if err := f.MarkAdmitted(t.Context(), inv.Member); !errors.Is(err, wire.ErrEnded) {
 			t.Errorf("got %v, want ended", err)

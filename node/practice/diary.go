@@ -122,7 +122,11 @@ func (p *Practice) Cancel(ctx context.Context, id string) error {
 			return err
 		}
 		for _, r := range rows {
-			if err := p.revoke(ctx, tx, r); err != nil {
+			_, s, err := p.openSeat(r)
+			if err != nil {
+				return err
+			}
+			if err := p.revoke(ctx, tx, r, s); err != nil {
 				return err
 			}
 		}
@@ -136,7 +140,7 @@ func (p *Practice) Cancel(ctx context.Context, id string) error {
 }
 
 // Revoke takes an invite back: its link is forgotten at once and opens nothing
-// from now on. Whoever holds it is still told that it has ended, until the
+// from now on. Whoever holds it is still told what became of it, until the
 // window closes; then the keys are forgotten as well. Revoking it again does
 // nothing.
 func (p *Practice) Revoke(ctx context.Context, m wire.MemberID) error {
@@ -145,10 +149,11 @@ func (p *Practice) Revoke(ctx context.Context, m wire.MemberID) error {
 		if err != nil {
 			return err
 		}
-		if _, s, err := p.openSeat(r); err != nil || s.revoked {
+		_, s, err := p.openSeat(r)
+		if err != nil || s.revoked {
 			return err
 		}
-		if err := p.revoke(ctx, tx, r); err != nil {
+		if err := p.revoke(ctx, tx, r, s); err != nil {
 			return err
 		}
 		return p.record(ctx, tx, Entry{Event: EventRevoke, By: a.Practitioner, Appointment: a.ID, Member: m})
@@ -184,10 +189,9 @@ func (p *Practice) Rotate(ctx context.Context, m wire.MemberID) (inv Invite, err
 		if err != nil {
 			return err
 		}
-		if !s.revoked {
-			if err := p.revoke(ctx, tx, old); err != nil {
-				return err
-			}
+		s.rotated = true
+		if err := p.revoke(ctx, tx, old, s); err != nil {
+			return err
 		}
 		var row inviteRow
 		if inv, row, err = p.newInvite(old.appointment, old.position, label); err != nil {
@@ -205,12 +209,8 @@ func (p *Practice) Rotate(ctx context.Context, m wire.MemberID) (inv Invite, err
 	return inv, nil
 }
 
-// revoke forgets the link and frees the seat.
-func (p *Practice) revoke(ctx context.Context, tx *sql.Tx, r inviteRow) error {
-	_, s, err := p.openSeat(r)
-	if err != nil {
-		return err
-	}
+// revoke forgets the link of r, whose seat is s, and frees the seat.
+func (p *Practice) revoke(ctx context.Context, tx *sql.Tx, r inviteRow, s seatState) error {
 	s.revoked, s.admitted, s.resume = true, false, nil
 	if _, err := tx.ExecContext(ctx, "UPDATE invite SET link = NULL WHERE member = ?", r.member); err != nil {
 		return err

@@ -36,6 +36,7 @@ const (
 type seatState struct {
 	revoked, admitted, used bool
 	held                    bool   // admitted, and put aside for now
+	rotated                 bool   // revoked, and another link took its place
 	resume                  []byte // SHA-256 of the resume token of the device that holds it; empty: nobody
 }
 
@@ -61,12 +62,13 @@ const (
 	seatAdmitted = 1 << 1
 	seatUsed     = 1 << 2
 	seatHeld     = 1 << 3
+	seatRotated  = 1 << 4
 )
 
 // encode returns version | flags | resume hash, if the seat is held.
 func (s seatState) encode() []byte {
 	var flags byte
-	for flag, set := range map[byte]bool{seatRevoked: s.revoked, seatAdmitted: s.admitted, seatUsed: s.used, seatHeld: s.held} {
+	for flag, set := range map[byte]bool{seatRevoked: s.revoked, seatAdmitted: s.admitted, seatUsed: s.used, seatHeld: s.held, seatRotated: s.rotated} {
 		if set {
 			flags |= flag
 		}
@@ -83,6 +85,7 @@ func decodeSeat(b []byte) (seatState, error) {
 		admitted: b[1]&seatAdmitted != 0,
 		used:     b[1]&seatUsed != 0,
 		held:     b[1]&seatHeld != 0,
+		rotated:  b[1]&seatRotated != 0,
 		resume:   b[2:],
 	}, nil
 }

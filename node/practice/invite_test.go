@@ -54,8 +54,8 @@ func TestRevokeForgetsTheLinkAtOnce(t *testing.T) {
 	if err != nil || !seat.Revoked || seat.Bound || seat.Keys == nil {
 		t.Errorf("got %+v, %v; its holder cannot be told", seat, err)
 	}
-	if err := f.Bind(t.Context(), ann.Member, device(1)); !errors.Is(err, wire.ErrEnded) {
-		t.Errorf("got %v, want ended", err)
+	if err := f.Bind(t.Context(), ann.Member, device(1)); !errors.Is(err, wire.ErrRevoked) {
+		t.Errorf("got %v, want revoked", err)
 	}
 	must(t, f.Release(t.Context(), ann.Member)) // as the room does when it sends them away
 	must(t, f.Bind(t.Context(), ben.Member, device(2)))

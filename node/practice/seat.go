@@ -24,6 +24,7 @@ type Seat struct {
 	Admitted    bool             // and was let in
 	Held        bool             // and put aside, where nobody hears or sees them
 	Revoked     bool             // the link opens nothing; its holder may be told so
+	Rotated     bool             // and has been replaced by a newer one
 }
 
 // ErrNotSeated says that no device holds the seat.
@@ -94,7 +95,7 @@ func (p *Practice) openSeatOf(a Appointment, r inviteRow) (Seat, error) {
 	}
 	return Seat{
 		Appointment: a, Member: r.member, Label: label, Keys: keys,
-		ResumeHash: s.resume, Bound: s.bound(), Admitted: s.admitted, Held: s.held, Revoked: s.revoked,
+		ResumeHash: s.resume, Bound: s.bound(), Admitted: s.admitted, Held: s.held, Revoked: s.revoked, Rotated: s.rotated,
 	}, nil
 }
 
@@ -109,15 +110,20 @@ func (p *Practice) newDecoy() (seatRow, error) {
 // Bind gives a seat to the device whose resume token has this SHA-256. The
 // device that holds it already keeps it. The window and the seat are checked
 // in the transaction that takes it, so of several only one gets it: the others
-// are told wire.ErrSeatTaken, or wire.ErrEarly or wire.ErrEnded.
+// are told wire.ErrSeatTaken, or wire.ErrEarly or wire.ErrEnded. For a revoked
+// invite it is wire.ErrCancelled, wire.ErrRotated or wire.ErrRevoked.
 func (p *Practice) Bind(ctx context.Context, m wire.MemberID, resumeHash []byte) error {
 	if len(resumeHash) != sha256.Size {
 		return fmt.Errorf("bind seat: resume hash of %d bytes", len(resumeHash))
 	}
 	err := p.changeSeat(ctx, m, func(tx *sql.Tx, a Appointment, s *seatState) error {
 		switch {
+		case a.Cancelled:
+			return wire.ErrCancelled
+		case s.rotated:
+			return wire.ErrRotated
 		case s.revoked:
-			return wire.ErrEnded
+			return wire.ErrRevoked
 		case subtle.ConstantTimeCompare(s.resume, resumeHash) == 1:
 			return errUnchanged
 		case s.bound():

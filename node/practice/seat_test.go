@@ -209,7 +209,7 @@ func TestSeatsFollowTheModel(t *testing.T) {
 				err := f.Bind(ctx, inv.Member, device(d))
 				switch {
 				case revoked:
-					want(err, wire.ErrEnded)
+					want(err, wire.ErrRevoked)
 				case holder == d:
 					want(err, nil)
 				case holder != 0:

@@ -138,7 +138,7 @@ func envelope(frame []byte) (name Type, content []byte, ok bool) {
 }
 
 func (b *Welcome) valid() bool {
-	return oneOf(b.State, WindowOpen, WindowEarly, WindowEnded, WindowFull) &&
+	return oneOf(b.State, WindowOpen, WindowEarly, WindowEnded, WindowFull, WindowCancelled, WindowRevoked, WindowRotated) &&
 		integers(b.Now, b.Opens, b.Starts, b.Ends, b.Closes) && text(b.Practice, MaxLabel) && text(b.Practitioner, MaxLabel) &&
 		len(b.SID) == 32 && len(b.Confirm) == 32 && len(b.Resume) == 32 &&
 		b.ICEServers != nil && len(b.ICEServers) <= MaxICEServers &&

@@ -13,6 +13,9 @@ const (
 	CodeBadMessage    Code = "bad-message"
 	CodeEarly         Code = "early"
 	CodeEnded         Code = "ended"
+	CodeCancelled     Code = "cancelled"
+	CodeRevoked       Code = "revoked"
+	CodeRotated       Code = "rotated"
 	CodeDenied        Code = "denied"
 	CodeRemoved       Code = "removed"
 	CodeSeatTaken     Code = "seat-taken"
@@ -55,6 +58,9 @@ var (
 	ErrBadMessage    = &Error{Code: CodeBadMessage}
 	ErrEarly         = &Error{Code: CodeEarly}
 	ErrEnded         = &Error{Code: CodeEnded}
+	ErrCancelled     = &Error{Code: CodeCancelled}
+	ErrRevoked       = &Error{Code: CodeRevoked}
+	ErrRotated       = &Error{Code: CodeRotated}
 	ErrDenied        = &Error{Code: CodeDenied}
 	ErrRemoved       = &Error{Code: CodeRemoved}
 	ErrSeatTaken     = &Error{Code: CodeSeatTaken}
@@ -75,7 +81,8 @@ var (
 
 // Codes lists every code, in the order of PROTOCOL.md.
 var Codes = []Code{
-	CodeBadMessage, CodeEarly, CodeEnded, CodeDenied, CodeRemoved, CodeSeatTaken,
+	CodeBadMessage, CodeEarly, CodeEnded, CodeCancelled, CodeRevoked, CodeRotated,
+	CodeDenied, CodeRemoved, CodeSeatTaken,
 	CodeRoomFull, CodeRoomLocked, CodeNoSuchRoom, CodeNotInvited, CodeNotFound,
 	CodeUnauthorized, CodeHostElsewhere, CodeReplaced, CodeTooSlow, CodeTooMany,
 	CodeTimeout, CodeGoingAway, CodeInternal,

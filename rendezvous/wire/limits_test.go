@@ -69,7 +69,7 @@ func TestLimits(t *testing.T) {
 	}
 
 	welcome := func(b Body) *Welcome { return b.(*Welcome) }
-	for s, ok := range map[WindowState]bool{WindowOpen: true, WindowEarly: true, WindowEnded: true, WindowFull: true, "": false, "closed": false, "Open": false} {
+	for s, ok := range map[WindowState]bool{WindowOpen: true, WindowEarly: true, WindowEnded: true, WindowFull: true, WindowCancelled: true, WindowRevoked: true, WindowRotated: true, "": false, "closed": false, "Open": false} {
 		add(TypeWelcome, "state", ok, func(b Body) { welcome(b).State = s })
 	}
 	numbers(TypeWelcome, "now", func(b Body) *int64 { return &welcome(b).Now })

@@ -60,6 +60,12 @@ const (
 	WindowEarly WindowState = "early"
 	WindowEnded WindowState = "ended"
 	WindowFull  WindowState = "full" // a device holds this seat
+
+	// What became of a link, or of its appointment, whatever the time. Each is
+	// the Code that whoever knocks all the same is told.
+	WindowCancelled WindowState = "cancelled"
+	WindowRevoked   WindowState = "revoked"
+	WindowRotated   WindowState = "rotated" // a newer link took its place
 )
 
 // A Body is the content of one message. Its fields, in order, are the
