@@ -17,3 +17,10 @@ test('the vendored library is what was published, and nothing else', () => {
     assert.equal(got, sums.get(name), name);
   }
 });
+
+test('every template of the page can be translated: it is made and drawn by html.js', () => {
+  const page = new URL('../static/', import.meta.url);
+  const modules = readdirSync(page).filter((name) => name.endsWith('.js') && name !== 'html.js');
+  assert.ok(modules.length > 0);
+  for (const name of modules) assert.doesNotMatch(readFileSync(new URL(name, page), 'utf8'), /^import .*lit-html\/lit-html\.js'/m, name);
+});

@@ -8,7 +8,7 @@ import { Media } from './media.js';
 import { parseLink } from './seal.js';
 import { testPath } from './path-test.js';
 import { Store } from './store.js';
-import { render } from './vendor/lit-html/lit-html.js';
+import { render } from './html.js';
 import { syncPanel } from './view-call.js';
 import { runMeter } from './view-check.js';
 import { guestScreen, guestView } from './view-guest.js';

@@ -1,4 +1,4 @@
-import { html, svg } from './vendor/lit-html/lit-html.js';
+import { html, svg } from './html.js';
 
 // Line drawings on a 24 × 24 grid. They are decoration: hidden from assistive
 // technology, and always beside a word or inside a button with a name.

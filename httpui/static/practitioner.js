@@ -13,7 +13,7 @@ import { parseLink } from './seal.js';
 import { Session } from './session.js';
 import { SignIns } from './signins.js';
 import { Store } from './store.js';
-import { render } from './vendor/lit-html/lit-html.js';
+import { render } from './html.js';
 import { askForNotifications, notificationState, notifyKnock, showAttention } from './view-attention.js';
 import { syncPanel } from './view-call.js';
 import { newDraft } from './view-new.js';

@@ -1,6 +1,6 @@
 // One appointment of the diary: when, what for, who, and their links.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { clock, span } from './format.js';
 import { icon } from './icons.js';

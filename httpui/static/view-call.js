@@ -1,7 +1,7 @@
 // A call, as both pages show it. What only a practitioner sees comes in as
 // `host` and is absent on the guest's page.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { deviceText } from './errors.js';
 import { clock } from './format.js';
 import { icon } from './icons.js';
@@ -66,7 +66,7 @@ export function callView(call, act, hostAct) {
         </div>
         <div class="truth ${trusted(peers) ? 'truth-good' : ''}">
           ${icon(trusted(peers) ? 'shield' : 'info')}
-          <p class="truth-line" role="status" aria-label="How this call travels">${truthLine(peers)}</p>
+          <p class="truth-line" translate="no" role="status" aria-label="How this call travels">${truthLine(peers)}</p>
           <button type="button" class="button button-quiet truth-more" aria-label="Connection details" aria-expanded=${ui.panel === 'details'}
             @click=${() => act.panel(ui.panel === 'details' ? null : 'details')}>${icon('info')}<span class="truth-word" aria-hidden="true">Details</span></button>
         </div>

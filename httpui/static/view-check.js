@@ -1,7 +1,7 @@
 // Camera, microphone and loudspeaker before a call: see yourself, see that you
 // are heard, hear something, and choose another device if need be.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { live } from './vendor/lit-html/directives/live.js';
 import { permissionSteps } from './browser.js';
 import { deviceText } from './errors.js';

@@ -1,7 +1,7 @@
 // The buttons along the foot of a call. Their names are fixed (DESIGN.md,
 // section 11); the short word under each picture is a part of its name.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { icon } from './icons.js';
 
 /**

@@ -1,6 +1,6 @@
 // The diary: who waits, what comes today, and the few things to do about it.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { readiness } from './checkup.js';
 import { hostSentence } from './errors.js';

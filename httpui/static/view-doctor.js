@@ -1,7 +1,7 @@
 // What the node found when it looked at itself: first what must be done, then,
 // folded away, what is in order.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { toMend } from './checkup.js';
 import { clock } from './format.js';

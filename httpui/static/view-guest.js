@@ -1,7 +1,7 @@
 // What a guest sees, from the link to the end of the call. One thing to do on
 // each screen, in words that need no explanation.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { guestSentence } from './errors.js';
 import { clock, when } from './format.js';
 import { icon } from './icons.js';

@@ -1,7 +1,7 @@
 // The two forms of the diary: a new appointment, and the way into another
 // practice's appointment.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { dateKey, timeKey, unixFrom } from './format.js';
 import { icon } from './icons.js';
 import { banner, field, onSubmit } from './view-shell.js';

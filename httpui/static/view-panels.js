@@ -1,7 +1,7 @@
 // What opens beside a call: chat, connection details, and for the practitioner
 // the people in it.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { clock } from './format.js';
 import { icon } from './icons.js';
@@ -67,7 +67,7 @@ const chatKey = (line, i) => `${line.at}/${line.from}/${i}`;
 const chatLine = (line, key, copied, act) => html`
   <article class="chat-line ${line.from === 'self' ? 'chat-own' : ''}">
     <p class="chat-from"><bdi>${line.from === 'self' ? 'You' : line.name}</bdi> <time class="hint">${clock(line.at / 1000)}</time></p>
-    <p class="chat-text"><bdi>${line.text}</bdi></p>
+    <p class="chat-text" dir="auto">${line.text}</p>
     <button type="button" class="button button-quiet chat-copy" @click=${() => act.copyChat(line, key)}>
       ${icon(copied === key ? 'check' : 'copy')}<span>${copied === key ? 'Copied' : 'Copy'}</span><span class="sr-only"> this message</span>
     </button>

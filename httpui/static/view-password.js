@@ -1,6 +1,6 @@
 // The password again, for what is not given to a page that was only left open.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { banner, onSubmit } from './view-shell.js';
 
 /**

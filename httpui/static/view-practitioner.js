@@ -1,7 +1,7 @@
 // The practitioner's page as a whole: signing in, the diary, or a call, and the
 // one question that may stand above any of them.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { list } from './format.js';
 import { questionDialog } from './view-appointment.js';
 import { callView } from './view-call.js';

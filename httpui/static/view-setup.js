@@ -1,6 +1,6 @@
 // The practitioner's page before there is a diary: setting up, signing in.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { live } from './vendor/lit-html/directives/live.js';
 import { apiSentence, signInSentence } from './errors.js';
 import { icon } from './icons.js';

@@ -2,7 +2,7 @@
 // and the two things that a page does for people who do not see it: speak, and
 // put the focus where the reading goes on.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { icon } from './icons.js';
 
 /**

@@ -1,7 +1,7 @@
 // Where the practitioner is signed in: since when, and how to end that. Nothing
 // is known of other browsers but that.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { clock, day, duration } from './format.js';
 import { icon } from './icons.js';

@@ -1,6 +1,6 @@
 // The pictures of a call: one tile a person, and this person's own.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { live } from './vendor/lit-html/directives/live.js'; // an object is otherwise set anew at each render, and the picture begins again
 import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { reasonText } from './errors.js';

@@ -1,7 +1,7 @@
 // The truth line: what getStats says now about how a call travels, in words.
 // It never says more than the numbers do (SECURITY.md 2.4).
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { reasonText } from './errors.js';
 import { list } from './format.js';
 

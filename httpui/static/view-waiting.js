@@ -1,6 +1,6 @@
 // Who is at the door. The same list is on the diary and beside a call.
 
-import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { html, nothing } from './html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { clock, duration, initials } from './format.js';
 import { icon } from './icons.js';

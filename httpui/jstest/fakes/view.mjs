@@ -10,7 +10,7 @@ export class Drawn {
 
   /** @param {unknown} template of lit-html */
   constructor(template) {
-    this.html = this.#write(template);
+    this.html = this.#write(template).replaceAll('<!---->', '');
   }
 
   /** What is on the screen. */
