@@ -63,6 +63,7 @@ const forPractitioners = {
   replaced: () => say('Another tab has taken over.', 'Use this tab to bring calls back here.'),
   'too-slow': () => say('This browser could not keep up.', 'Close other tabs and programs, then go back into the call.', true),
   unauthorized: () => say('You have been signed out.', 'Sign in again to go on.'),
+  'no-cookies': () => say('This browser keeps no cookies for this page, so nobody can sign in here.', 'Allow cookies for this address in the settings of the browser, then open the page again.'),
   unsupported: () => say('This browser cannot make video calls.', 'Use a current Chrome, Firefox, Edge or Safari.'),
   'going-away': () => say('Anteroom is restarting.', 'This page comes back by itself in a moment.', true),
 };

@@ -7,6 +7,7 @@ import { canVerify } from './identity.js';
 import { Media } from './media.js';
 import { parseLink } from './seal.js';
 import { testPath } from './path-test.js';
+import { ofTab } from './storage.js';
 import { Store } from './store.js';
 import { render } from './html.js';
 import { syncPanel } from './view-call.js';
@@ -90,7 +91,7 @@ class GuestPage {
     if (quietly) this.#now = last;
     this.#talked = false;
     if (this.#trouble) return this.#draw();
-    this.#call = new GuestCall({ fragment: this.#fragment, origin: location.origin, media: this.#media, storage: sessionStorage });
+    this.#call = new GuestCall({ fragment: this.#fragment, origin: location.origin, media: this.#media, storage: ofTab });
     this.#unsubscribe = this.#call.subscribe((now) => this.#hear(now));
     this.#call.open();
     this.#draw();

@@ -12,6 +12,7 @@ import { Media } from './media.js';
 import { parseLink } from './seal.js';
 import { Session } from './session.js';
 import { SignIns } from './signins.js';
+import { ofBrowser, ofTab } from './storage.js';
 import { Store } from './store.js';
 import { render } from './html.js';
 import { askForNotifications, notificationState, notifyKnock, showAttention } from './view-attention.js';
@@ -43,7 +44,7 @@ const newUi = () => ({
   showPassword: false, passwordLength: 0,
   managing: null, links: noLinks, fresh: null,
   draft: null, foreign: null, testing: false, problem: '', checkup: { busy: false, report: null, error: '' }, signIns: { list: null, error: '' },
-  knocking: localStorage.getItem(mutedKey) === null, soundReady: false, notifications: notificationState(),
+  knocking: ofBrowser.getItem(mutedKey) === null, soundReady: false, notifications: notificationState(),
   question: null, toast: null,
 });
 
@@ -51,7 +52,7 @@ const newUi = () => ({
 class PractitionerPage {
   #root = /** @type {HTMLElement} */ (document.getElementById('app'));
   #toasts = /** @type {HTMLElement} */ (document.getElementById('toasts'));
-  #api = new Api(sessionStorage);
+  #api = new Api(ofTab);
   #media = new Media();
   #chime = new Chime();
   #wake = new WakeKeeper();
@@ -273,8 +274,8 @@ class PractitionerPage {
       manage: (appointment) => ui.set({ managing: appointment }),
       ask: (question) => ui.set({ question }),
       mute: (on) => {
-        if (on) localStorage.setItem(mutedKey, '1');
-        else localStorage.removeItem(mutedKey);
+        if (on) ofBrowser.setItem(mutedKey, '1');
+        else ofBrowser.removeItem(mutedKey);
         this.#chime.mute(on);
         ui.set({ knocking: !on });
       },
@@ -393,10 +394,10 @@ class PractitionerPage {
  * @returns {Uint8Array<ArrayBuffer>}
  */
 function tabId() {
-  const kept = sessionStorage.getItem(tabKey) ?? '';
+  const kept = ofTab.getItem(tabKey) ?? '';
   if (/^[0-9a-f]{32}$/u.test(kept)) return Uint8Array.from(kept.match(/../gu) ?? [], (digits) => parseInt(digits, 16));
   const id = crypto.getRandomValues(new Uint8Array(16));
-  sessionStorage.setItem(tabKey, [...id].map((byte) => byte.toString(16).padStart(2, '0')).join(''));
+  ofTab.setItem(tabKey, [...id].map((byte) => byte.toString(16).padStart(2, '0')).join(''));
   return id;
 }
 

@@ -2,8 +2,8 @@ import { ApiError } from './api.js';
 
 /**
  * @typedef {import('./api.js').Api} Api
- * @typedef {'loading' | 'offline' | 'closed' | 'setup' | 'signed-out' | 'signed-in'} SessionPhase
- *   closed: nobody has set this node up, and this page has no permission to
+ * @typedef {'loading' | 'offline' | 'no-cookies' | 'closed' | 'setup' | 'signed-out' | 'signed-in'} SessionPhase
+ *   no-cookies: this browser would forget who has signed in; closed: nobody has set this node up, and this page has no permission to
  * @typedef {'expired' | 'left' | 'unconfirmed' | 'launch-used'} SessionNotice
  *   unconfirmed: signed out here, though for the node the session may go on
  * @typedef {{phase: SessionPhase, practice: string, name: string, names: number, busy: boolean,
@@ -14,12 +14,17 @@ import { ApiError } from './api.js';
 export class Session {
   #api;
   #onChange;
+  #cookies;
   /** @type {SessionSnapshot} */
   #now = { phase: 'loading', practice: '', name: '', names: 1, busy: false, error: null, notice: null };
 
-  /** @param {{api: Api, onChange: (now: SessionSnapshot) => void}} options */
-  constructor({ api, onChange }) {
+  /**
+   * @param {{api: Api, onChange: (now: SessionSnapshot) => void, cookies?: () => boolean}} options
+   *   cookies: whether the browser keeps any
+   */
+  constructor({ api, onChange, cookies = () => navigator.cookieEnabled !== false }) {
     this.#api = api;
+    this.#cookies = cookies;
     this.#onChange = onChange;
   }
 
@@ -29,6 +34,7 @@ export class Session {
 
   /** @param {string} launch the one-time token of the launch address, or "" */
   async begin(launch) {
+    if (!this.#cookies()) return this.#set({ phase: 'no-cookies' }); // and the launch address stays good
     this.#set({ phase: 'loading', error: null });
     /** @type {SessionNotice | null} */
     let notice = null;

@@ -2,7 +2,7 @@
 
 import { html, nothing } from './html.js';
 import { live } from './vendor/lit-html/directives/live.js';
-import { apiSentence, signInSentence } from './errors.js';
+import { apiSentence, hostSentence, signInSentence } from './errors.js';
 import { icon } from './icons.js';
 import { banner, busy, field, mark, onSubmit } from './view-shell.js';
 
@@ -35,6 +35,8 @@ export function setupView(session, ui, act) {
       return frame('Anteroom is not set up yet', closed());
     case 'signed-out':
       return frame(session.practice || 'Anteroom', signInForm(session, ui, act), { focusTitle: false });
+    case 'no-cookies':
+      return frame('Anteroom', noCookies());
     case 'offline':
       return frame('Anteroom does not answer', offline(session, act));
     default:
@@ -48,6 +50,11 @@ const frame = (title, content, { focusTitle = true } = {}) => html`
     <header class="masthead">${mark()}<h1 tabindex="-1" ?data-focus=${focusTitle}>${title}</h1></header>
     ${content}
   </main>`;
+
+function noCookies() {
+  const { title, todo } = hostSentence('no-cookies');
+  return banner({ tone: 'warn', title, text: todo });
+}
 
 /** @param {SessionSnapshot} session @param {SetupUi} ui @param {SetupIntents} act */
 const setUpForm = (session, ui, act) => html`
