@@ -32,6 +32,7 @@ type fakeBackend struct {
 	signIns  int
 	expected bool // somebody is admitted
 
+	joined func(public bool)
 	join   func(ctx context.Context, conn wire.Conn) error
 	attend func(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error
 }
@@ -224,7 +225,10 @@ func (f *fakeBackend) Rotate(ctx context.Context, practitioner string, m wire.Me
 	return Link{"fedcba9876543210", "CANARY-guest", "https://care.example/j#CANARY-new"}, f.known(ctx, practitioner, string(m), aMember)
 }
 
-func (f *fakeBackend) Join(ctx context.Context, conn wire.Conn, _ bool) error {
+func (f *fakeBackend) Join(ctx context.Context, conn wire.Conn, public bool) error {
+	if f.joined != nil {
+		f.joined(public)
+	}
 	err := f.join(ctx, conn)
 	conn.Close(err)
 	return err

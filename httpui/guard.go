@@ -2,6 +2,7 @@ package httpui
 
 import (
 	"encoding/base64"
+	"log/slog"
 	"mime"
 	"net/http"
 	"net/netip"
@@ -18,6 +19,7 @@ type request struct {
 	route   *route  // nil if nothing is there
 	token   string  // the session's cookie, if there is one
 	session session // signed in, for routes that ask for it
+	carried bool    // here by a proxy that we know nothing of
 }
 
 // listenerKey is where a request's context holds its *listener.
@@ -64,12 +66,17 @@ func (s *Server) knownHost(r *request) error {
 }
 
 // forwarded finds out whom limits and logs are about. A proxy that we know must
-// say for whom it asks; one that nobody has told us of is stopped, since its
-// address would be taken for everybody's.
+// say for whom it asks. From anybody else such headers are a claim of theirs,
+// or of a filter in the network that they sit in, and are not read.
+//
+// But where only this computer is meant to come in, they tell that somebody
+// else does: through a proxy that nobody told us of, whose address would be
+// taken for everybody's. What comes that way is a stranger's.
 func (s *Server) forwarded(r *request) error {
 	if proxies := r.Context().Value(listenerKey{}).(*listener).proxies; proxies != nil {
-		client, ok := proxies.client(r.Header)
-		if !ok {
+		client, err := proxies.client(r.Header)
+		if err != nil {
+			s.strangers.add(event{slog.LevelWarn, "request of a trusted proxy refused", err.Error()})
 			return &refusal{
 				http.StatusBadRequest, wire.CodeBadMessage,
 				"The proxy must set X-Forwarded-For to the address that asks, and X-Forwarded-Proto to https.", nil,
@@ -78,12 +85,34 @@ func (s *Server) forwarded(r *request) error {
 		r.RemoteAddr = netip.AddrPortFrom(client, 0).String()
 		return nil
 	}
-	for name := range r.Header {
-		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
-			return &refusal{http.StatusBadRequest, wire.CodeBadMessage, "Anteroom does not work behind a proxy that adds X-Forwarded headers.", nil}
+	r.carried = !r.site.public && carried(r.Header)
+	if r.carried && r.route != nil && !r.route.public && !r.route.page {
+		s.strangers.add(event{slog.LevelWarn, "request of an unknown proxy refused: http.tls.mode: behind_proxy is for proxies", ""})
+		return &refusal{
+			http.StatusForbidden, wire.CodeUnauthorized,
+			"This page is for the computer that Anteroom runs on, and a proxy passed the request on.", nil,
 		}
 	}
 	return nil
+}
+
+// carried reports whether a proxy says that it passed a request on for another
+// computer. A filter on this one says that it did for this one.
+func carried(h http.Header) bool {
+	told := false
+	for name := range h {
+		told = told || name == "Forwarded" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-")
+	}
+	hops := append(elements(h.Values("X-Forwarded-For")), elements(h.Values("X-Real-Ip"))...)
+	described, err := forwardedHops(h.Values("Forwarded"))
+	for _, hop := range described {
+		hops = append(hops, hop["for"])
+	}
+	elsewhere := func(hop string) bool {
+		addr, ok := parseHop(hop)
+		return !ok || !addr.IsLoopback()
+	}
+	return told && (err != nil || len(hops) == 0 || slices.ContainsFunc(hops, elsewhere))
 }
 
 func (s *Server) fewHeaders(r *request) error {

@@ -2,6 +2,7 @@ package httpui
 
 import (
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -52,7 +53,7 @@ func TestProxies(t *testing.T) {
 		{"10.0.0.8:1", "/j", []string{proto}, 400},
 		{"10.0.0.8:1", "/j", []string{"X-Forwarded-For: 203.0.113.5"}, 400},
 		{"10.0.0.8:1", "/j", []string{"X-Forwarded-Proto: http", "X-Forwarded-For: 203.0.113.5"}, 400},
-		{"10.0.0.8:1", "/j", []string{proto, "X-Forwarded-Proto: http", "X-Forwarded-For: 203.0.113.5"}, 400},
+		{"10.0.0.8:1", "/j", []string{"X-Forwarded-Proto: http", proto, "X-Forwarded-For: 203.0.113.5"}, 400},
 		{"10.0.0.8:1", "/j", []string{proto, "X-Forwarded-For: lies"}, 400},
 		{"10.0.0.8:1", "/j", []string{proto, "X-Forwarded-For: "}, 400},
 
@@ -68,8 +69,19 @@ func TestProxies(t *testing.T) {
 		t.Error(err)
 	}
 	log := ts.log.String()
-	if got := strings.Count(log, "connection from no trusted proxy closed"); got != 1 {
-		t.Errorf("%d warnings about strangers", got)
+	for _, want := range []string{
+		`"level":"WARN","msg":"connection from no trusted proxy closed","n":1`,
+		`"level":"WARN","msg":"request of a trusted proxy refused","n":1,"reason":"X-Forwarded-For is missing"`,
+		`"level":"WARN","msg":"request of a trusted proxy refused","n":1,"reason":"X-Forwarded-Proto is missing"`,
+		`"level":"WARN","msg":"request of a trusted proxy refused","n":1,"reason":"X-Forwarded-For holds something that is no address"`,
+		`"level":"WARN","msg":"request of a trusted proxy refused","n":1,"reason":"X-Forwarded-Proto says that the client's connection is not encrypted"`,
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("%s is not in the log", want)
+		}
+	}
+	if strings.Contains(log, "lies") {
+		t.Error("the log holds what a header said")
 	}
 	for _, want := range []string{`"addr_kind":"203.0.113.0/24"`, `"addr_kind":"2001:db8::/48"`} {
 		if !strings.Contains(log, want) {
@@ -78,26 +90,189 @@ func TestProxies(t *testing.T) {
 	}
 }
 
+// TestForwardedClient: what each proxy sends, as its makers document it or as it
+// was seen, and what none does.
 func TestForwardedClient(t *testing.T) {
-	known := proxies{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("127.0.0.1/32")}
-	for header, want := range map[string]string{
-		"203.0.113.5":                         "203.0.113.5",
-		"198.51.100.1, 203.0.113.5":           "203.0.113.5", // forged on the left
-		"127.0.0.1, 203.0.113.5, 10.0.0.2":    "203.0.113.5",
-		"203.0.113.5 ,10.0.0.2, 10.0.0.3":     "203.0.113.5",
-		"::ffff:203.0.113.5":                  "203.0.113.5",
-		"10.0.0.9":                            "10.0.0.9", // somebody at a proxy
-		"203.0.113.5, , 10.0.0.2":             "",
-		"203.0.113.5:4711":                    "",
-		"unknown":                             "",
-		"203.0.113.5, 10.0.0.2, CANARY":       "",
-		"203.0.113.5, 10.0.0.2, 010.0.0.2":    "",
-		"fe80::1%eth0, 2001:db8::1, 10.0.0.2": "2001:db8::1",
+	known := proxies{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("fd00::/64")}
+	const tls = "X-Forwarded-Proto: https"
+	for _, c := range []struct {
+		who     string
+		headers []string
+		want    string // an address; or what is wrong
+	}{
+		{"nginx", []string{"X-Forwarded-For: 203.0.113.5", tls, "X-Real-Ip: 203.0.113.5"}, "203.0.113.5"},
+		{"nginx that adds to nothing", []string{"X-Forwarded-For: , 203.0.113.5", tls}, "203.0.113.5"},
+		{"Caddy", []string{"X-Forwarded-For: 2001:db8::5", tls, "X-Forwarded-Host: care.example"}, "2001:db8::5"},
+		{"Traefik", []string{"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Proto: wss", "X-Forwarded-Port: 443", "X-Forwarded-Server: t", "X-Real-Ip: 203.0.113.5"}, "203.0.113.5"},
+		{"Traefik behind another", []string{"X-Forwarded-For: 203.0.113.5, 10.0.0.3", "X-Forwarded-Proto: https,wss"}, "203.0.113.5"},
+		{"HAProxy, X-Forwarded", []string{"X-Forwarded-For: 198.51.100.1", "X-Forwarded-For: 203.0.113.5", tls}, "203.0.113.5"},
+		{"HAProxy, Forwarded", []string{`Forwarded: proto=https;host="care.example";by="_haproxy";for=203.0.113.5`}, "203.0.113.5"},
+		{"HAProxy, Forwarded with a port", []string{`Forwarded: proto=https;for="[2001:db8::5]:4711"`}, "2001:db8::5"},
+		{"Apache", []string{"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Host: care.example", "X-Forwarded-Server: care.example", tls}, "203.0.113.5"},
+		{"IIS", []string{"X-Forwarded-For: 203.0.113.5:54321", "X-Arr-Ssl: 2048|256|C=US|CN=care.example"}, "203.0.113.5"},
+		{"IIS, IPv6", []string{"X-Forwarded-For: [2001:db8::5]:54321", "X-Arr-Ssl: 2048|256|C=US|CN=care.example"}, "2001:db8::5"},
+		{"Azure Application Gateway", []string{"X-Forwarded-For: 203.0.113.5:54321", tls, "X-Forwarded-Port: 443", "X-Original-Host: care.example"}, "203.0.113.5"},
+		{"Azure Front Door", []string{"X-Forwarded-For: 203.0.113.5, 10.0.0.7", tls, "X-Azure-Clientip: 203.0.113.5"}, "203.0.113.5"},
+		{"Front-End-Https", []string{"X-Forwarded-For: 203.0.113.5", "Front-End-Https: On"}, "203.0.113.5"},
+		{"X-Forwarded-Ssl", []string{"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Ssl: on"}, "203.0.113.5"},
+		{"X-Forwarded-Scheme", []string{"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Scheme: https"}, "203.0.113.5"},
+		{"AWS", []string{"X-Forwarded-For: 203.0.113.5:8080", tls, "X-Forwarded-Port: 443"}, "203.0.113.5"},
+		{"Squid", []string{"X-Forwarded-For: 198.51.100.1, 203.0.113.5, 10.0.0.3", tls, "Via: 1.1 squid"}, "203.0.113.5"},
+		{"Envoy", []string{"X-Forwarded-For: 203.0.113.5,10.0.0.2", tls, "X-Envoy-External-Address: 203.0.113.5"}, "203.0.113.5"},
+		{"capitals", []string{"X-Forwarded-For: 2001:DB8::5", "X-Forwarded-Proto: HTTPS"}, "2001:db8::5"},
+		{"two that say https", []string{"X-Forwarded-For: 203.0.113.5, 10.0.0.2", "X-Forwarded-Proto: https, https"}, "203.0.113.5"},
+		{"two, http between them", []string{"X-Forwarded-For: 203.0.113.5, 10.0.0.2", "X-Forwarded-Proto: https, http"}, "203.0.113.5"},
+		{"two lines", []string{"X-Forwarded-For: 203.0.113.5", "X-Forwarded-For: fd00::2", tls, "X-Forwarded-Proto: http"}, "203.0.113.5"},
+		{"brackets", []string{"X-Forwarded-For: [2001:db8::5]", tls}, "2001:db8::5"},
+		{"quotes", []string{`X-Forwarded-For: "[2001:db8::5]:443"`, tls}, "2001:db8::5"},
+		{"a zone", []string{"X-Forwarded-For: fe80::1%eth0", tls}, "fe80::1"},
+		{"a mapped address", []string{"X-Forwarded-For: ::ffff:203.0.113.5", tls}, "203.0.113.5"},
+		{"a mapped address of a proxy", []string{"X-Forwarded-For: 203.0.113.5, [::ffff:10.0.0.2]:80", tls}, "203.0.113.5"},
+		{"RFC 7239", []string{`Forwarded: For="[2001:db8::5]:1234";Proto=https;by=203.0.113.43`}, "2001:db8::5"},
+		{"RFC 7239, two hops", []string{`Forwarded: for=203.0.113.5;proto=https, for=10.0.0.2;proto=http`}, "203.0.113.5"},
+		{"RFC 7239, two lines", []string{`Forwarded: for=198.51.100.1;proto=http, for=203.0.113.5;proto=https`, `Forwarded: for="10.0.0.2:80";proto=http`}, "203.0.113.5"},
+		{"RFC 7239 for the address alone", []string{`Forwarded: for=203.0.113.5`, tls}, "203.0.113.5"},
+		{"RFC 7239, quoted separators", []string{`Forwarded: for=198.51.100.1;host="a,b;c\"d", for=203.0.113.5;proto=https`}, "203.0.113.5"},
+		{"RFC 7239 of the client's own network", []string{`Forwarded: for=unknown`, "X-Forwarded-For: 203.0.113.5", tls}, "203.0.113.5"},
+
+		// What a client claims stands on the left, and is not read.
+		{"a forged hop", []string{"X-Forwarded-For: 198.51.100.1, 203.0.113.5", tls}, "203.0.113.5"},
+		{"a forged proxy", []string{"X-Forwarded-For: 127.0.0.1, 203.0.113.5, 10.0.0.2", tls}, "203.0.113.5"},
+		{"a forged word", []string{"X-Forwarded-For: CANARY, 203.0.113.5", tls}, "203.0.113.5"},
+		{"somebody at a proxy", []string{"X-Forwarded-For: 10.0.0.9", tls}, "10.0.0.9"},
+
+		{"nothing", nil, "X-Forwarded-For is missing"},
+		{"no address", []string{tls}, "X-Forwarded-For is missing"},
+		{"no scheme", []string{"X-Forwarded-For: 203.0.113.5"}, "X-Forwarded-Proto is missing"},
+		{"nothing in it", []string{"X-Forwarded-For: ,", tls}, "X-Forwarded-For is missing"},
+		{"http", []string{"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Proto: http"}, "X-Forwarded-Proto says that the client's connection is not encrypted"},
+		{"ws", []string{"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Proto: ws"}, "X-Forwarded-Proto says that the client's connection is not encrypted"},
+		{"http, then https", []string{"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Proto: http, https"}, "X-Forwarded-Proto says that the client's connection is not encrypted"},
+		{"http, whatever else", []string{"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Proto: http", "X-Forwarded-Ssl: on"}, "X-Forwarded-Proto says that the client's connection is not encrypted"},
+		{"no such scheme", []string{"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Proto: httpsx"}, "X-Forwarded-Proto holds something that is no scheme"},
+		{"off", []string{"X-Forwarded-For: 203.0.113.5", "X-Forwarded-Ssl: off"}, "X-Forwarded-Ssl says that the client's connection is not encrypted"},
+		{"RFC 7239, http", []string{`Forwarded: for=203.0.113.5;proto=http`}, "Forwarded says that the client's connection is not encrypted"},
+		{"RFC 7239, https of another hop", []string{`Forwarded: for=198.51.100.1;proto=https, for=203.0.113.5;proto=http`}, "Forwarded says that the client's connection is not encrypted"},
+		{"RFC 7239, nobody", []string{`Forwarded: for=unknown;proto=https`}, "Forwarded holds something that is no address"},
+		{"RFC 7239, an open quote", []string{`Forwarded: for="203.0.113.5;proto=https`}, "Forwarded is damaged"},
+		{"RFC 7239, twice", []string{`Forwarded: for=203.0.113.5;for=203.0.113.6;proto=https`}, "Forwarded is damaged"},
 	} {
-		got, ok := known.client(map[string][]string{"X-Forwarded-For": {header}, "X-Forwarded-Proto": {"https"}})
-		if ok != (want != "") || ok && got.String() != want {
-			t.Errorf("%q: %v, %v", header, got, ok)
+		h := http.Header{}
+		for _, line := range c.headers {
+			name, value, _ := strings.Cut(line, ": ")
+			h.Add(name, value)
 		}
+		got, err := known.client(h)
+		if err != nil && err.Error() != c.want || err == nil && got.String() != c.want {
+			t.Errorf("%s: %v, %v, want %s", c.who, got, err, c.want)
+		}
+	}
+	for _, hop := range []string{
+		"CANARY", "010.0.0.2", "203.0.113.5:", "203.0.113.5:65536", "203.0.113.5:-1", "203.0.113.5:+1", "203.0.113", "203.0.113.5.",
+		"[203.0.113.5]", "[2001:db8::5", "2001:db8::5]", "[2001:db8::5]:", "[2001:db8::5]x", "[]", "[]:1", ":1", `"203.0.113.5`, `""`, "0.0.0.0", "::", "224.0.0.1", "ff02::1", "_hidden",
+	} {
+		if got, err := known.client(http.Header{"X-Forwarded-For": {hop}, "X-Forwarded-Proto": {"https"}}); err == nil {
+			t.Errorf("%q is %v", hop, got)
+		}
+	}
+}
+
+// TestSocketThroughTraefik: it says wss for what a browser asks for as https.
+func TestSocketThroughTraefik(t *testing.T) {
+	ts := newProxied(t)
+	b := ts.browser()
+	b.origin, b.from = "http://"+public, "10.0.0.8:1"
+	for proto, want := range map[string]int{"wss": 101, "https": 101, "ws": 400, "http": 400} {
+		_, resp := b.upgrade("/ws/guest", func(o *websocket.DialOptions) {
+			o.HTTPHeader = http.Header{"Origin": {"https://" + public}, "X-Forwarded-For": {"203.0.113.7"}, "X-Forwarded-Proto": {proto}, "X-Real-Ip": {"203.0.113.7"}}
+		})
+		if resp.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", proto, resp.StatusCode, want)
+		}
+	}
+}
+
+// TestFilterOfThePatientsNetwork: what a proxy on the patient's side adds is
+// not read where they come to this node itself, and names nobody.
+func TestFilterOfThePatientsNetwork(t *testing.T) {
+	l := newMemListener("192.0.2.10:443")
+	ts := newTest(t, func(c *Config) { c.Public = []net.Listener{l} })
+	claims := []string{
+		"X-Forwarded-For: 10.20.30.40", "X-Forwarded-Proto: http", "X-Forwarded-Host: evil.example", "Forwarded: for=127.0.0.1;proto=http",
+		"X-Real-Ip: 10.20.30.40", "Via: 1.1 proxy.hospital.example", "X-Forwarded-For: unknown", "Forwarded: \"",
+	}
+	for _, claim := range append(claims, strings.Join(claims[:6], "\r\n")) {
+		for _, at := range []struct {
+			listener *memListener
+			host     string
+		}{{l, public}, {ts.listener, public}, {ts.listener, local}} {
+			conn := *ts
+			conn.listener = at.listener
+			resp := conn.exchange("203.0.113.7:5000", "GET /j HTTP/1.1\r\nHost: "+at.host+"\r\n"+claim+"\r\n\r\n")
+			if resp == nil || resp.StatusCode != 200 {
+				t.Errorf("%s at %s: %v", claim, at.host, resp)
+			}
+		}
+	}
+	if err := ts.stop(); err != nil {
+		t.Error(err)
+	}
+	if log := ts.log.String(); strings.Contains(log, "10.20.30") || !strings.Contains(log, `"addr_kind":"203.0.113.0/24"`) {
+		t.Error("the log follows a stranger's claim")
+	}
+}
+
+// TestUnknownProxy: a proxy that publishes the page of this computer gives
+// nobody the rights of who sits here.
+func TestUnknownProxy(t *testing.T) {
+	ts := newTest(t)
+	var public []bool
+	ts.backend.joined = func(is bool) { public = append(public, is) }
+	lee := ts.signedIn()
+	ask := func(method, path, claim string) int {
+		r := method + " " + path + " HTTP/1.1\r\nHost: " + local + "\r\nOrigin: http://" + local + "\r\nContent-Type: application/json\r\nCookie: " +
+			lee.cookie.Name + "=" + lee.cookie.Value + "\r\n" + tabHeader + ": " + lee.tab + "\r\n" + claim + "\r\nContent-Length: 0\r\n\r\n"
+		return ts.exchange("127.0.0.1:5000", r).StatusCode
+	}
+	for _, claim := range []string{
+		"X-Forwarded-For: 203.0.113.7", "X-Forwarded-For: 127.0.0.1, 203.0.113.7", "X-Forwarded-Host: care.example", "X-Forwarded-Proto: https",
+		"X-Real-Ip: 203.0.113.7", "Forwarded: for=203.0.113.7", "Forwarded: proto=https", "X-Forwarded-For: lies", "X-Forwarded-For: 127.0.0.1\r\nForwarded: for=203.0.113.7",
+	} {
+		for _, at := range [][2]string{{"GET", "/api/session"}, {"GET", "/api/desk"}, {"POST", "/api/signin"}, {"POST", "/api/launch"}, {"GET", "/ws/host"}, {"GET", "/ws/desk"}} {
+			if got := ask(at[0], at[1], claim); got != 403 {
+				t.Errorf("%s %s, %s: status %d", at[0], at[1], claim, got)
+			}
+		}
+		for _, path := range []string{"/", "/j"} {
+			if got := ask("GET", path, claim); got != 200 {
+				t.Errorf("%s, %s: status %d", path, claim, got)
+			}
+		}
+	}
+	// A filter on this computer says that this computer asks.
+	for _, claim := range []string{"Via: 1.1 filter", "X-Forwarded-For: 127.0.0.1", "X-Forwarded-For: ::1\r\nX-Forwarded-Proto: http", `Forwarded: for="[::1]:1"`} {
+		if got := ask("GET", "/api/desk", claim); got != 200 {
+			t.Errorf("%s: status %d", claim, got)
+		}
+	}
+	// Guests may come that way, as strangers do, and not as those on this computer.
+	for _, claim := range []string{"203.0.113.7", "127.0.0.1"} {
+		c, resp := ts.browser().upgrade("/ws/guest", func(o *websocket.DialOptions) { o.HTTPHeader.Set("X-Forwarded-For", claim) })
+		if c == nil {
+			t.Fatal(resp.Status)
+		}
+		if err := c.Send([]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Recv(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ts.stop(); err != nil {
+		t.Error(err)
+	}
+	if len(public) != 2 || !public[0] || public[1] {
+		t.Errorf("guests came in publicly: %v", public)
 	}
 }
 

@@ -19,6 +19,7 @@ type route struct {
 
 	public bool   // served on the public host too; other routes do not exist there
 	linked bool   // other sites may link to it
+	page   bool   // the same for everybody who asks
 	socket bool   // a WebSocket
 	access access // what a request must bring
 }
@@ -40,7 +41,7 @@ var (
 
 func (s *Server) newRoutes() []*route {
 	return []*route{
-		{pattern: "/", methods: getHead, handle: s.page("index.html")},
+		{pattern: "/", methods: getHead, handle: s.page("index.html"), page: true},
 		{pattern: "/j", methods: getHead, handle: s.page("guest.html"), public: true, linked: true},
 		{pattern: "/static/{hash}/{file...}", methods: getHead, handle: s.asset, public: true},
 		{pattern: "/.well-known/anteroom", methods: getHead, handle: s.card, public: true},

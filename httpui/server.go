@@ -36,7 +36,8 @@ type Config struct {
 	Public []net.Listener
 	// Proxied are for plain HTTP from TLS proxies at TrustedProxies, on loopback
 	// or private addresses; they serve PublicURL alone. Whoever else connects is
-	// hung up on. The proxies must set X-Forwarded-For and X-Forwarded-Proto.
+	// hung up on. The proxies must say whom they ask for, and over what
+	// (forwarded.go).
 	Proxied        []net.Listener
 	TrustedProxies []netip.Prefix
 	// Redirect are for plain HTTP, on port 80: they send guests to PublicURL.
@@ -47,8 +48,7 @@ type Config struct {
 
 	// PublicURL is an https origin that guests come to; empty if there is none.
 	// Its host is answered on Listeners too, for a TLS proxy on this computer,
-	// which must pass no X-Forwarded headers and no other Host. Only guest routes
-	// are served for it.
+	// which must pass no other Host. Only guest routes are served for it.
 	PublicURL string
 
 	// InstallID is 1 to 32 lower-case letters and digits, the same for the life
@@ -84,6 +84,8 @@ type Server struct {
 	lockout  *lockout
 	sockets  *sockets
 	conns    *connections
+
+	strangers *tally // what they cause
 }
 
 // listener is a listener and whom it answers for.
@@ -125,6 +127,7 @@ func newServer(cfg Config, backend Backend, static fs.FS) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.strangers = newTally(s.log, s.now)
 	if err := s.listen(cfg); err != nil {
 		return nil, err
 	}
@@ -202,7 +205,7 @@ func (s *Server) listen(cfg Config) error {
 		if len(cfg.TrustedProxies) == 0 {
 			return errors.New("serve pages: a listener for proxies needs to know their addresses")
 		}
-		l = &proxyListener{Listener: l, proxies: cfg.TrustedProxies, log: s.log}
+		l = &proxyListener{Listener: l, proxies: cfg.TrustedProxies, strangers: s.strangers}
 		s.listeners = append(s.listeners, &listener{l, public, cfg.TrustedProxies})
 	}
 	return nil
@@ -239,6 +242,7 @@ func (s *Server) Run(ctx context.Context) error {
 		wg.Go(func() { stop(s.redirect.http.Serve(l)) }) // ends with Close
 	}
 	wg.Go(func() { s.sessions.watch(serving, s.log) })
+	wg.Go(func() { s.strangers.watch(serving) })
 	s.log.Info("pages served", "version", s.version, "n", len(s.listeners))
 
 	<-serving.Done()

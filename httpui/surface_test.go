@@ -141,7 +141,7 @@ func TestHeaders(t *testing.T) {
 	add("a form", "POST /api/signin\nHost: "+local+"\nOrigin: http://"+local+"\nContent-Type: text/plain\n\nx")
 	add("a request of another site", "GET /\nHost: "+local+"\nSec-Fetch-Site: cross-site\n")
 	add("too many headers", "GET /\nHost: "+local+"\n"+strings.Repeat("A: b\n", 101))
-	add("a proxy", "GET /\nHost: "+local+"\nX-Forwarded-For: 203.0.113.1\n")
+	add("a proxy", "GET /api/session\nHost: "+local+"\nX-Forwarded-For: 203.0.113.1\n")
 	add("an old socket", "GET /ws/guest\nHost: "+local+"\nOrigin: http://"+local+"\n")
 	add("a sign-out", "POST /api/signout\n"+post+fmt.Sprintf("Cookie: %s=%s\n%s: %s\n\n{}", lee.cookie.Name, lee.cookie.Value, tabHeader, lee.tab))
 	for range freeTries {
