@@ -41,7 +41,7 @@ test('what is tried again is what its button names, and never what was turned of
     new Drawn(controls({ media: { ...media, ...states }, panel: null, unread: 0, host: false, canShare: true, canFlip: false }, act)).press(name);
     assert.deepEqual(calls, [['retryMedia', ...kinds]]);
   }
-  for (const [states, kinds] of [[{ audio: 'denied', video: 'off' }, ['audio']], [{ audio: 'missing', video: 'denied' }, ['audio', 'video']], [{ video: 'missing', error: 'camera-busy' }, ['video']]]) {
+  for (const [states, kinds] of [[{ audio: 'denied', video: 'off' }, ['audio']], [{ audio: 'missing', video: 'denied' }, ['audio', 'video']], [{ video: 'busy', error: 'camera-busy' }, ['video']]]) {
     const { calls, act } = noting();
     new Drawn(deviceCheck({ ...media, ...states }, checkUi, act)).press('Try again');
     assert.deepEqual(calls, [['retryMedia', ...kinds]]);

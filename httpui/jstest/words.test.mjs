@@ -41,8 +41,8 @@ test('a code from outside cannot name a method', () => {
 
 test('reasons and devices have words', () => {
   for (const reason of ['silent', 'loss-in', 'loss-out', 'delay', 'bandwidth', 'cpu', 'frozen', 'held', 'unverified']) assert.notEqual(reasonText(reason), '');
-  for (const what of ['camera', 'microphone']) for (const why of ['denied', 'missing', 'busy', 'lost']) assert.notEqual(deviceText(`${what}-${why}`), '');
-  assert.notEqual(deviceText('screen-denied'), '');
+  for (const what of ['camera', 'microphone', 'both']) for (const why of ['denied', 'missing', 'busy', 'lost']) assert.notEqual(deviceText(`${what}-${why}`), '');
+  for (const what of ['camera-other', 'camera-kept', 'microphone-other', 'microphone-kept', 'speaker-other', 'screen-denied']) assert.notEqual(deviceText(what), '');
   assert.equal(deviceText(null), '');
 });
 

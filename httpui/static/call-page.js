@@ -40,6 +40,19 @@ export const canFlipCamera = (media) =>
  * @returns {CallIntents}
  */
 export function callIntents({ media, chime, ui, sendChat, leave, end, play }) {
+  const useSpeaker = (/** @type {string} */ id) => {
+    ui.set({ speaker: id });
+    chime.useSpeaker(id);
+  };
+  const usualSpeaker = () => {
+    if (ui.value.speaker === '') return;
+    useSpeaker('');
+    media.note('speaker-other');
+  };
+  // What is played on a speaker that was unplugged is heard by nobody.
+  media.subscribe(({ inputs }) => {
+    if (!inputs.some(({ kind, id }) => kind === 'audiooutput' && id === ui.value.speaker)) usualSpeaker();
+  });
   return {
     mute: (on) => void media.mute(on),
     camera: (on) => void media.camera(on),
@@ -48,9 +61,9 @@ export function callIntents({ media, chime, ui, sendChat, leave, end, play }) {
     retryMedia: (...kinds) => void media.start({ audio: kinds.includes('audio'), video: kinds.includes('video') }),
     switchDevice(kind, id) {
       if (kind !== 'audiooutput') return void media.switchDevice(kind, id);
-      ui.set({ speaker: id });
-      chime.useSpeaker(id);
+      useSpeaker(id);
     },
+    speakerRefused: usualSpeaker,
     panel: (panel) => ui.set({ panel }),
     closePanel: () => ui.set({ panel: null }),
     sendChat,
@@ -65,7 +78,7 @@ export function callIntents({ media, chime, ui, sendChat, leave, end, play }) {
       await play(); // says so again if it is still blocked
     },
     noteTime: () => ui.set({ timeNoted: true }),
-    noteDevice: (error) => ui.set({ deviceNoted: error }),
+    noteDevice: (text) => ui.set({ deviceNoted: text }),
     leave,
     end,
   };

@@ -123,21 +123,42 @@ const reasons = {
 /** @param {string | null} reason @returns {string} "" if there is none */
 export const reasonText = (reason) => (reason === null ? '' : (lookUp(reasons, reason) ?? ''));
 
-/** What is the matter with camera, microphone or screen: the errors of media.js. @type {Record<string, string>} */
+/** What is the matter with camera, microphone, speaker or screen: the errors of media.js. @type {Record<string, string>} */
 const devices = {
-  'camera-denied': 'This page may not use the camera. The call goes on without it.',
-  'camera-missing': 'No camera was found. The call goes on without one.',
-  'camera-busy': 'The camera is in use by another program. Close that program, then turn the camera on again.',
-  'camera-lost': 'The camera was disconnected. Connect it again, then turn it on.',
+  'camera-denied': 'This page may not use the camera, so nobody sees you.',
+  'camera-missing': 'No camera was found, so nobody sees you.',
+  'camera-busy': 'The camera is in use by another program, so nobody sees you. Close that program, then try again.',
+  'camera-lost': 'The camera was disconnected, so nobody sees you. Connect it again, then try again.',
+  'camera-other': 'The camera that was chosen cannot be used now, so another one is in use.',
+  'camera-kept': 'That camera cannot be used now, so the one before goes on.',
   'microphone-denied': 'This page may not use the microphone, so nobody hears you.',
   'microphone-missing': 'No microphone was found, so nobody hears you.',
   'microphone-busy': 'The microphone is in use by another program, so nobody hears you. Close that program, then try again.',
-  'microphone-lost': 'The microphone was disconnected, so nobody hears you. Connect it again, then turn it on.',
+  'microphone-lost': 'The microphone was disconnected, so nobody hears you. Connect it again, then try again.',
+  'microphone-other': 'The microphone that was chosen cannot be used now, so another one is in use.',
+  'microphone-kept': 'That microphone cannot be used now, so the one before goes on.',
+  'both-denied': 'This page may not use camera and microphone, so nobody sees or hears you.',
+  'both-missing': 'No camera and no microphone were found, so nobody sees or hears you.',
+  'both-busy': 'Camera and microphone are in use by another program, so nobody sees or hears you. Close that program, then try again.',
+  'both-lost': 'Camera and microphone were disconnected, so nobody sees or hears you. Connect them again, then try again.',
+  'speaker-other': 'The speaker that was chosen cannot be used now, so the usual one is in use.',
   'screen-denied': 'Your screen is not shared. If you wanted to share it, allow this browser to record the screen in the settings of your computer, then try again.',
 };
 
 /** @param {string | null} error @returns {string} "" if there is nothing to say */
 export const deviceText = (error) => (error === null ? '' : (lookUp(devices, error) ?? ''));
+
+/**
+ * What is the matter with all devices, each thing once.
+ * @param {Pick<import('./media.js').MediaSnapshot, 'audio' | 'video' | 'error'>} media
+ * @returns {string} "" if there is nothing to say
+ */
+export function devicesText({ audio, video, error }) {
+  const both = audio === video ? deviceText(`both-${audio}`) : '';
+  const sentences = both ? [both] : [`microphone-${audio}`, `camera-${video}`].map(deviceText);
+  if (error !== `microphone-${audio}` && error !== `camera-${video}`) sentences.push(deviceText(error));
+  return sentences.filter((text) => text !== '').join(' ');
+}
 
 /**
  * What to tell a practitioner when the node has refused a request. The node's

@@ -267,7 +267,7 @@ class GuestPage {
     syncPanel(this.#root, screen === 'call' ? ui.panel : null);
     this.#keepFocus();
     this.#meter(screen === 'check');
-    useSpeaker(ui.speaker);
+    useSpeaker(ui.speaker, this.#act.speakerRefused);
     if (screen !== 'call' || !call) return;
     if (ui.panel === 'chat' && ui.seen !== call.chat.length) this.#ui.set({ seen: call.chat.length });
     const heard = { peers: call.peers, chat: call.chat, media: state.media };

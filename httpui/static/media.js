@@ -7,17 +7,20 @@ import { Level } from './level.js';
 import { Queue } from './queue.js';
 
 /** @typedef {'audio' | 'video'} Kind */
-/** @typedef {'off' | 'on' | 'muted' | 'denied' | 'missing'} State */
+/** @typedef {'denied' | 'missing' | 'busy' | 'lost'} Trouble   busy: another program has it; lost: it was there */
+/** @typedef {'off' | 'on' | 'muted' | Trouble} State */
 /** @typedef {{kind: MediaDeviceKind, id: string, label: string}} Input */
 /**
- * error: a code, "camera-denied" and the like; it stays until the next try.
+ * error: a code, "camera-denied" and the like; it stays until the next try, or as long as it is so.
  * stream: what this page sends, for showing it to its own person.
  * @typedef {object} MediaSnapshot
  * @property {State} audio @property {State} video @property {boolean} screen
  * @property {MediaStream | null} stream @property {Input[]} inputs @property {string | null} error
  */
 
+const KINDS = /** @type {const} */ (['audio', 'video']);
 const NAMES = /** @type {const} */ ({ audio: 'microphone', video: 'camera' });
+const INPUTS = /** @type {const} */ ({ audio: 'audioinput', video: 'videoinput' });
 /** How long a track may be interrupted, as by a phone call, before a new one is asked for. */
 const INTERRUPTED_MS = 2_000;
 
@@ -34,6 +37,12 @@ const camera = (deviceId) => ({
 /** A screen is read: few frames, all details. */
 const screen = { video: { frameRate: { ideal: 5, max: 15 } }, audio: false };
 
+/** @param {Error} refusal of getUserMedia @returns {Trouble} */
+function troubleOf({ name }) {
+  if (name === 'NotAllowedError' || name === 'SecurityError') return 'denied';
+  return name === 'NotReadableError' || name === 'AbortError' ? 'busy' : 'missing';
+}
+
 export class Media {
   #devices;
   #changes = new Changes(() => this.snapshot);
@@ -42,6 +51,7 @@ export class Media {
   /** @type {MediaStreamTrack | null} */ #screen = null;
   /** @type {Record<Kind, State>} what is so while there is no track */ #without = { audio: 'off', video: 'off' };
   /** @type {Record<Kind, string | undefined>} the device that was chosen */ #chosen = { audio: undefined, video: undefined };
+  /** @type {Record<Kind, string | undefined>} the device that was lost */ #gone = { audio: undefined, video: undefined };
   #muted = false;
   /** @type {string | null} */ #error = null;
   /** @type {Input[]} */ #inputs = [];
@@ -87,7 +97,7 @@ export class Media {
     const life = this.#life;
     return this.#queue.add(async () => {
       this.#error = null;
-      const kinds = /** @type {const} */ (['audio', 'video']).filter((kind) => want[kind] && !this.#tracks[kind]);
+      const kinds = KINDS.filter((kind) => want[kind] && !this.#tracks[kind]);
       if (kinds.length > 0) await this.#acquire(kinds, life);
       await this.devices();
     });
@@ -130,16 +140,26 @@ export class Media {
     });
   }
 
-  /** Looks which devices there are. Their names are known once one is in use. */
+  /**
+   * Looks which devices there are. Their names are known once one is in use.
+   * One that was in use and is not there any more is replaced by another.
+   */
   async devices() {
     const list = (await this.#devices?.enumerateDevices?.().catch(() => [])) ?? [];
     this.#inputs = list.filter((d) => d.deviceId !== '').map((d) => ({ kind: d.kind, id: d.deviceId, label: d.label }));
+    for (const kind of KINDS) if (this.#without[kind] === 'lost' && this.#replaceable(kind)) void this.#replace(kind);
+    this.#changed();
+  }
+
+  /** @param {string} code what is to be told beside the picture, as an error is */
+  note(code) {
+    this.#error = code;
     this.#changed();
   }
 
   /**
-   * Uses another device; if that fails, the present one goes on. What is off
-   * stays off, and begins with that device.
+   * Uses another device; if that fails, the present one goes on, or any that
+   * works. What is off stays off, and begins with that device.
    * @param {MediaDeviceKind} kind @param {string} id
    */
   switchDevice(kind, id) {
@@ -147,14 +167,19 @@ export class Media {
     const of = kind === 'audioinput' ? 'audio' : kind === 'videoinput' ? 'video' : null;
     return this.#queue.add(async () => {
       if (!of) return;
+      const present = this.#tracks[of];
       const before = this.#chosen[of];
       this.#chosen[of] = id;
-      if (!this.#tracks[of] && this.#without[of] === 'off') return;
+      if (!present && this.#without[of] === 'off') return;
+      this.#error = null;
+      if (!present) return void (await this.#acquire([of], life));
       // Many phones have one camera at a time: the present one must go first.
-      if (of === 'video') this.#tracks.video?.stop();
-      if (await this.#acquire([of], life)) return;
+      if (of === 'video') present.stop();
+      const refusal = await this.#ask([of], life);
+      if (refusal === null) return;
       this.#chosen[of] = before;
-      if (of === 'video' && !life.signal.aborted) await this.#acquire([of], life);
+      if (life.signal.aborted || (of === 'video' && !(await this.#acquire([of], life)))) return;
+      this.note(`${NAMES[of]}-kept`);
     });
   }
 
@@ -182,24 +207,56 @@ export class Media {
    * @returns {Promise<boolean>} whether all came
    */
   async #acquire(kinds, life) {
+    const refusal = await this.#ask(kinds, life);
+    if (refusal === null) return true;
+    if (life.signal.aborted) return false;
+    // Which of the two it was, only asking for each can tell.
+    const [kind, ...more] = kinds;
+    if (kind && more.length > 0) return [await this.#acquire([kind], life), await this.#acquire(more, life)].every(Boolean);
+    if (!kind) return false;
+    const why = troubleOf(refusal);
+    const chosen = this.#chosen[kind];
+    if (chosen !== undefined && why !== 'denied' && (await this.#askAnother(kind, chosen, life))) return true;
+    if (!life.signal.aborted) this.#refused(kind, why);
+    return false;
+  }
+
+  /**
+   * @param {readonly Kind[]} kinds @param {AbortController} life
+   * @returns {Promise<Error | null>} what was refused, null if all came
+   */
+  async #ask(kinds, life) {
     try {
       const stream = await this.#devices.getUserMedia({
         ...(kinds.includes('audio') ? { audio: microphone(this.#chosen.audio) } : {}),
         ...(kinds.includes('video') ? { video: camera(this.#chosen.video) } : {}),
       });
       for (const track of stream.getTracks()) this.#use(track, life);
-      return true;
+      return null;
     } catch (err) {
-      if (life.signal.aborted) return false;
-      if (kinds.length > 1) {
-        // Which of the two it was, only asking for each can tell.
-        let all = true;
-        for (const kind of kinds) all = (await this.#acquire([kind], life)) && all;
-        return all;
-      }
-      for (const kind of kinds) this.#refused(kind, err);
-      return false;
+      return err instanceof Error ? err : new Error('refused');
     }
+  }
+
+  /**
+   * A device that is gone or busy is no reason to have none: the browser's own
+   * choice comes next, then whatever else there is.
+   * @param {Kind} kind @param {string} failed @param {AbortController} life
+   * @returns {Promise<boolean>} whether another is in use now
+   */
+  async #askAnother(kind, failed, life) {
+    const chosen = this.#chosen[kind];
+    await this.devices();
+    const others = this.#inputs.filter((device) => device.kind === INPUTS[kind] && device.id !== failed && device.id !== 'default');
+    for (const id of [undefined, ...others.map((device) => device.id)]) {
+      if (life.signal.aborted) break;
+      this.#chosen[kind] = id;
+      if ((await this.#ask([kind], life)) !== null) continue;
+      if (this.#tracks[kind]?.getSettings().deviceId !== failed) this.note(`${NAMES[kind]}-other`);
+      return true;
+    }
+    this.#chosen[kind] = chosen;
+    return false;
   }
 
   /** @param {MediaStreamTrack} track @param {AbortController} life */
@@ -208,6 +265,7 @@ export class Media {
     if (life.signal.aborted) return track.stop(); // it comes too late
     const former = this.#tracks[kind];
     this.#tracks[kind] = track;
+    this.#settled(kind);
     former?.stop();
     track.contentHint = kind === 'audio' ? 'speech' : 'motion';
     if (kind === 'audio') {
@@ -220,14 +278,11 @@ export class Media {
     this.#changed();
   }
 
-  /** @param {Kind} kind @param {unknown} err */
-  #refused(kind, err) {
-    const name = err instanceof Error ? err.name : '';
-    const why = name === 'NotAllowedError' || name === 'SecurityError' ? 'denied' : name === 'NotReadableError' || name === 'AbortError' ? 'busy' : 'missing';
+  /** @param {Kind} kind @param {Trouble} why */
+  #refused(kind, why) {
     if (this.#tracks[kind]?.readyState === 'ended') this.#tracks[kind] = null;
-    if (!this.#tracks[kind]) this.#without[kind] = why === 'denied' ? 'denied' : 'missing';
-    this.#error = `${NAMES[kind]}-${why}`;
-    this.#changed();
+    if (!this.#tracks[kind]) this.#without[kind] = why;
+    this.note(`${NAMES[kind]}-${why}`);
   }
 
   /**
@@ -235,14 +290,40 @@ export class Media {
    * @param {Kind} kind
    */
   async #lost(kind) {
-    this.#release(kind, 'missing');
-    this.#error = `${NAMES[kind]}-lost`;
-    this.#changed();
+    this.#gone[kind] = this.#tracks[kind]?.getSettings().deviceId;
+    this.#release(kind, 'lost');
+    this.note(`${NAMES[kind]}-lost`);
     const status = await globalThis.navigator?.permissions?.query({ name: /** @type {PermissionName} */ (NAMES[kind]) }).catch(() => null);
-    if (status?.state === 'denied' && !this.#tracks[kind] && this.#without[kind] === 'missing') {
-      this.#without[kind] = 'denied';
-      this.#changed();
-    }
+    if (this.#tracks[kind] || this.#without[kind] !== 'lost') return;
+    if (status?.state === 'denied') this.#refused(kind, 'denied');
+    else await this.devices();
+  }
+
+  /**
+   * Whether the lost device is not there any more, and another is. "default"
+   * stays in the list, whichever device that is.
+   * @param {Kind} kind
+   */
+  #replaceable(kind) {
+    const ids = this.#inputs.filter((device) => device.kind === INPUTS[kind]).map(({ id }) => id);
+    const gone = this.#gone[kind];
+    return gone !== undefined && ids.length > 0 && (gone === 'default' || !ids.includes(gone));
+  }
+
+  /** @param {Kind} kind */
+  #replace(kind) {
+    const life = this.#life;
+    return this.#queue.add(async () => {
+      const gone = this.#gone[kind];
+      if (life.signal.aborted || this.#without[kind] !== 'lost' || this.#tracks[kind] || !gone || !this.#replaceable(kind)) return;
+      this.#gone[kind] = undefined; // one try: who has none then presses a button
+      await this.#askAnother(kind, gone, life);
+    });
+  }
+
+  /** What was wrong with it is over. @param {Kind} kind */
+  #settled(kind) {
+    if (this.#error?.startsWith(NAMES[kind])) this.#error = null;
   }
 
   /**
@@ -266,7 +347,7 @@ export class Media {
 
   /** Somebody looks at the page again: what is silent now may not have to be. */
   #returned() {
-    for (const kind of /** @type {const} */ (['audio', 'video'])) {
+    for (const kind of KINDS) {
       const track = this.#tracks[kind];
       if (track?.muted) this.#interrupted(kind, track, this.#life);
     }
@@ -277,6 +358,7 @@ export class Media {
     const track = this.#tracks[kind];
     this.#tracks[kind] = null;
     this.#without[kind] = state;
+    this.#settled(kind);
     track?.stop();
     if (kind === 'audio') this.#endLevel();
     this.#changed();

@@ -378,7 +378,7 @@ class PractitionerPage {
     syncPanel(this.#root, current ? ui.panel : null);
     restoreFocus();
     if (this.#focusOn && focusWithin(this.#root, `[data-appointment="${CSS.escape(this.#focusOn)}"] [data-copy]`)) this.#focusOn = null;
-    useSpeaker(ui.speaker);
+    useSpeaker(ui.speaker, this.#act.call.speakerRefused);
     if (!call) return;
     if (ui.panel === 'chat' && ui.seen !== call.chat.length) this.#ui.set({ seen: call.chat.length });
     const heard = { peers: call.peers, chat: call.chat, media };

@@ -2,9 +2,10 @@
 // `host` and is absent on the guest's page.
 
 import { html, nothing } from './html.js';
-import { deviceText } from './errors.js';
+import { devicesText } from './errors.js';
 import { clock } from './format.js';
 import { icon } from './icons.js';
+import { isTrouble } from './view-check.js';
 import { controls } from './view-controls.js';
 import { chatPanel, detailsPanel, peoplePanel } from './view-panels.js';
 import { banner } from './view-shell.js';
@@ -39,7 +40,7 @@ import { waitingRoom } from './view-waiting.js';
  *   empty: what to say while nobody else is there; alarm: a warning that stays
  * @typedef {import('./view-controls.js').ControlIntents & import('./view-panels.js').PanelIntents &
  *   import('./view-tiles.js').TileIntents & {tapForSound: () => void, noteTime: () => void,
- *   noteDevice: (error: string | null) => void}} CallIntents
+ *   noteDevice: (text: string) => void, speakerRefused: () => void}} CallIntents
  * @typedef {import('./view-panels.js').PeopleIntents & import('./view-waiting.js').WaitingIntents} HostIntents
  */
 
@@ -107,10 +108,17 @@ function sidePanel({ ui, chat, peers, media, online, relayOnly, host }, act, hos
   }
 }
 
+/** @param {MediaSnapshot} media @returns {import('./icons.js').IconName} */
+function deviceIcon({ audio, video, error }) {
+  if (isTrouble(audio)) return 'mic-off';
+  if (isTrouble(video)) return 'camera-off';
+  return error?.startsWith('speaker') ? 'speaker' : error?.startsWith('screen') ? 'screen' : 'info';
+}
+
 /** @param {CallState} call @param {CallIntents} act */
 function notices({ online, now, ends, ui, alarm, media, peers }, act) {
   const paused = pausedText(peers);
-  const device = media.error === ui.deviceNoted ? '' : deviceText(media.error);
+  const device = devicesText(media);
   const left = ends - now;
   const late = ends > 0 && left < timeNotice && !ui.timeNoted;
   return html`
@@ -128,12 +136,12 @@ function notices({ online, now, ends, ui, alarm, media, peers }, act) {
         ? nothing
         : banner({ tone: 'warn', icon: 'wifi', title: 'Reconnecting to the practice…', text: 'Sound and picture go on meanwhile.' })}
       ${paused ? banner({ tone: 'warn', icon: 'signal', text: paused }) : nothing}
-      ${device
+      ${device && device !== ui.deviceNoted
         ? banner({
             tone: 'warn',
-            icon: media.error?.startsWith('camera') ? 'camera-off' : media.error?.startsWith('screen') ? 'screen' : 'mic-off',
+            icon: deviceIcon(media),
             text: device,
-            action: html`<button type="button" class="button button-quiet" @click=${() => act.noteDevice(media.error)}>All right</button>`,
+            action: html`<button type="button" class="button button-quiet" @click=${() => act.noteDevice(device)}>All right</button>`,
           })
         : nothing}
       ${late

@@ -4,7 +4,7 @@
 import { html, nothing } from './html.js';
 import { live } from './vendor/lit-html/directives/live.js';
 import { permissionSteps } from './browser.js';
-import { deviceText } from './errors.js';
+import { deviceText, devicesText } from './errors.js';
 import { icon } from './icons.js';
 import { banner } from './view-shell.js';
 
@@ -59,10 +59,10 @@ export function preview(media, ui, act) {
       ${ui.phase === 'ready'
         ? html`
           <div class="preview-tools">
-            ${media.audio === 'on' || media.audio === 'muted' || media.audio === 'off'
+            ${!isTrouble(media.audio)
               ? html`<button type="button" class="tool ${media.audio === 'on' ? '' : 'tool-off'}" aria-label=${media.audio === 'on' ? 'Mute microphone' : 'Unmute microphone'} @click=${() => act.mute(media.audio === 'on')}>${icon(media.audio === 'on' ? 'mic' : 'mic-off')}</button>`
               : nothing}
-            ${media.video === 'on' || media.video === 'muted' || media.video === 'off'
+            ${!isTrouble(media.video)
               ? html`<button type="button" class="tool ${media.video === 'on' ? '' : 'tool-off'}" aria-label=${media.video === 'on' ? 'Turn camera off' : 'Turn camera on'} @click=${() => act.camera(media.video !== 'on')}>${icon(media.video === 'on' ? 'camera' : 'camera-off')}</button>`
               : nothing}
           </div>`
@@ -71,49 +71,58 @@ export function preview(media, ui, act) {
 }
 
 /** @param {MediaSnapshot} media @param {CheckUi} ui */
-function blank({ video }, { phase }) {
+function blank({ audio, video }, { phase }) {
   if (phase === 'asking') return 'Your browser asks for camera and microphone. Choose “Allow”.';
-  if (video === 'missing') return 'No camera was found. You can talk without one.';
-  if (video === 'denied') return 'The camera is not allowed. You can talk without it.';
-  return 'Your camera is off.';
+  if (!isTrouble(video)) return 'Your camera is off.';
+  return isTrouble(audio) ? 'There is no picture of you.' : 'There is no picture of you. You can talk without one.';
 }
 
+/** @param {import('./media.js').State} state whether a device is wanted, and not to be had */
+export const isTrouble = (state) => state !== 'on' && state !== 'muted' && state !== 'off';
+
 /**
- * Words for a refusal. A camera that is missing or refused is no reason to stop:
- * a voice is enough.
+ * Words for what cannot be used, one sentence for each thing, and what to do.
+ * A camera that is missing or refused is no reason to stop: a voice is enough.
  * @param {MediaSnapshot} media @param {CheckUi} ui @param {CheckIntents} act
  */
 function refused(media, { phase, agent }, act) {
   if (phase === 'asking') return nothing;
-  const gone = /** @type {const} */ (['audio', 'video']).filter((kind) => media[kind] === 'denied' || media[kind] === 'missing');
-  const again = html`<button type="button" class="button" @click=${() => act.retryMedia(...gone)}>${icon('retry')}<span>Try again</span></button>`;
-  if (media.audio === 'denied' || media.video === 'denied') {
-    const what = media.audio !== 'denied' ? 'the camera' : media.video !== 'denied' ? 'the microphone' : 'camera and microphone';
-    return html`
-      <div class="banner banner-warn" role="alert">
-        ${icon('alert')}
-        <div class="banner-text">
-          <p class="banner-title">This browser may not use ${what}</p>
-          <ol class="steps">${permissionSteps(agent).map((step) => html`<li>${step}</li>`)}</ol>
-          ${again}
-        </div>
-      </div>`;
+  const gone = /** @type {const} */ (['audio', 'video']).filter((kind) => isTrouble(media[kind]));
+  const again = gone.length > 0 ? html`<button type="button" class="button" @click=${() => act.retryMedia(...gone)}>${icon('retry')}<span>Try again</span></button>` : nothing;
+  const denied = gone.filter((kind) => media[kind] === 'denied');
+  if (denied.length === 0) {
+    const text = devicesText(media);
+    return text ? banner({ tone: 'warn', ...(media.audio !== 'on' && { icon: 'mic-off' }), text, action: again }) : nothing;
   }
-  if (media.audio === 'missing') {
-    return banner({ tone: 'warn', icon: 'mic-off', title: 'No microphone was found', text: 'Connect one and try again. Without it you can listen and write.', action: again });
-  }
-  const text = media.error === 'camera-missing' ? '' : deviceText(media.error); // the preview says so already
-  return text ? banner({ tone: 'warn', text, action: again }) : nothing;
+  const what = denied.length > 1 ? 'camera and microphone' : denied[0] === 'audio' ? 'the microphone' : 'the camera';
+  const other = denied.length > 1 ? '' : denied[0] === 'audio' ? deviceText(`camera-${media.video}`) : deviceText(`microphone-${media.audio}`);
+  return html`
+    <div class="banner banner-warn" role="alert">
+      ${icon('alert')}
+      <div class="banner-text">
+        <p class="banner-title">This browser may not use ${what}</p>
+        <ol class="steps">${permissionSteps(agent).map((step) => html`<li>${step}</li>`)}</ol>
+        ${other ? html`<p>${other}</p>` : nothing}
+        ${again}
+      </div>
+    </div>`;
+}
+
+/** What stands beside the meter. @param {MediaSnapshot} media @param {CheckUi} ui */
+function microphoneText({ audio }, { phase }) {
+  if (phase === 'asking') return 'Microphone';
+  if (isTrouble(audio)) return 'Without a microphone you can listen and write.';
+  return audio === 'on' ? 'Say something: the bar moves.' : 'Your microphone is off.';
 }
 
 /** @param {MediaSnapshot} media @param {CheckUi} ui */
-function microphone(media, { phase }) {
-  const on = phase === 'ready' && media.audio === 'on';
+function microphone(media, ui) {
+  const on = ui.phase === 'ready' && media.audio === 'on';
   return html`
     <div class="check-row">
       ${icon(on ? 'mic' : 'mic-off')}
       <div class="check-words">
-        <p>${on ? 'Say something: the bar moves.' : phase === 'asking' ? 'Microphone' : media.audio === 'muted' || media.audio === 'off' ? 'Your microphone is off.' : 'No microphone: you can listen and write.'}</p>
+        <p>${microphoneText(media, ui)}</p>
         ${on
           ? html`
             <div class="meter" role="meter" aria-label="Microphone level" aria-valuemin="0" aria-valuemax="100" aria-valuenow="0" data-meter>

@@ -204,7 +204,7 @@ const waiting = ({ call, media, check: checkUi, now, talked }, { practitioner, s
       : html`You are in the waiting room, and <bdi>${practitioner}</bdi> has been told. Keep this page open: the call begins by itself.`}</p>
     <p class="clock-line">${talked ? nothing : now < starts ? `It is ${clock(now)}, your appointment is ${when(now, starts)}.` : `Your appointment was ${when(now, starts)}. It may take a few minutes more.`}</p>
     ${preview(media, checkUi, act)}
-    <p class="hint">Only you see this picture. Nobody sees or hears you until you are let in.</p>
+    <p class="hint">${media.stream !== null && media.video === 'on' ? 'Only you see this picture. ' : ''}Nobody sees or hears you until you are let in.</p>
     <button type="button" class="button button-wide" @click=${act.leave}>${icon('leave')}<span>Leave</span></button>
   </section>`;
 

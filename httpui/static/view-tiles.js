@@ -97,10 +97,11 @@ export async function playAll() {
 /**
  * Sends the sound of all tiles to one loudspeaker, where the browser can.
  * @param {string} id of the output device; "" is the default
+ * @param {() => void} refused it is gone, or busy
  */
-export function useSpeaker(id) {
+export function useSpeaker(id, refused) {
   for (const video of document.querySelectorAll('video[data-participant]')) {
-    if ('setSinkId' in video && video instanceof HTMLVideoElement && video.sinkId !== id) void video.setSinkId(id).catch(() => {});
+    if ('setSinkId' in video && video instanceof HTMLVideoElement && video.sinkId !== id) void video.setSinkId(id).catch(refused);
   }
 }
 

@@ -84,3 +84,50 @@ export class FakeDevices extends EventTarget {
 }
 
 globalThis.MediaStream = FakeStream;
+
+const KINDS = { audioinput: 'audio', videoinput: 'video' };
+
+/** Devices that can be plugged in and out, and taken by another program. */
+export class PluggedDevices extends FakeDevices {
+  busy = new Set();
+  ids;
+  tracks = [];
+
+  /** @param {...string} ids "audioinput-1" and so on; the first of a kind is the browser's own choice */
+  constructor(...ids) {
+    super();
+    this.ids = ids;
+  }
+
+  async getUserMedia(constraints) {
+    this.asked.push(constraints);
+    await null;
+    const made = Object.entries(KINDS).filter(([, kind]) => constraints[kind]).map(([input, kind]) => {
+      if (this[kind]) throw refusal(this[kind]);
+      const ids = this.ids.filter((id) => id.startsWith(input));
+      if (ids.length === 0) throw refusal('NotFoundError');
+      const id = constraints[kind].deviceId?.exact ?? ids[0];
+      if (!ids.includes(id)) throw refusal('OverconstrainedError');
+      if (this.busy.has(id)) throw refusal('NotReadableError');
+      return [kind, id];
+    });
+    const tracks = made.map(([kind, id]) => new FakeTrack(kind, id));
+    this.tracks.push(...tracks);
+    return new FakeStream(tracks);
+  }
+
+  async enumerateDevices() {
+    return this.ids.map((deviceId) => ({ kind: deviceId.split('-')[0], deviceId, label: deviceId }));
+  }
+
+  unplug(id) {
+    this.ids = this.ids.filter((other) => other !== id);
+    for (const track of this.tracks) if (track.deviceId === id && track.readyState === 'live') track.end();
+    this.dispatchEvent(new Event('devicechange'));
+  }
+
+  plug(id) {
+    this.ids.push(id);
+    this.dispatchEvent(new Event('devicechange'));
+  }
+}
