@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
+	connrate "github.com/libp2p/go-libp2p/x/rate"
 	"golang.org/x/time/rate"
 )
 
@@ -39,7 +40,8 @@ const (
 
 // newResourceManager returns fixed limits, the same on every machine: what a
 // stranger can make this process spend must not grow with the computer it
-// runs on. Limits per IP address (8 connections, rate limited) are libp2p's.
+// runs on. The limits per IP address (8 connections) are libp2p's; how often
+// one may come is a doorkeeper's.
 //
 // Between a relay and those it serves every circuit is a stream, so these
 // peers, carriers, may have more; and those that this node serves, guests of
@@ -88,14 +90,19 @@ func newResourceManager(carriers, guests []peer.ID) (network.ResourceManager, er
 		}
 	}
 	perIP := 8 + len(guests)
-	return rcmgr.NewResourceManager(
+	manager, err := rcmgr.NewResourceManager(
 		rcmgr.NewFixedLimiter(limits.Build(base.Scale(128<<20, 512))),
 		rcmgr.WithMetricsDisabled(),
+		rcmgr.WithConnRateLimiters(new(connrate.Limiter)), // none
 		rcmgr.WithLimitPerSubnet(
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: perIP}},
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: perIP}, {PrefixLength: 48, ConnCount: 8 * perIP}},
 		),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return newDoorkeeper(manager, 2*perIP), nil
 }
 
 // A limiter holds one token bucket for each peer.
