@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/gofrs/flock"
@@ -40,14 +41,22 @@ type Store struct {
 	keys   // what else the root key is good for
 	index  func() []byte
 	dir    string
+	path   string // of the database
 	lock   *flock.Flock
+	log    *slog.Logger
 	writer *sql.DB // one connection
 	reader *sql.DB // cannot write
+	queue  *queue
+	foldAt int64 // how long the write-ahead log may get; owned by who has the turn
 }
 
 // readers is how many transactions may read at once. Two cores are not kept
 // busier by more.
 const readers = 4
+
+// busyTimeout is how many milliseconds connections wait for each other. There
+// are only our own.
+const busyTimeout = 5000
 
 // Open opens the store in cfg.Dir, makes it if there is none, and brings an
 // older one up to date. It refuses files that others may read, a key that is
@@ -67,7 +76,7 @@ func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err err
 	if err := privateDir(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("open data directory: %w", err)
 	}
-	s := &Store{dir: cfg.Dir}
+	s := &Store{dir: cfg.Dir, path: filepath.Join(cfg.Dir, "anteroom.db"), log: cfg.Log, queue: newQueue(), foldAt: logLimit}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -81,7 +90,7 @@ func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err err
 		return nil, fmt.Errorf("data directory %s is %w", cfg.Dir, ErrInUse)
 	}
 
-	path := filepath.Join(cfg.Dir, "anteroom.db")
+	path := s.path
 	made, err := privateDatabase(path)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -134,7 +143,7 @@ func (s *Store) unlock(keyFile, path string, newDatabase bool) error {
 // connect opens both pools. It reads nothing yet.
 func (s *Store) connect(path string) error {
 	every := url.Values{
-		"_busy_timeout": {"5000"}, // ms; only ourselves to wait for
+		"_busy_timeout": {strconv.Itoa(busyTimeout)},
 		"_foreign_keys": {"1"},
 		"_defensive":    {"1"},
 		"_dqs":          {"0"},
@@ -142,8 +151,9 @@ func (s *Store) connect(path string) error {
 		"_pragma":       {"trusted_schema(0)", "cell_size_check(1)", "temp_store(memory)", "secure_delete(1)"},
 	}
 	var err error
-	// FULL: what was acknowledged survives a power cut, not only a crash.
-	s.writer, err = pool(path, 1, every, url.Values{"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_txlock": {"immediate"}})
+	// FULL: what was acknowledged survives a power cut, not only a crash. The
+	// write-ahead log is for boundLog to empty.
+	s.writer, err = pool(path, 1, every, url.Values{"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_txlock": {"immediate"}, "_pragma": {"wal_autocheckpoint(0)"}})
 	if err != nil {
 		return err
 	}
@@ -165,42 +175,6 @@ func pool(path string, size int, every, own url.Values) (*sql.DB, error) {
 	db.SetMaxOpenConns(size)
 	db.SetMaxIdleConns(size)
 	return db, nil
-}
-
-// Write runs fn in a transaction that no other writer shares, and commits it
-// if fn returns nil: then it is on the disk. fn must not call Write.
-func (s *Store) Write(ctx context.Context, fn func(*sql.Tx) error) error {
-	return explain(s.dir, transact(ctx, s.writer, fn))
-}
-
-// Read runs fn on one unchanging state of the database. fn cannot write.
-func (s *Store) Read(ctx context.Context, fn func(*sql.Tx) error) error {
-	return explain(s.dir, transact(ctx, s.reader, fn))
-}
-
-func transact(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
-	}
-	defer tx.Rollback() // after Commit: nothing
-	if err := fn(tx); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit transaction: %w", err)
-	}
-	return nil
-}
-
-// Forget moves the write-ahead log into the database and empties it, so that
-// no older state of a row outlives its deletion there. A reader may hold it
-// up; then the next call does it.
-func (s *Store) Forget(ctx context.Context) error {
-	if _, err := s.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		return fmt.Errorf("empty write-ahead log: %w", explain(s.dir, err))
-	}
-	return nil
 }
 
 // Close ends the store. What was written stays.
