@@ -9,12 +9,17 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
 func main() {
+	if err := harden(); err != nil {
+		fmt.Fprintf(os.Stderr, "anteroom: %v\n", err)
+		os.Exit(exitError)
+	}
 	// A second signal ends the program at once: stop gives the first one back
 	// its default meaning.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
