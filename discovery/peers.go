@@ -64,6 +64,25 @@ func (d *Discovery) RemovePeer(id peer.ID) error {
 	return errors.Join(d.host.Network().ClosePeer(id), d.remember())
 }
 
+// SetPeers replaces Config.Peers: who is new in it is connected to and asked
+// from now on, and who is gone from it is forgotten like by RemovePeer. If one
+// of them cannot be a peer, nothing changes.
+func (d *Discovery) SetPeers(peers []PeerInfo) error {
+	gone, err := d.book.configure(peers)
+	if err != nil {
+		return fmt.Errorf("configure peer: %w", err)
+	}
+	for _, p := range peers {
+		d.host.ConnManager().Protect(p.ID, protectTag)
+	}
+	errs := []error{d.remember()}
+	for _, id := range gone {
+		d.host.ConnManager().Unprotect(id, protectTag)
+		errs = append(errs, d.host.Network().ClosePeer(id))
+	}
+	return errors.Join(errs...)
+}
+
 // ListPeers returns all configured and added peers, in the order of their IDs.
 func (d *Discovery) ListPeers() []Peer {
 	var list []Peer
@@ -86,6 +105,7 @@ type contact struct {
 	configured bool // by Config.Peers
 	added      bool // by AddPeer
 	bootstrap  bool // by Config.Bootstrap and in no other way
+	entry      bool // by Config.Bootstrap, perhaps among others
 	relay      bool // by Config.Relays
 	lan        bool // found on the local network and named in no other way
 
@@ -125,7 +145,7 @@ func openBook(self peer.ID, cfg Config) (*book, error) {
 		}
 	}
 	for _, p := range cfg.Bootstrap {
-		if err := b.put(p, func(c *contact) { c.bootstrap = !c.configured }); err != nil {
+		if err := b.put(p, func(c *contact) { c.entry, c.bootstrap = true, !c.configured }); err != nil {
 			return nil, fmt.Errorf("configure bootstrap node: %w", err)
 		}
 	}
@@ -143,8 +163,50 @@ func openBook(self peer.ID, cfg Config) (*book, error) {
 	return b, nil
 }
 
-// put enters p, replacing what was known of it, and marks it.
-func (b *book) put(p PeerInfo, mark func(*contact)) error {
+// configure makes list what Config.Peers said, and returns whom nobody names any
+// more.
+func (b *book) configure(list []PeerInfo) (gone []peer.ID, err error) {
+	listed := make(map[peer.ID]bool)
+	for _, p := range list {
+		if err := b.check(p); err != nil {
+			return nil, err
+		}
+		listed[p.ID] = true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	others := 0
+	for id, c := range b.contacts {
+		if !listed[id] && (c.added || c.entry || c.relay || c.lan) {
+			others++
+		}
+	}
+	if others+len(listed) > maxPeers {
+		return nil, fmt.Errorf("they would be more than %d", maxPeers)
+	}
+	for id, c := range b.contacts {
+		if c.configured && !listed[id] {
+			c.configured = false
+			c.bootstrap = c.entry && !c.added
+			if !c.added && !c.entry && !c.relay {
+				delete(b.contacts, id)
+				gone = append(gone, id)
+			}
+		}
+	}
+	for _, p := range list {
+		if c := b.contacts[p.ID]; c != nil && c.configured && (c.added || c.Name == p.Name && slices.EqualFunc(c.Addrs, p.Addrs, ma.Multiaddr.Equal)) {
+			continue // perhaps it is being dialled
+		}
+		if err := b.putLocked(p, func(c *contact) { c.configured, c.bootstrap = true, false }); err != nil {
+			return gone, err
+		}
+	}
+	return gone, nil
+}
+
+// check fails if p cannot be a contact.
+func (b *book) check(p PeerInfo) error {
 	switch {
 	case p.ID.Validate() != nil:
 		return errors.New("no peer ID")
@@ -153,8 +215,20 @@ func (b *book) put(p PeerInfo, mark func(*contact)) error {
 	case !validName(p.Name):
 		return errors.New("the name must be at most 64 printable characters")
 	}
+	return nil
+}
+
+// put enters p, replacing what was known of it, and marks it.
+func (b *book) put(p PeerInfo, mark func(*contact)) error {
+	if err := b.check(p); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.putLocked(p, mark)
+}
+
+func (b *book) putLocked(p PeerInfo, mark func(*contact)) error {
 	c, ok := b.contacts[p.ID]
 	if !ok {
 		if len(b.contacts) >= maxPeers {

@@ -244,3 +244,43 @@ func TestNobodyOfOldWithoutAContact(t *testing.T) {
 		t.Errorf("nobody is configured, but the DHT would dial %v", got)
 	}
 }
+
+// What the config says of peers may change while the node runs.
+func TestSetPeers(t *testing.T) {
+	a, b, added := onLoopback(t, Config{}), onLoopback(t, Config{}), onLoopback(t, Config{})
+	d := onLoopback(t, Config{Peers: []PeerInfo{a.info()}, Bootstrap: []PeerInfo{a.info()}})
+	if err := d.AddPeer(added.info()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "connection to the first", func() bool { return d.Connected(a.ID()) && d.Connected(added.ID()) })
+	if err := d.SetPeers([]PeerInfo{b.info(), added.info()}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "connection to the second", func() bool { return d.Connected(b.ID()) })
+	for _, p := range d.ListPeers() {
+		if p.Bootstrap != (p.ID == a.ID()) || p.Added != (p.ID == added.ID()) {
+			t.Errorf("%+v", p)
+		}
+	}
+	if err := d.SetPeers(nil); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the second to be let go", func() bool { return !d.Connected(b.ID()) })
+	if list := d.ListPeers(); len(list) != 2 || !d.Connected(added.ID()) {
+		t.Errorf("the way in and the added one are left: %+v", list)
+	}
+
+	before := d.ListPeers()
+	crowd := make([]PeerInfo, maxPeers-1)
+	for i := range crowd {
+		crowd[i].ID = idOf(t)
+	}
+	for name, bad := range map[string][]PeerInfo{"nobody": {b.info(), {}}, "itself": {b.info(), {ID: d.ID()}}, "too many": crowd} {
+		if err := d.SetPeers(bad); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if after := d.ListPeers(); len(after) != len(before) {
+		t.Errorf("a refusal changed something: %+v", after)
+	}
+}

@@ -74,7 +74,7 @@ All of it is deleted when the demo is interrupted.`,
 			if err := (Config{Log: cfg, HTTP: Default().HTTP}).Validate(); err != nil {
 				return failure{exitUsage, err}
 			}
-			return p.demo(cmd.Context(), p.logger(cfg), output)
+			return p.demo(cmd.Context(), p.logger(cfg, cfg.level()), output)
 		},
 	}
 	cmd.Flags().StringVar(&level, "log-level", level, "debug, info, warn or error")
@@ -84,6 +84,9 @@ All of it is deleted when the demo is interrupted.`,
 
 // demo runs until ctx ends.
 func (p *program) demo(ctx context.Context, log *slog.Logger, output outputFlag) (err error) {
+	defer outliveReaders()()
+	ctx, _, stop := p.untilClosed(ctx)
+	defer stop()
 	exe, err := p.executable()
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)

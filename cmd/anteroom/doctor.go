@@ -149,7 +149,7 @@ func patient(cfg Config) doctor.Config {
 
 // patient is what the doctor may see of this node.
 func (d *daemon) patient() doctor.Config {
-	c := patient(d.cfg)
+	c := patient(d.config())
 	c.Running = true
 	c.Ports = d.boundPorts()
 	c.Clock = d.practice.Now
@@ -160,7 +160,7 @@ func (d *daemon) patient() doctor.Config {
 	if d.reload != nil {
 		c.Configuration = func() (bool, error) {
 			cfg, err := d.reload()
-			return !reflect.DeepEqual(cfg, d.cfg), err
+			return !reflect.DeepEqual(cfg, d.config()), err
 		}
 	}
 	if d.entrance.certs != nil {
@@ -262,7 +262,7 @@ func (d *daemon) boundPorts() (ports []doctor.Port) {
 		add(forRelay, "udp", d.relay.local...)
 		add(forRelay, "tcp", d.relay.local...)
 	}
-	return append(ports, nodePorts(d.cfg)...)
+	return append(ports, nodePorts(d.config())...)
 }
 
 // addrsOf returns where listeners are bound; one that other nodes pass

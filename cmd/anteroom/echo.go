@@ -34,7 +34,7 @@ func (p *program) mediaCommand() *cobra.Command {
 		Hidden: true,
 		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log := slog.New(newLogHandler(p.stderr, Log{Level: "info", Format: "json"}, false, nil))
+			log := slog.New(newLogHandler(p.stderr, Log{Format: "json"}, slog.LevelInfo, false, nil))
 			err := media.Child(cmd.Context(), p.stdin, p.stdout, log)
 			if errors.Is(err, context.Canceled) {
 				return nil // the daemon ends; so do we

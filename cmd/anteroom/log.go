@@ -36,14 +36,10 @@ var logKeys = []string{
 	"request", // random, for each HTTP request
 }
 
-// newLogHandler returns the handler that all of the program logs through.
-// unknown is called with every key that is not in logKeys; nil: they are only
-// left out.
-func newLogHandler(w io.Writer, cfg Log, terminal bool, unknown func(key string)) slog.Handler {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
-		panic(err) // Validate lets no other level through
-	}
+// newLogHandler returns the handler that all of the program logs through, from
+// level on. unknown is called with every key that is not in logKeys; nil: they
+// are only left out.
+func newLogHandler(w io.Writer, cfg Log, level slog.Leveler, terminal bool, unknown func(key string)) slog.Handler {
 	var sink slog.Handler
 	switch {
 	case terminal && cfg.Format != "json":
@@ -54,6 +50,15 @@ func newLogHandler(w io.Writer, cfg Log, terminal bool, unknown func(key string)
 		sink = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	}
 	return &guard{sink: sink, unknown: unknown}
+}
+
+// level returns cfg's level.
+func (cfg Log) level() slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		panic(err) // Validate lets no other level through
+	}
+	return level
 }
 
 // silenceGoLog stops what kad-dht writes past slog, to stderr, with addresses

@@ -16,7 +16,7 @@ import (
 func logLine(t *testing.T, do func(*slog.Logger)) map[string]any {
 	t.Helper()
 	var out bytes.Buffer
-	do(slog.New(newLogHandler(&out, Log{Level: "debug", Format: "auto"}, false, nil)))
+	do(slog.New(newLogHandler(&out, Log{Format: "auto"}, slog.LevelDebug, false, nil)))
 	line := make(map[string]any)
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 		t.Fatalf("got %q: %v", out.String(), err)
@@ -66,7 +66,7 @@ func TestOnlyKnownKeysAndPlainValuesAreLogged(t *testing.T) {
 
 func TestUnknownKeyIsReported(t *testing.T) {
 	var got []string
-	h := newLogHandler(t.Output(), Log{Level: "info", Format: "json"}, false, func(key string) { got = append(got, key) })
+	h := newLogHandler(t.Output(), Log{Format: "json"}, slog.LevelInfo, false, func(key string) { got = append(got, key) })
 	slog.New(h).With("title", "x").WithGroup("chat").Info("m", "room", "r", "sdp", "v=0")
 	if want := []string{"title", "chat", "sdp"}; !cmp.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -115,7 +115,7 @@ func TestLogFormats(t *testing.T) {
 		{"text", false, "time="},
 	} {
 		var out bytes.Buffer
-		slog.New(newLogHandler(&out, Log{Level: "info", Format: c.format}, c.terminal, nil)).Info("m")
+		slog.New(newLogHandler(&out, Log{Format: c.format}, slog.LevelInfo, c.terminal, nil)).Info("m")
 		if got := out.String(); !strings.HasPrefix(got, c.want) && !(c.terminal && strings.Contains(got, c.want)) {
 			t.Errorf("%s, terminal %v: got %q, want %q", c.format, c.terminal, got, c.want)
 		}

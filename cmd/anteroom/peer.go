@@ -108,7 +108,7 @@ func (p *program) cardWithoutDaemon(cfg Config, name string) (string, error) {
 	if err := os.MkdirAll(cfg.dataDir(), 0o700); err != nil {
 		return "", fmt.Errorf("make data directory: %w", err)
 	}
-	d, err := newDiscovery(cfg, p.logger(cfg.Log))
+	d, err := newDiscovery(cfg, p.logger(cfg.Log, cfg.Log.level()))
 	if err != nil {
 		return "", inUse(err, "choose another with discovery.listen")
 	}

@@ -46,18 +46,23 @@ type program struct {
 	stdout, stderr io.Writer
 	environ        []string
 	terminal       bool // stderr is one
+	interactive    bool // one of the three is
+	attached       bool // it was started in one
 	executable     func() (string, error)
 	unknownKey     func(key string) // hears of each that is not in logKeys; nil except in tests
 }
 
 func newProgram() *program {
+	isTerminal := func(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 	return &program{
-		stdin:      os.Stdin,
-		stdout:     os.Stdout,
-		stderr:     os.Stderr,
-		environ:    os.Environ(),
-		terminal:   term.IsTerminal(int(os.Stderr.Fd())),
-		executable: os.Executable,
+		stdin:       os.Stdin,
+		stdout:      os.Stdout,
+		stderr:      os.Stderr,
+		environ:     os.Environ(),
+		terminal:    isTerminal(os.Stderr),
+		interactive: slices.ContainsFunc([]*os.File{os.Stdin, os.Stdout, os.Stderr}, isTerminal),
+		attached:    hasTerminal(),
+		executable:  os.Executable,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -26,8 +27,9 @@ import (
 
 // A daemon is one node with its pages and its control socket.
 type daemon struct {
-	cfg       Config
 	reload    func() (Config, error) // reads cfg again; nil: it cannot change
+	again     <-chan struct{}        // tells when to renew; nil: never
+	level     *slog.LevelVar         // of log; nil: it cannot change
 	log       *slog.Logger
 	practice  *practice.Practice
 	discovery *discovery.Discovery
@@ -39,6 +41,9 @@ type daemon struct {
 	ui        *httpui.Server
 	control   *control
 	rounds    *doctor.Rounds
+
+	mu  sync.Mutex
+	cfg Config // as it is in force: renew takes up some of it
 }
 
 // newDaemon opens and binds everything that cfg names, and starts nothing. The
@@ -107,7 +112,7 @@ func newDiscovery(cfg Config, log *slog.Logger) (*discovery.Discovery, error) {
 	if err != nil {
 		return nil, err
 	}
-	peers, err := parsePeers(cfg.Practice.Nodes, cfg.Discovery.Peers, cfg.Relay.BorrowFrom)
+	peers, err := knownPeers(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +139,11 @@ func newDiscovery(cfg Config, log *slog.Logger) (*discovery.Discovery, error) {
 		PeersFile:    filepath.Join(cfg.dataDir(), "peers.json"),
 		Log:          log,
 	})
+}
+
+// knownPeers returns the nodes that cfg names to be asked directly.
+func knownPeers(cfg Config) ([]discovery.PeerInfo, error) {
+	return parsePeers(cfg.Practice.Nodes, cfg.Discovery.Peers, cfg.Relay.BorrowFrom)
 }
 
 // relays returns the nodes through which others reach this one, if it is no
@@ -276,6 +286,7 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error { return d.node.Run(nodeCtx) })
 	g.Go(func() error { return d.control.run(ctx) })
 	g.Go(func() error { d.rounds.Run(ctx); return nil })
+	g.Go(func() error { d.renewWhenTold(ctx); return nil })
 	if d.entrance.certs != nil {
 		g.Go(func() error { return d.entrance.certs.Run(ctx) })
 	}

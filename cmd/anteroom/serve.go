@@ -16,7 +16,10 @@ func (p *program) serveCommand(name string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   name,
 		Short: "Run the node and its pages until interrupted",
-		Args:  noArgs,
+		Long: `Run the node and its pages until interrupted, or until the terminal that it was
+started in is closed. Where there is no terminal, as in a service, SIGHUP makes
+it read again its certificate, discovery.peers and log.level.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.config(cmd)
 			if err != nil {
@@ -34,7 +37,12 @@ func (p *program) serveCommand(name string) *cobra.Command {
 // READY on stdout and to systemd once whoever comes is answered. reload reads
 // cfg again.
 func (p *program) serve(ctx context.Context, cfg Config, reload func() (Config, error), open bool) error {
-	log := p.logger(cfg.Log)
+	defer outliveReaders()()
+	ctx, again, stop := p.untilClosed(ctx)
+	defer stop()
+	level := new(slog.LevelVar)
+	level.Set(cfg.Log.level())
+	log := p.logger(cfg.Log, level)
 	exe, err := p.executable()
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
@@ -47,7 +55,7 @@ func (p *program) serve(ctx context.Context, cfg Config, reload func() (Config, 
 	if err != nil {
 		return err
 	}
-	d.reload = reload
+	d.reload, d.again, d.level = reload, again, level
 	if err := p.welcome(ctx, d, open); err != nil {
 		return errors.Join(err, d.close())
 	}
@@ -67,6 +75,8 @@ func (p *program) welcome(ctx context.Context, d *daemon, open bool) error {
 	if info.Practitioners > 0 {
 		// No names: a service manager keeps what is said here.
 		fmt.Fprintf(p.stderr, "The page is at %s\nSign in there, or run \"anteroom open\".\n", d.ui.URL())
+	} else if p.recorded() {
+		fmt.Fprintf(p.stderr, "The page is at %s\nYour practice is not set up yet: \"anteroom open\" prints the address for that.\n", d.ui.URL())
 	} else {
 		url, err := d.launchURL(ctx)
 		if err != nil {
@@ -81,8 +91,14 @@ func (p *program) welcome(ctx context.Context, d *daemon, open bool) error {
 	return nil
 }
 
+// recorded reports whether a service manager started the daemon and keeps what
+// is said on stderr: an address that opens a door must not be there.
+func (p *program) recorded() bool {
+	return !p.terminal && (p.getenv("JOURNAL_STREAM") != "" || p.getenv("NOTIFY_SOCKET") != "" || p.getenv("INVOCATION_ID") != "")
+}
+
 // logger returns the logger of a daemon.
-func (p *program) logger(cfg Log) *slog.Logger {
+func (p *program) logger(cfg Log, level slog.Leveler) *slog.Logger {
 	silenceGoLog()
-	return slog.New(newLogHandler(p.stderr, cfg, p.terminal, p.unknownKey))
+	return slog.New(newLogHandler(p.stderr, cfg, level, p.terminal, p.unknownKey))
 }

@@ -52,7 +52,7 @@ func TestSystemdUnits(t *testing.T) {
 	service := readUnit(t, "anteroom.service")
 	for key, want := range map[string]string{
 		"Type": "notify", "User": "anteroom", "StateDirectoryMode": "0700", "UMask": "0077", "LimitCORE": "0",
-		"NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "CapabilityBoundingSet": "", "Restart": "on-failure",
+		"NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "CapabilityBoundingSet": "", "Restart": "on-failure", "ExecReload": "/bin/kill -HUP $MAINPID",
 	} {
 		service.expect(t, "Service."+key, want)
 	}

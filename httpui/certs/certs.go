@@ -62,6 +62,7 @@ type Manager struct {
 
 	current atomic.Pointer[tls.Certificate] // nil until there is one
 	pending *atomic.Pointer[challenge]
+	again   chan struct{} // Renew was called; full: Run will know
 
 	mu    sync.Mutex
 	err   error     // why the certificate is not renewed; nil: nothing is wrong
@@ -82,7 +83,7 @@ func New(cfg Config) (*Manager, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{mode: cfg.Mode, name: cfg.Name, log: cfg.Log, pending: new(atomic.Pointer[challenge])}
+	m := &Manager{mode: cfg.Mode, name: cfg.Name, log: cfg.Log, pending: new(atomic.Pointer[challenge]), again: make(chan struct{}, 1)}
 	var first *tls.Certificate
 	var err error
 	switch cfg.Mode {
@@ -159,9 +160,22 @@ func (m *Manager) Run(ctx context.Context) error {
 		m.take(fresh, wait, err)
 		select {
 		case <-time.After(wait):
+		case <-m.again:
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// Renew has the files read again at once. An authority is not asked again
+// before its time: it counts what it is asked.
+func (m *Manager) Renew() {
+	if m.mode != Files {
+		return
+	}
+	select {
+	case m.again <- struct{}{}:
+	default:
 	}
 }
 

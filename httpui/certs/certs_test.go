@@ -368,3 +368,26 @@ func TestServerNameOfAddresses(t *testing.T) {
 		}
 	}
 }
+
+// TestRenewReadsTheFilesAtOnce: whoever has replaced them need not wait.
+func TestRenewReadsTheFilesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, certFile, keyFile := filesManager(t, io.Discard)
+		run(t, m)
+		synctest.Wait()
+		old, began := served(m), time.Now()
+		newCert, newKey := certstest.WritePair(t, t.TempDir(), name)
+		for from, to := range map[string]string{newCert: certFile, newKey: keyFile} {
+			content, err := os.ReadFile(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, to, content)
+		}
+		m.Renew()
+		synctest.Wait()
+		if served(m).Equal(old) || !time.Now().Equal(began) {
+			t.Error("the old one is still in use")
+		}
+	})
+}

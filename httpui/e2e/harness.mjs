@@ -126,7 +126,7 @@ export class Daemon {
   get data() { return join(this.dir, 'data'); }
 
   async start(wrap = []) {
-    this.program = new Program(this.t, [...wrap, binary, 'serve', '--config', this.config], {env: {DISPLAY: '', BROWSER: 'true'}});
+    this.program = new Program(this.t, [...wrap, binary, 'serve', '--config', this.config], {env: {DISPLAY: '', BROWSER: 'true', JOURNAL_STREAM: '', NOTIFY_SOCKET: '', INVOCATION_ID: ''}});
     (this.programs ??= []).push(this.program);
     this.launch = await this.program.line('stderr', (l) => /https?:\/\/\S+/.test(l)).then((l) => l.match(/https?:\/\/[^\s"]+/)[0]);
     return this;
