@@ -12,8 +12,8 @@ import (
 	"anteroom/rendezvous/wire"
 )
 
-// deskSocket sends a practitioner's diary: at once, and whenever it changes.
-// The page sends its token first, and nothing after.
+// deskSocket sends a practitioner's diary at once, and what changes in it
+// whenever it does. The page sends its token first, and nothing after.
 func (s *Server) deskSocket(w http.ResponseWriter, r *request) error {
 	return s.serveSocket(w, r, websocket.MessageText, func(c *wsConn) error {
 		frame, err := c.Recv()
@@ -46,33 +46,93 @@ func (s *Server) deskSocket(w http.ResponseWriter, r *request) error {
 	})
 }
 
-// pushDesk sends snapshots on c until it ends. Changes that come while one is
-// on its way are one change.
+// deskPause is how long a page waits for the next change at least, so that a
+// crowd at the doors is shown ten times a second, which is as much as anybody
+// can follow. A diary that takes long to read is read a quarter of the time.
+const deskPause = 100 * time.Millisecond
+
+// A deskChange is a Desk that says of the diary only what is not as it was in
+// the messages before on the same socket: appointments that are new or have
+// changed, and those that are gone. The first one holds all of them.
+type deskChange struct {
+	Desk
+	Gone []string `json:"gone"` // ids; never null
+}
+
+// pushDesk sends the diary on c, and then what changes in it, until c ends.
+// Changes that come while one is on its way are one change.
 func (s *Server) pushDesk(c *wsConn, practitioner string) error {
 	changed, stop := s.backend.Watch() // before the first snapshot, so no change falls between
 	defer stop()
+	var sent map[string]string
 	for {
+		began := time.Now()
 		desk, err := s.backend.Desk(c.ctx, practitioner)
 		if err != nil {
 			return fmt.Errorf("read desk: %w", err)
 		}
-		snapshot, err := json.Marshal(desk)
+		edge := time.NewTimer(untilEdge(desk))
+		change, held, err := sinceSent(desk, sent)
+		if err == nil {
+			var message []byte
+			if message, err = json.Marshal(change); err == nil {
+				err = c.write(message)
+			}
+		}
 		if err != nil {
+			edge.Stop()
 			return fmt.Errorf("write desk: %w", err)
 		}
-		if err := c.write(snapshot); err != nil {
+		sent = held
+		rest := time.NewTimer(max(deskPause, 3*time.Since(began)))
+		err = awaitChange(c, changed, edge.C, rest.C)
+		edge.Stop()
+		rest.Stop()
+		if err != nil {
 			return err
 		}
-		edge := time.NewTimer(untilEdge(desk))
-		select {
-		case <-changed:
-		case <-edge.C:
-		case <-c.done:
-			edge.Stop()
-			return c.reason
-		}
-		edge.Stop()
 	}
+}
+
+// awaitChange returns when something has changed or edge has come, and not
+// before rest; its error is why c has ended.
+func awaitChange(c *wsConn, changed <-chan struct{}, edge, rest <-chan time.Time) error {
+	select {
+	case <-changed:
+	case <-edge:
+	case <-c.done:
+		return c.reason
+	}
+	select {
+	case <-rest:
+		return nil
+	case <-c.done:
+		return c.reason
+	}
+}
+
+// sinceSent returns what of desk is not as sent says, and what the page knows
+// after that: each appointment's JSON by its id.
+func sinceSent(desk Desk, sent map[string]string) (deskChange, map[string]string, error) {
+	change := deskChange{Desk: desk, Gone: []string{}}
+	change.Appointments = []Appointment{}
+	held := make(map[string]string, len(desk.Appointments))
+	for _, a := range desk.Appointments {
+		text, err := json.Marshal(a)
+		if err != nil {
+			return deskChange{}, nil, err
+		}
+		held[a.ID] = string(text)
+		if before, known := sent[a.ID]; !known || before != held[a.ID] {
+			change.Appointments = append(change.Appointments, a)
+		}
+	}
+	for id := range sent {
+		if _, still := held[id]; !still {
+			change.Gone = append(change.Gone, id)
+		}
+	}
+	return change, held, nil
 }
 
 // untilEdge is how long desk stays true if nothing happens: until the next

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,14 +85,14 @@ func TestSignOutBeforeTheFirstFrame(t *testing.T) {
 	expectEnd(t, c, wire.ErrUnauthorized)
 }
 
-// recvDesk is the next snapshot on c.
-func recvDesk(t *testing.T, c *wsConn) Desk {
+// recvDesk is the next message on c.
+func recvDesk(t *testing.T, c *wsConn) deskChange {
 	t.Helper()
 	frame, err := c.Recv()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var desk Desk
+	var desk deskChange
 	if err := json.Unmarshal(frame, &desk); err != nil {
 		t.Fatal(err)
 	}
@@ -120,6 +122,79 @@ func TestDeskIsPushed(t *testing.T) {
 			t.Fatal("100 snapshots, and the last change is not among them")
 		}
 	}
+}
+
+// What has not changed is not sent again, however much there is of it.
+func TestDeskSendsChangesOnly(t *testing.T) {
+	ts := newTest(t)
+	list := func(n int) []Appointment {
+		all := make([]Appointment, n)
+		for i := range all {
+			all[i] = Appointment{ID: fmt.Sprintf("%032x", i), Label: "as before", Guests: []Guest{}}
+		}
+		return all
+	}
+	ts.backend.desk.Appointments = list(1000)
+	c := ts.signedIn().openDesk()
+	c.ws.SetReadLimit(1 << 20)
+	if n := len(recvDesk(t, c).Appointments); n != 1000 {
+		t.Fatalf("the first message has %d appointments", n)
+	}
+	ids := func(list []Appointment) (ids []string) {
+		for _, a := range list {
+			ids = append(ids, strings.TrimLeft(a.ID, "0"))
+		}
+		return ids
+	}
+	for _, test := range []struct {
+		what          string
+		change        func([]Appointment) []Appointment
+		changed, gone []string
+	}{
+		{"one guest knocks", func(all []Appointment) []Appointment {
+			all[7].Guests = []Guest{{State: "waiting"}}
+			return all
+		}, []string{"7"}, nil},
+		{"another appointment is made", func(all []Appointment) []Appointment {
+			return append(all, Appointment{ID: strings.Repeat("f", 32)})
+		}, []string{strings.Repeat("f", 32)}, nil},
+		{"one is forgotten", func(all []Appointment) []Appointment { return all[:1000] }, nil, []string{strings.Repeat("f", 32)}},
+		{"nothing of them", func(all []Appointment) []Appointment { return all }, nil, nil},
+	} {
+		ts.backend.change(func() {
+			ts.backend.desk.Now++
+			ts.backend.desk.Appointments = test.change(slices.Clone(ts.backend.desk.Appointments))
+		})
+		got := recvDesk(t, c)
+		if changed := ids(got.Appointments); !slices.Equal(changed, test.changed) || !slices.Equal(got.Gone, test.gone) {
+			t.Errorf("%s: %d changed %q, gone %q", test.what, len(changed), changed, got.Gone)
+		}
+		if got.Practitioner != leeName {
+			t.Errorf("%s: the rest is missing", test.what)
+		}
+	}
+	again := ts.signedIn().openDesk()
+	again.ws.SetReadLimit(1 << 20)
+	if n := len(recvDesk(t, again).Appointments); n != 1000 {
+		t.Errorf("the first message of another socket has %d appointments", n)
+	}
+}
+
+// A crowd at the doors does not keep the node busy with the diary.
+func TestDeskRestsBetweenChanges(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ts := newTest(t)
+		c := ts.signedIn().openDesk()
+		recvDesk(t, c)
+		began := time.Now()
+		for range 20 {
+			ts.backend.change(func() { ts.backend.desk.Now++ })
+			recvDesk(t, c)
+		}
+		if took := time.Since(began); took < 19*deskPause {
+			t.Errorf("20 changes were sent within %v", took)
+		}
+	})
 }
 
 // A window that opens or closes is a change that nobody announces.

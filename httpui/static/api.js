@@ -191,6 +191,8 @@ const waits = [0.5, 1, 2, 5];
 
 /**
  * The diary as the node pushes it, over a WebSocket that comes back by itself.
+ * The first message on each socket holds all of it, those after it only the
+ * appointments that have changed, and the ids of those that are gone.
  */
 export class DeskFeed {
   #api;
@@ -200,6 +202,7 @@ export class DeskFeed {
   /** @type {WebSocket | null} */ #socket = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
   #failures = 0;
+  /** @type {Map<string, Appointment>} by id, as the latest socket told them */ #appointments = new Map();
   #delivered = false; // the latest socket brought a desk, so its token was good
   #closed = false;
 
@@ -220,16 +223,25 @@ export class DeskFeed {
     const socket = new WebSocket(this.#origin.replace(/^http/u, 'ws') + '/ws/desk', 'ar1');
     this.#socket = socket;
     this.#delivered = false;
+    this.#appointments.clear();
     socket.onopen = () => socket.send(JSON.stringify({ token: this.#api.token }));
     socket.onmessage = ({ data }) => {
       this.#failures = 0;
       this.#delivered = true;
       this.#onState('online');
-      this.#onDesk(JSON.parse(data));
+      this.#onDesk(this.#merged(JSON.parse(data)));
     };
     socket.onclose = () => {
       if (socket === this.#socket) void this.#lost();
     };
+  }
+
+  /** @param {DeskData & {gone: string[]}} change @returns {DeskData} the whole diary after it */
+  #merged({ gone, appointments, ...rest }) {
+    for (const id of gone) this.#appointments.delete(id);
+    for (const appointment of appointments) this.#appointments.set(appointment.id, appointment);
+    const all = [...this.#appointments.values()].sort((a, b) => a.starts - b.starts || (a.id < b.id ? -1 : 1));
+    return { ...rest, appointments: all };
   }
 
   /** Tries at once instead of waiting, as when the network is back. */
