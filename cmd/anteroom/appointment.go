@@ -84,6 +84,13 @@ func parseStart(text string, now time.Time) (time.Time, error) {
 		if wall, _ := time.Parse(layout, text); t.Hour() != wall.Hour() || t.Minute() != wall.Minute() {
 			return time.Time{}, fmt.Errorf("--starts: there is no %s on that day: clocks are put forward", wall.Format("15:04"))
 		}
+		for _, moved := range []time.Duration{-2 * time.Hour, -time.Hour, -30 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour} {
+			if other := t.Add(moved); other.Format(layout) == text {
+				first, second := min(t.Unix(), other.Unix()), max(t.Unix(), other.Unix())
+				return time.Time{}, fmt.Errorf("--starts: clocks are put back on that day, so %s comes twice: say %s or %s", text[len(text)-5:],
+					time.Unix(first, 0).In(now.Location()).Format(time.RFC3339), time.Unix(second, 0).In(now.Location()).Format(time.RFC3339))
+			}
+		}
 		return t, nil
 	}
 	return time.Time{}, errors.New(`--starts must be now, a time such as 14:45, "2026-03-04 14:45", or RFC 3339`)

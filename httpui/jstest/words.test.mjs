@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { apiSentence, deviceText, guestSentence, hostSentence, reasonText, refusalSentence, signInSentence } from '../static/errors.js';
 import { agentOf, permissionSteps } from '../static/browser.js';
-import { duration, initials, list, span, unixFrom, dateKey, timeKey } from '../static/format.js';
+import { dateKey, duration, initials, list, moments, span, timeKey } from '../static/format.js';
 import { CODES } from '../static/wire.js';
 
 const names = { practitioner: 'Dr Lee', practice: 'Harbour Street Practice' };
@@ -67,11 +67,11 @@ test('browsers are told apart as far as permissions differ', () => {
 });
 
 test('times and names read as people write them', () => {
-  const at = unixFrom('2025-11-21', '14:45');
+  const [at] = moments('2025-11-21', '14:45');
   assert.equal(dateKey(at), '2025-11-21');
   assert.equal(timeKey(at), '14:45');
   assert.match(span(at, at + 1800), /–/);
-  assert.ok(Number.isNaN(unixFrom('', '14:45')));
+  assert.deepEqual(moments('', '14:45'), []);
   assert.equal(duration(59), 'just now');
   assert.equal(duration(61), '1 minute');
   assert.equal(duration(3900), '1 h 05 min');

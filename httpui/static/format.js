@@ -11,8 +11,16 @@ const format = (options) => new Intl.DateTimeFormat(locale, options);
 const clockFormat = format({ hour: 'numeric', minute: '2-digit', ...(hourCycle && { hourCycle }) });
 const dayFormat = format({ weekday: 'long', day: 'numeric', month: 'long' });
 
-/** @param {number} unix @returns {string} "14:45" */
-export const clock = (unix) => clockFormat.format(unix * 1000);
+const zoneFormat = format({ timeZoneName: 'short' });
+
+/**
+ * @param {number} unix
+ * @returns {string} "14:45"; of a time that comes twice on its day, "02:30 CEST"
+ */
+export const clock = (unix) => (comesTwice(unix) ? `${clockFormat.format(unix * 1000)} ${zone(unix)}` : clockFormat.format(unix * 1000));
+
+/** @param {number} unix @returns {string} "CEST", or "GMT+2" where a zone has no short name */
+const zone = (unix) => zoneFormat.formatToParts(unix * 1000).find(({ type }) => type === 'timeZoneName')?.value ?? '';
 
 /** @param {number} unix @returns {string} "Friday 21 November" */
 export const day = (unix) => dayFormat.format(unix * 1000);
@@ -35,12 +43,32 @@ export function timeKey(unix) {
   return `${pad(d.getHours())}:${pad(d.getMinutes())}`;
 }
 
+/** Since 1973 clocks have been moved by at most so much at once, and by a multiple of the step, in seconds (IANA time zone database). */
+const mostMoved = 3 * 3600;
+const step = 10 * 60;
+
 /**
+ * The moments at which clocks here show a time. Where clocks are put forward
+ * some times do not exist, and where they are put back some come twice.
  * @param {string} date as dateKey writes it
  * @param {string} time as timeKey writes it
- * @returns {number} Unix seconds, or NaN
+ * @returns {number[]} Unix seconds: none, one, or two of which the earlier is first
  */
-export const unixFrom = (date, time) => Math.floor(new Date(`${date}T${time}`).getTime() / 1000);
+export function moments(date, time) {
+  const near = Math.floor(new Date(`${date}T${time}`).getTime() / 1000);
+  if (!Number.isFinite(near)) return [];
+  const found = [];
+  for (let at = near - mostMoved; at <= near + mostMoved; at += step) {
+    if (dateKey(at) === date && timeKey(at) === time) found.push(at);
+  }
+  return found;
+}
+
+/** @param {number} unix @returns {boolean} clocks show this time once more on the same day, or did before */
+function comesTwice(unix) {
+  const offset = (/** @type {number} */ at) => new Date(at * 1000).getTimezoneOffset();
+  return offset(unix - mostMoved) !== offset(unix + mostMoved) && moments(dateKey(unix), timeKey(unix)).length > 1;
+}
 
 /**
  * When the appointment is, for somebody who looks at the clock at now.

@@ -2,13 +2,14 @@
 // practice's appointment.
 
 import { html, nothing } from './html.js';
-import { dateKey, timeKey, unixFrom } from './format.js';
+import { clock, dateKey, moments, timeKey } from './format.js';
 import { icon } from './icons.js';
-import { banner, field, onSubmit } from './view-shell.js';
+import { banner, closeOnEscape, field, onSubmit } from './view-shell.js';
 
 /**
- * @typedef {{starts: number, guests: number, busy: boolean, error: string}} Draft
- *   starts: the time the form opens with, Unix seconds; guests: how many rows
+ * @typedef {{starts: number, at: number[], guests: number, busy: boolean, error: string}} Draft
+ *   starts: the time the form opens with, Unix seconds; at: the moments that the
+ *   day and time in the form may mean; guests: how many rows
  * @typedef {{create: (appointment: import('./api.js').NewAppointment) => void,
  *   setDraft: (patch: Partial<Draft> | null) => void}} NewIntents
  */
@@ -19,14 +20,17 @@ const labelMax = 64;
 const guestsMax = 3;
 
 /** @param {number} now Unix seconds @returns {Draft} for the next full quarter of an hour */
-export const newDraft = (now) => ({ starts: Math.ceil(now / quarter) * quarter, guests: 1, busy: false, error: '' });
+export function newDraft(now) {
+  const starts = Math.ceil(now / quarter) * quarter;
+  return { starts, at: moments(dateKey(starts), timeKey(starts)), guests: 1, busy: false, error: '' };
+}
 
 /** @param {Draft} draft @param {boolean} relay addresses can be hidden @param {NewIntents} act */
 export const newAppointment = (draft, relay, act) => html`
-  <form class="card form new" aria-labelledby="new-title" @submit=${onSubmit((form) => submit(form, draft, act))}>
+  <form class="card form new" aria-labelledby="new-title" @submit=${onSubmit((form) => submit(form, draft, act))} @keydown=${closeOnEscape(() => act.setDraft(null))}>
     <h2 id="new-title" class="card-title">${icon('calendar')}<span>New appointment</span></h2>
     ${draft.error ? banner({ tone: 'bad', text: draft.error }) : nothing}
-    <div class="fields">
+    <div class="fields" @change=${(/** @type {Event} */ { target }) => { if (target instanceof HTMLInputElement && target.form) act.setDraft({ at: meant(target.form) }); }}>
       <div class="field">
         <label for="new-date">Day</label>
         <input id="new-date" name="date" type="date" required value=${dateKey(draft.starts)}>
@@ -42,6 +46,7 @@ export const newAppointment = (draft, relay, act) => html`
         </select>
       </div>
     </div>
+    ${draft.at.length > 1 ? whichMoment(draft) : nothing}
     <div class="field">
       <label for="new-label">What for <span class="hint">(optional, only you see it)</span></label>
       <input id="new-label" name="label" maxlength=${labelMax} autocomplete="off">
@@ -75,10 +80,30 @@ export const newAppointment = (draft, relay, act) => html`
     </div>
   </form>`;
 
+/**
+ * Asks which of two moments is meant, on the day on which clocks are put back.
+ * @param {Draft} draft
+ */
+const whichMoment = ({ at, starts }) => html`
+  <fieldset class="fieldset">
+    <legend>Clocks are put back on that day, so this time comes twice</legend>
+    ${at.map((moment, i) => html`
+      <label class="choice">
+        <input type="radio" name="moment" value=${moment} required ?checked=${moment === starts}>
+        <span>${i === 0 ? `${clock(moment)}, before clocks are put back` : `${clock(moment)}, after clocks are put back`}</span>
+      </label>`)}
+  </fieldset>`;
+
+/** @param {HTMLFormElement} form the moments that its day and time may mean */
+const meant = (form) => moments(field(form, 'date'), field(form, 'time'));
+
 /** @param {HTMLFormElement} form @param {Draft} draft @param {NewIntents} act */
 function submit(form, draft, act) {
-  const starts = unixFrom(field(form, 'date'), field(form, 'time'));
-  if (!Number.isFinite(starts)) return act.setDraft({ error: 'Enter a day and a time.' });
+  if (!field(form, 'date') || !field(form, 'time')) return act.setDraft({ error: 'Enter a day and a time.' });
+  const at = meant(form);
+  const starts = at.length > 1 ? at.find((moment) => String(moment) === field(form, 'moment')) : at[0];
+  if (at.length === 0) return act.setDraft({ at, error: 'There is no such time on that day: clocks are put forward. Choose an earlier or a later time.' });
+  if (starts === undefined) return act.setDraft({ at, error: 'This time comes twice on that day: clocks are put back. Choose which one you mean.' });
   act.create({
     starts,
     minutes: Number(field(form, 'minutes')),
@@ -96,7 +121,7 @@ function submit(form, draft, act) {
  * @param {() => void} close
  */
 export const foreignLink = (foreign, open, close) => html`
-  <form class="card form" aria-labelledby="foreign-title" @submit=${onSubmit((form) => open(field(form, 'link')))}>
+  <form class="card form" aria-labelledby="foreign-title" @submit=${onSubmit((form) => open(field(form, 'link')))} @keydown=${closeOnEscape(close)}>
     <h2 id="foreign-title" class="card-title">${icon('link')}<span>Join another practice’s appointment</span></h2>
     <p class="hint">Paste the link that you were sent. It opens here, through your own Anteroom; the other practice serves you nothing.</p>
     ${foreign.error ? banner({ tone: 'bad', text: foreign.error }) : nothing}

@@ -185,3 +185,14 @@ export const onSubmit = (handle) => (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
   if (event.currentTarget instanceof HTMLFormElement) handle(event.currentTarget);
 };
+
+/**
+ * The Escape key closes a form in which nothing has been written yet; what has
+ * been written is not thrown away by one key.
+ * @param {() => void} close
+ */
+export const closeOnEscape = (close) => (/** @type {KeyboardEvent} */ event) => {
+  if (event.key !== 'Escape' || event.isComposing || !(event.currentTarget instanceof HTMLFormElement)) return;
+  const inputs = [...event.currentTarget.querySelectorAll('input')];
+  if (inputs.every((input) => input.value === input.defaultValue && input.checked === input.defaultChecked)) close();
+};
