@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { Desk } from '../static/desk.js';
+import { undoTime } from '../static/undo.js';
 
 const now = 1_763_000_000;
 
@@ -15,6 +16,7 @@ const waitingEntry = (member, since = now) => ({ member, role: 'guest', state: '
 class FakeCall {
   log = [];
   view = { phase: 'attending', connection: 'online', code: null, refusal: null, welcome: null, waiting: [], members: [], locked: false, peers: [], chat: [], alarm: [] };
+  settled = true;
   constructor(id) { this.view = { ...this.view, appointment: id }; }
   subscribe(watch) { this.watch = watch; return () => { this.watch = () => {}; }; }
   say(patch) { this.view = { ...this.view, ...patch }; this.watch(this.view); }
@@ -23,6 +25,7 @@ class FakeCall {
   admit(member) { this.log.push(`admit ${member}`); }
   deny(member) { this.log.push(`deny ${member}`); }
   leave() { this.log.push('leave'); }
+  stepAside() { this.log.push('step aside'); }
   end() { this.log.push('end'); }
   close() { this.log.push('close'); }
 }
@@ -154,9 +157,95 @@ for (const way of ['leave', 'end']) {
     await settle();
     assert.equal(media.log.at(-1), 'stop');
     assert.equal(seen.now.current, null);
-    assert.equal(calls.get('a').log.at(-1), way);
+    assert.equal(calls.get('a').log.at(-1), way === 'end' ? 'step aside' : way);
   });
 }
+
+/** A practitioner in a call with x, and y at the door of another; the clock is the test's. */
+async function inCall(t) {
+  const it = desk();
+  it.media.starting.resolve();
+  await it.d.admit('a', 'x');
+  it.calls.get('b').say({ waiting: [waitingEntry('y')] });
+  await settle();
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.after(() => mock.timers.reset());
+  return { ...it, names: () => it.seen.now.waiting.map(({ member }) => member) };
+}
+
+test('the end for everyone can be taken back until it is told', async (t) => {
+  const { d, calls, seen, media } = await inCall(t);
+  d.end();
+  await settle();
+  assert.deepEqual([seen.now.undo, seen.now.current], [{ kind: 'end', appointment: 'a' }, null]);
+  mock.timers.tick(undoTime - 1);
+  d.takeBack();
+  await settle();
+  assert.deepEqual([seen.now.undo, seen.now.current], [null, 'a']);
+  assert.deepEqual(calls.get('a').log.slice(-2), ['step aside', 'enter']);
+  assert.equal(media.log.at(-1), 'start', 'the camera is on again');
+  mock.timers.tick(2 * undoTime);
+  assert.ok(!calls.get('a').log.includes('end'));
+});
+
+test('going back into the call takes its end back', async (t) => {
+  const { d, calls } = await inCall(t);
+  d.end();
+  d.enter('a');
+  mock.timers.tick(2 * undoTime);
+  assert.deepEqual(calls.get('a').log.slice(-2), ['step aside', 'enter']);
+});
+
+for (const [way, act] of Object.entries({
+  'after a while': () => mock.timers.tick(undoTime),
+  'when asked to': ({ d }) => d.finish(),
+  'when the next call begins': ({ d }) => d.admit('b', 'y'),
+  'when the next guest of the same appointment is let in': ({ d }) => d.admit('a', 'z'),
+  'when somebody is denied': ({ d }) => d.deny('b', 'y'),
+  'when the page goes away': ({ d }) => d.close(),
+})) {
+  test(`the end for everyone is told ${way}, once`, async (t) => {
+    const it = await inCall(t);
+    it.d.end();
+    await act(it);
+    mock.timers.tick(2 * undoTime);
+    const { log } = it.calls.get('a');
+    assert.equal(log.filter((entry) => entry === 'end').length, 1);
+    assert.ok(log.indexOf('end') === log.indexOf('step aside') + 1, log.join());
+  });
+}
+
+test('who is denied is off the list at once, and told when it can no longer be taken back', async (t) => {
+  const { d, calls, seen, names } = await inCall(t);
+  seen.knocks.length = 0;
+  d.deny('b', 'y');
+  await settle();
+  assert.deepEqual([names(), seen.now.undo.name], [[], 'y']);
+  d.takeBack();
+  await settle();
+  assert.deepEqual([names(), seen.now.undo, seen.knocks], [['y'], null, []], 'they are back without a knock');
+  mock.timers.tick(2 * undoTime);
+  assert.ok(!calls.get('b').log.includes('deny y'));
+  d.deny('b', 'y');
+  d.consider(true);
+  mock.timers.tick(2 * undoTime);
+  assert.ok(!calls.get('b').log.includes('deny y'), 'the time stands still while somebody decides');
+  d.consider(false);
+  mock.timers.tick(undoTime);
+  assert.ok(calls.get('b').log.includes('deny y'));
+});
+
+test('only the latest act can be taken back; one before it is done', async (t) => {
+  const { d, calls, names } = await inCall(t);
+  calls.get('b').say({ waiting: [waitingEntry('y'), waitingEntry('z')] });
+  d.deny('b', 'y');
+  d.deny('b', 'z');
+  assert.deepEqual(calls.get('b').log, ['start', 'deny y']);
+  d.takeBack();
+  calls.get('b').say({ waiting: [waitingEntry('z')] });
+  await settle();
+  assert.deepEqual(names(), ['z']);
+});
 
 test('the end of the window does not cut a running call', async () => {
   const { d, media, calls, update } = desk();
@@ -274,4 +363,21 @@ test('close lets go of everything', async () => {
   d.close();
   for (const call of calls.values()) assert.equal(call.log.at(-1), 'close');
   assert.equal(media.log.at(-1), 'stop');
+});
+
+test('settles when the node has confirmed what was decided, or does not answer', async (t) => {
+  const { d, calls } = await inCall(t);
+  const call = calls.get('b');
+  for (const answer of [() => { call.settled = true; call.say({}); }, () => mock.timers.tick(1_000)]) {
+    call.settled = false;
+    let settled = false;
+    d.deny('b', 'y');
+    const settling = d.settle().then(() => { settled = true; });
+    assert.equal(call.log.at(-1), 'deny y');
+    call.say({});
+    await settle();
+    assert.equal(settled, false);
+    answer();
+    await settling;
+  }
 });

@@ -255,3 +255,30 @@ test('a locked door stays locked when the node starts again', async () => {
   await w.advance(10_000);
   assert.deepEqual([host.view.locked, w.home.locked], [true, true]);
 });
+
+test('who steps aside is neither heard nor seen, and goes on where they were', async () => {
+  const { host, guest } = await make();
+  await w.seat(guest);
+  const sent = () => host.peer(guest.member)?.stream?.getTracks().length ?? 0;
+  host.call.stepAside();
+  await w.settle();
+  assert.equal(sent(), 0, 'the practitioner does not see the guest');
+  assert.equal(guest.view.phase, 'call', 'who is told of nothing');
+  host.call.enter();
+  await w.settle();
+  together(host, guest);
+  host.call.stepAside();
+  host.call.end();
+  await w.settle();
+  assert.deepEqual([guest.view.phase, guest.view.code], ['ended', 'ended']);
+});
+
+test('who was stepped aside from and is not told before the page goes is told by its end', async () => {
+  const { host, guest } = await make();
+  await w.seat(guest);
+  host.call.stepAside();
+  host.call.end();
+  host.call.close();
+  await w.settle();
+  assert.equal(guest.view.phase, 'ended');
+});

@@ -46,6 +46,7 @@ const steps = {
     w.host.call.leave();
   },
   hostEnds: (w) => w.host.call.end(),
+  hostStepsAside: (w) => w.host.call.stepAside(),
   enter: (w) => {
     for (const m of w.host.view.members) w.pressed.add(m.member);
     w.host.call.enter();

@@ -148,8 +148,10 @@ function pathOf(doctor, patient) {
 /** Leaves the practitioner in front of an empty waiting room, whatever has become of the call. */
 async function endCall(doctor) {
   const end = doctor.button('End for everyone');
-  if (await end.isVisible()) await end.click();
-  else await doctor.page.reload();
+  if (await end.isVisible()) {
+    await end.click();
+    await doctor.button('End now').click();
+  } else await doctor.page.reload();
   await doctor.page.getByRole('heading', {name: 'Waiting room'}).waitFor();
   await doctor.button('Admit Ana Pereira').waitFor({state: 'detached'});
 }

@@ -1,6 +1,8 @@
 // The practitioner's desk: the diary, one attended room for each appointment
 // whose door is open, and the one call that is on the screen.
 
+import { Undo } from './undo.js';
+
 /**
  * @typedef {import('./api.js').DeskData} DeskData
  * @typedef {import('./call.js').HostCall} HostCall
@@ -11,10 +13,12 @@
  *   somebody at the door; here: of the call on the screen
  * @typedef {{phase: 'attending' | 'lost', desk: DeskData | null, offset: number,
  *   waiting: Waiting[], current: string | null, call: HostSnapshot | null,
- *   calls: ReadonlyMap<string, HostSnapshot>, elsewhere: boolean, over: string | null}} DeskSnapshot
+ *   calls: ReadonlyMap<string, HostSnapshot>, elsewhere: boolean, over: string | null, undo: Pending | null}} DeskSnapshot
  *   offset: the node's clock minus this one's, seconds; call: of current;
  *   elsewhere: another tab holds the rooms; over: the code with which the last
- *   call ended without this person having asked for it
+ *   call ended without this person having asked for it; undo: what can still be taken back
+ * @typedef {{kind: 'deny', appointment: string, member: string, name: string}
+ *         | {kind: 'end', appointment: string}} Pending
  */
 
 /** How long after an unexpected end a room is attended again. */
@@ -22,6 +26,9 @@ const pause = 5_000;
 
 /** How long the guests of a call that was left may take to be at the door again. */
 const returnTime = 3_000;
+
+/** How long a decision may take to be confirmed by the node, ms: after that it is taken to be away. */
+const settleTime = 1_000;
 
 /**
  * A Room is one attended appointment.
@@ -48,8 +55,10 @@ export class Desk {
   /** @type {string | null} */ #over = null;
   /** @type {Set<string>} keys of who was at the door when last looked at */ #atDoor = new Set();
   /** @type {Set<string>} keys of who was in a call left just now: that they are back is no knock */ #returning = new Set();
+  /** @type {Undo<Pending>} */ #undo = new Undo(() => this.#changed());
   #cameraAllowed = false; // asking for the camera will not show a prompt
   #told = true;
+  #onHeard = () => {}; // a room has heard from the node
   #closed = false;
 
   /**
@@ -99,9 +108,14 @@ export class Desk {
     if (this.#current === appointment) this.#rooms.get(appointment)?.call.admit(member);
   }
 
-  /** @param {string} appointment @param {string} member */
+  /**
+   * Sends away somebody at the door. They wait until it can no longer be taken back.
+   * @param {string} appointment @param {string} member
+   */
   deny(appointment, member) {
-    this.#rooms.get(appointment)?.call.deny(member);
+    const room = this.#rooms.get(appointment);
+    const { name = '' } = room?.view?.waiting.find((guest) => guest.member === member) ?? {};
+    this.#undo.put({ kind: 'deny', appointment, member, name }, { run: () => room?.call.deny(member), back: () => {} });
   }
 
   /**
@@ -109,6 +123,13 @@ export class Desk {
    * @param {string} appointment
    */
   enter(appointment) {
+    const { pending } = this.#undo;
+    if (pending?.kind === 'end' && pending.appointment === appointment) return this.#undo.takeBack();
+    this.#reenter(appointment);
+  }
+
+  /** @param {string} appointment */
+  #reenter(appointment) {
     this.#show(appointment);
     this.#rooms.get(appointment)?.call.enter();
     void this.#startMedia();
@@ -120,10 +141,43 @@ export class Desk {
     this.#hide();
   }
 
-  /** Ends the call on the screen for everyone. */
+  /**
+   * Ends the call on the screen for everyone. From this moment nobody hears or
+   * sees the practitioner; the others are told when it can no longer be taken back.
+   */
   end() {
-    this.call?.end();
+    const { call } = this;
+    const appointment = this.#current;
+    if (!call || appointment === null) return;
+    call.stepAside();
     this.#hide();
+    this.#undo.put({ kind: 'end', appointment }, { run: () => call.end(), back: () => this.#reenter(appointment) });
+  }
+
+  takeBack() {
+    this.#undo.takeBack();
+  }
+
+  /** Does at once what could still have been taken back. */
+  finish() {
+    this.#undo.finish();
+  }
+
+  /** Does so, and returns when the node has confirmed all that was decided here, or does not answer. */
+  async settle() {
+    this.finish();
+    const settled = () => [...this.#rooms.values()].every(({ call }) => call.settled);
+    if (settled()) return;
+    await new Promise((done) => {
+      this.#after(settleTime, () => done(undefined));
+      this.#onHeard = () => { if (settled()) done(undefined); };
+    });
+    this.#onHeard = () => {};
+  }
+
+  /** @param {boolean} on the person is about to decide whether to take it back */
+  consider(on) {
+    this.#undo.wait(on);
   }
 
   /** Takes the rooms over from another tab. */
@@ -145,6 +199,7 @@ export class Desk {
   }
 
   close() {
+    this.#undo.finish();
     this.#closed = true;
     for (const timer of this.#timers) clearTimeout(timer);
     for (const id of [...this.#rooms.keys()]) this.#drop(id);
@@ -153,6 +208,7 @@ export class Desk {
 
   /** @param {string} appointment */
   #show(appointment) {
+    if (this.#undo.pending?.kind === 'end') this.#undo.finish(); // the next call begins
     if (this.#current !== null && this.#current !== appointment) {
       this.#stepOut();
       void this.#media.shareScreen(false); // it was for those who were here
@@ -215,6 +271,7 @@ export class Desk {
     if (view.refusal && view.refusal !== before?.refusal) this.#onRefusal(view.refusal.code);
     if (view.phase === 'elsewhere' && id === this.#current) this.#hide();
     if (view.phase === 'ended') this.#endedByNode(id, view.code ?? 'internal');
+    this.#onHeard();
     this.#changed();
   }
 
@@ -272,7 +329,7 @@ export class Desk {
       if (this.#closed) return;
       const now = this.#snapshot();
       this.#onChange(now);
-      this.#listenAtDoor(now.waiting);
+      this.#listenAtDoor(this.#waiting(now.calls));
     });
   }
 
@@ -296,13 +353,20 @@ export class Desk {
       phase: this.#phase,
       desk: this.#data,
       offset: this.#offset,
-      waiting: this.#waiting(calls),
+      waiting: this.#waiting(calls).filter(({ appointment, member }) => !this.#denied(appointment, member)),
       current: this.#current,
       call: this.#current ? (calls.get(this.#current) ?? null) : null,
       calls,
       elsewhere: [...calls.values()].some(({ phase }) => phase === 'elsewhere'),
       over: this.#over,
+      undo: this.#undo.pending,
     };
+  }
+
+  /** @param {string} appointment @param {string} member */
+  #denied(appointment, member) {
+    const { pending } = this.#undo;
+    return pending?.kind === 'deny' && pending.appointment === appointment && pending.member === member;
   }
 
   /** @param {ReadonlyMap<string, HostSnapshot>} calls @returns {Waiting[]} who came first, first */

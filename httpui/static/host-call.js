@@ -46,6 +46,7 @@ export class HostCall {
   /** @type {Set<MemberID>} */ #alarm = new Set();
   /** @type {Map<MemberID, boolean>} let in, which the roster does not say yet; whether the node was told on this connection */ #admitting = new Map();
   #present = false; // the practitioner is in this call, not just near it
+  #aside = false; // was in it a moment ago, and the others are not told yet that it is over
   /** @type {'leave' | 'end'} how this page last stepped out */ #exit = 'leave';
   /** @type {Set<MemberID>} who was in the call then, and still is for all that the roster says */ #outOf = new Set();
   #take = false;
@@ -85,6 +86,11 @@ export class HostCall {
     });
   }
 
+  /** The node has confirmed whatever was decided here. */
+  get settled() {
+    return this.#orders.size + this.#admitting.size + this.#outOf.size === 0 && this.#locking === null;
+  }
+
   /** @param {(snapshot: HostSnapshot) => void} watch @returns {() => void} stops it */
   subscribe(watch) {
     return this.#changes.subscribe(watch);
@@ -108,6 +114,7 @@ export class HostCall {
    * them, and they see and hear whoever is admitted. Admitting implies it.
    */
   enter() {
+    this.#aside = false;
     if (this.#present) return;
     this.#present = true;
     this.#arrange();
@@ -121,6 +128,7 @@ export class HostCall {
     const state = this.#entry(member)?.state;
     if (state === undefined) return this.#refuse('no-such-room');
     if (state !== 'waiting') return;
+    this.#aside = false;
     this.#present = true;
     this.#admitting.set(member, false);
     this.#letIn(member);
@@ -153,6 +161,14 @@ export class HostCall {
     this.#locking = on;
     this.#send('lock', { on });
     this.#changes.changed();
+  }
+
+  /** Nobody hears or sees the practitioner any more; the others are told of nothing until enter, leave or end. */
+  stepAside() {
+    if (!this.#present) return;
+    this.#present = false;
+    this.#aside = true;
+    this.#arrange();
   }
 
   /** Ends the call for everyone in it. The room stays attended: somebody may still come. */
@@ -387,8 +403,8 @@ export class HostCall {
    * @param {'leave' | 'end'} how
    */
   #stepOut(how) {
-    if (!this.#present) return;
-    this.#present = false;
+    if (!this.#present && !this.#aside) return;
+    this.#present = this.#aside = false;
     this.#exit = how;
     for (const { member, role, state } of this.#roster) if (role === 'guest' && state !== 'waiting') this.#outOf.add(member);
     for (const [member, told] of this.#admitting) if (told) this.#outOf.add(member);
@@ -419,7 +435,7 @@ export class HostCall {
     this.#locked = false;
     this.#locking = null;
     this.#outOf.clear();
-    this.#present = false;
+    this.#present = this.#aside = false;
     this.#connection = 'online';
   }
 }

@@ -19,8 +19,9 @@ import { askForNotifications, notificationState, notifyKnock, showAttention } fr
 import { syncPanel } from './view-call.js';
 import { newDraft } from './view-new.js';
 import { practitionerScreen, practitionerView } from './view-practitioner.js';
-import { announce, focusScreen, focusWithin, keepPlace, syncDialog, toast } from './view-shell.js';
+import { announce, focusKeeper, focusScreen, focusWithin, keepPlace, silence, syncDialog, toast } from './view-shell.js';
 import { playAll, useSpeaker } from './view-tiles.js';
+import { takesBack, undoBar } from './view-undo.js';
 import { WakeKeeper } from './wake.js';
 
 /**
@@ -35,7 +36,7 @@ const mutedKey = 'anteroom-knocks-muted';
 
 /** @type {DeskSnapshot} */
 const emptyDesk = {
-  phase: 'attending', desk: null, offset: 0, waiting: [], current: null, call: null, calls: new Map(), elsewhere: false, over: null,
+  phase: 'attending', desk: null, offset: 0, waiting: [], current: null, call: null, calls: new Map(), elsewhere: false, over: null, undo: null,
 };
 
 /** @returns {Ui} */
@@ -68,13 +69,14 @@ class PractitionerPage {
     onError: (err) => this.#refused(err),
   });
   /** @type {Intents} */ #act = this.#intents();
+  #keepFocus = focusKeeper(this.#root);
 
   /** @type {Desk | null} while signed in */ #desk = null;
   /** @type {DeskFeed | null} */ #feed = null;
   /** @type {DeskSnapshot} */ #now = emptyDesk;
   /** @type {import('./call-page.js').Heard | null} */ #heard = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #toastTimer;
-  /** @type {string | null} the appointment whose link is wanted next, once it is in the diary */ #focusOn = null;
+  /** @type {string | null} a selector of where the work goes on, once it is on the screen */ #focusOn = null;
 
   start() {
     this.#root.replaceChildren();
@@ -85,6 +87,7 @@ class PractitionerPage {
     // A click, not the press before it: a notice that went away in between would move what is being clicked.
     // And not at once: the first sound takes a while to set up, and the click may be "Admit".
     for (const gesture of ['click', 'keydown']) addEventListener(gesture, () => whenIdle(() => void this.#unlock()));
+    addEventListener('keydown', (event) => { if (this.#now.undo && takesBack(event)) this.#desk?.takeBack(); });
     addEventListener('online', () => this.#feed?.hurry());
     addEventListener('pagehide', () => this.#signedOut());
     addEventListener('pageshow', ({ persisted }) => { if (persisted) void this.#session.begin(''); });
@@ -146,7 +149,9 @@ class PractitionerPage {
     this.#links.clear();
     this.#feed = this.#desk = null;
     this.#now = emptyDesk;
-    this.#ui.set({ ...newCallUi(), question: null, draft: null, foreign: null, problem: '', passwordLength: 0, showPassword: false });
+    this.#heard = this.#focusOn = null;
+    silence();
+    this.#ui.set({ ...newCallUi(), question: null, toast: null, draft: null, foreign: null, managing: null, fresh: null, problem: '', passwordLength: 0, showPassword: false });
   }
 
   /** @param {DeskSnapshot} now */
@@ -241,6 +246,11 @@ class PractitionerPage {
         remove: (member) => ui.set({ question: { kind: 'remove', member } }),
         lock: (on) => this.#desk?.call?.lock(on),
       },
+      undo: {
+        takeBack: () => this.#desk?.takeBack(),
+        finish: () => this.#desk?.finish(),
+        consider: (on) => this.#desk?.consider(on),
+      },
       answer: (yes) => this.#answer(yes),
       password: { confirm: (password) => void this.#links.confirm(password), dismiss: () => this.#links.dismiss() },
     };
@@ -254,8 +264,14 @@ class PractitionerPage {
       deny: (guest) => this.#desk?.deny(guest.appointment, guest.member),
       enter: (appointment) => this.#desk?.enter(appointment),
       take: () => this.#desk?.take(),
-      openDraft: () => ui.set({ draft: ui.value.draft ? null : newDraft(this.#clock()), foreign: null }),
-      setDraft: (patch) => ui.set({ draft: patch && ui.value.draft ? { ...ui.value.draft, ...patch } : null }),
+      openDraft: () => {
+        ui.set({ draft: ui.value.draft ? null : newDraft(this.#clock()), foreign: null });
+        if (ui.value.draft) this.#focusOn = 'form [data-first]';
+      },
+      setDraft: (patch) => {
+        if (!patch) this.#focusOn = '[data-opens="draft"]';
+        ui.set({ draft: patch && ui.value.draft ? { ...ui.value.draft, ...patch } : null });
+      },
       create: (appointment) => void this.#create(appointment),
       testCall: async () => {
         ui.set({ testing: true });
@@ -265,7 +281,10 @@ class PractitionerPage {
       },
       checkUp: () => void this.#checkup.run(),
       showFix: () => focusWithin(this.#root, '.doctor-check[tabindex]:not(details *), .doctor-again button'),
-      openForeign: (open) => ui.set({ foreign: open ? { error: '' } : null, draft: null }),
+      openForeign: (open) => {
+        this.#focusOn = open ? 'form [data-first]' : '[data-opens="foreign"]';
+        ui.set({ foreign: open ? { error: '' } : null, draft: null });
+      },
       goForeign: (link) => this.#goForeign(link),
       copyLink: (wanted) => {
         ui.set({ problem: '' });
@@ -284,7 +303,10 @@ class PractitionerPage {
         ui.set({ problem: '' });
         this.#desk?.acknowledge();
       },
-      signOut: () => void this.#session.signOut(),
+      signOut: async () => {
+        await this.#desk?.settle(); // while the node still listens
+        await this.#session.signOut();
+      },
       showSignIns: (open) => (open ? void this.#signIns.load() : this.#signIns.clear()),
       endSignIn: (id) => void this.#signIns.end(id),
       endOtherSignIns: () => void this.#signIns.endOthers(),
@@ -336,7 +358,7 @@ class PractitionerPage {
       this.#links.remember(made.guests);
       this.#ui.set({ draft: null, fresh: made.id });
       this.#tell('The appointment is made. Copy its link and send it to your patient.');
-      this.#focusOn = made.id;
+      this.#focusOn = `[data-appointment="${CSS.escape(made.id)}"] [data-copy]`;
     } catch (err) {
       const refusal = err instanceof ApiError ? err : new ApiError('internal', '', 0);
       if (refusal.status === 401) this.#session.expired();
@@ -370,14 +392,15 @@ class PractitionerPage {
     const { call, current, waiting, desk } = this.#now;
     const restoreFocus = keepPlace(this.#root);
     render(practitionerView(state, this.#act), this.#root);
-    render(toast(ui.toast), this.#toasts);
+    render(toast(ui.toast, undoBar(this.#now.undo, this.#act.undo)), this.#toasts);
     const practice = desk?.practice || state.session.practice || 'Anteroom';
     showAttention(current ? `In a call – ${practice}` : practice, waiting.length);
     syncDialog(this.#root);
     focusScreen(this.#root, screen);
     syncPanel(this.#root, current ? ui.panel : null);
     restoreFocus();
-    if (this.#focusOn && focusWithin(this.#root, `[data-appointment="${CSS.escape(this.#focusOn)}"] [data-copy]`)) this.#focusOn = null;
+    if (this.#focusOn && focusWithin(this.#root, this.#focusOn)) this.#focusOn = null;
+    this.#keepFocus();
     useSpeaker(ui.speaker, this.#act.call.speakerRefused);
     if (!call) return;
     if (ui.panel === 'chat' && ui.seen !== call.chat.length) this.#ui.set({ seen: call.chat.length });

@@ -67,9 +67,9 @@ export function diaryView(desk, now, ui, act) {
         ${waitingRoom(desk.waiting, now, act)}
         <div class="column">
           <div class="actions">
-            <button type="button" class="button ${ui.draft ? '' : 'button-primary'}" aria-expanded=${ui.draft !== null} @click=${act.openDraft}>${icon('plus')}<span>New appointment</span></button>
+            <button type="button" class="button ${ui.draft ? '' : 'button-primary'}" data-opens="draft" aria-expanded=${ui.draft !== null} @click=${act.openDraft}>${icon('plus')}<span>New appointment</span></button>
             <button type="button" class="button" ?disabled=${ui.testing} @click=${act.testCall}>${icon('speaker')}<span>${ui.testing ? 'Starting…' : 'Test call'}</span></button>
-            <button type="button" class="button" aria-expanded=${ui.foreign !== null} @click=${() => act.openForeign(ui.foreign === null)}>${icon('link')}<span>Join another practice’s appointment</span></button>
+            <button type="button" class="button" data-opens="foreign" aria-expanded=${ui.foreign !== null} @click=${() => act.openForeign(ui.foreign === null)}>${icon('link')}<span>Join another practice’s appointment</span></button>
           </div>
           ${ui.draft ? newAppointment(ui.draft, data?.relay ?? false, act) : nothing}
           ${ui.foreign ? foreignLink(ui.foreign, act.goForeign, () => act.openForeign(false)) : nothing}

@@ -31,6 +31,7 @@ import { confirmEntry } from './view-waiting.js';
  *   diary: import('./view-diary.js').DiaryIntents,
  *   call: import('./view-call.js').CallIntents,
  *   host: import('./view-call.js').HostIntents,
+ *   undo: import('./view-undo.js').UndoIntents,
  *   answer: (yes: boolean) => void,
  *   password: {confirm: (password: string) => void, dismiss: () => void},
  * }} PractitionerIntents

@@ -138,6 +138,12 @@ export function keepPlace(root) {
   };
 }
 
+/** How long an announcement stays for a screen reader to reach it, ms: it may hold a name, which is not to stay on the page. */
+const announceTime = 10_000;
+
+/** @type {Map<Element, ReturnType<typeof setTimeout>>} when each region is emptied */
+const emptied = new Map();
+
 /**
  * Speaks to people who use a screen reader; others see what it is about.
  * @param {string} text
@@ -148,13 +154,21 @@ export function announce(text, { urgent = false } = {}) {
   if (!region) return;
   // The same text again is a change only with another invisible end.
   region.textContent = region.textContent === text ? `${text}\u00a0` : text;
+  clearTimeout(emptied.get(region));
+  emptied.set(region, setTimeout(() => { region.textContent = ''; }, announceTime));
+}
+
+/** Takes back what was announced: nobody may hear it any more. */
+export function silence() {
+  for (const id of ['announce', 'announce-now']) document.getElementById(id)?.replaceChildren();
 }
 
 /**
  * A brief message at the edge of the screen.
  * @param {string | null} text
+ * @param {unknown} [more] what stands above it
  */
-export const toast = (text) => html`<div class="toasts" role="status">${text ? html`<p class="toast">${text}</p>` : nothing}</div>`;
+export const toast = (text, more = nothing) => html`<div class="toasts" role="status">${more}${text ? html`<p class="toast">${text}</p>` : nothing}</div>`;
 
 /** @param {string} [label] */
 export const busy = (label = 'One moment…') => html`<p class="busy" role="status"><span class="spinner" aria-hidden="true"></span>${label}</p>`;

@@ -1,0 +1,36 @@
+// What was just done and can still be taken back.
+
+import { html, nothing } from './html.js';
+
+/**
+ * @typedef {import('./desk.js').Pending} Pending
+ * @typedef {{takeBack: () => void, finish: () => void, consider: (on: boolean) => void}} UndoIntents
+ *   consider: the pointer or the focus is on it, so it stays
+ */
+
+const onMac = /Mac|iP(hone|ad)/u.test(globalThis.navigator?.userAgent ?? '');
+
+/** @param {Pending | null} pending @param {UndoIntents} act */
+export const undoBar = (pending, act) => pending === null ? nothing : html`
+  <div class="toast toast-undo" @pointerenter=${() => act.consider(true)} @pointerleave=${() => act.consider(false)}
+    @focusin=${() => act.consider(true)} @focusout=${() => act.consider(false)}>
+    <p>${sentence(pending)}<span class="sr-only"> ${onMac ? 'Press Command and Z to take it back.' : 'Press Control and Z to take it back.'}</span></p>
+    <div class="toast-buttons">
+      <button type="button" class="button" @click=${act.takeBack}>Undo</button>
+      ${pending.kind === 'end' ? html`<button type="button" class="button" @click=${act.finish}>End now</button>` : nothing}
+    </div>
+  </div>`;
+
+/** @param {Pending} pending */
+function sentence(pending) {
+  if (pending.kind === 'end') return html`The call is ending for everyone.`;
+  return pending.name ? html`<bdi>${pending.name}</bdi> is being turned away.` : html`This guest is being turned away.`;
+}
+
+/**
+ * Whether a key takes back the last act: not in a field, where it takes back what was typed.
+ * @param {KeyboardEvent} event
+ */
+export const takesBack = (event) =>
+  (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === 'z' &&
+  !(event.target instanceof Element && event.target.closest('input, textarea, select, [contenteditable]'));
