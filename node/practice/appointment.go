@@ -33,6 +33,7 @@ type Appointment struct {
 	Test         bool // a try-out, not a consultation
 	RelayOnly    bool // nobody in the call learns another's address
 	Cancelled    bool
+	Damaged      bool     // something of it, or of its invites, cannot be read
 	Invites      []Invite // by position; one that was replaced is not among them
 }
 
@@ -59,11 +60,14 @@ const (
 	StateOpen      State = "open"
 	StateEnded     State = "ended"
 	StateCancelled State = "cancelled"
+	StateDamaged   State = "damaged" // nobody can tell when it is
 )
 
 // State returns the appointment's state at now.
 func (a Appointment) State(now time.Time) State {
 	switch {
+	case a.lost():
+		return StateDamaged
 	case a.Cancelled:
 		return StateCancelled
 	case now.Before(a.Opens()):
@@ -74,11 +78,16 @@ func (a Appointment) State(now time.Time) State {
 	return StateEnded
 }
 
+// lost reports whether nobody can tell when it is.
+func (a Appointment) lost() bool { return a.Starts.IsZero() }
+
 // enter returns nil if guests may enter at now, or what they are told.
 func (a Appointment) enter(now time.Time) error {
 	switch a.State(now) {
 	case StateOpen:
 		return nil
+	case StateDamaged:
+		return ErrUnreadable
 	case StateEarly:
 		return wire.ErrEarly
 	}
@@ -139,7 +148,7 @@ type appointmentRow struct {
 	label, plan      []byte
 }
 
-const appointmentColumns = "a.id, a.practitioner, a.label, a.plan"
+const appointmentColumns = "CAST(ifnull(a.id, '') AS TEXT), CAST(ifnull(a.practitioner, '') AS TEXT), a.label, a.plan"
 
 func (r *appointmentRow) fields() []any { return []any{&r.id, &r.practitioner, &r.label, &r.plan} }
 
@@ -155,21 +164,22 @@ func (p *Practice) sealAppointment(a Appointment) appointmentRow {
 }
 
 // openPlan returns the appointment without label and invites, which is all
-// that its window needs.
-func (p *Practice) openPlan(r appointmentRow) (Appointment, error) {
+// that its window needs. One whose plan cannot be read is Damaged and lost.
+func (p *Practice) openPlan(r appointmentRow) Appointment {
 	a := Appointment{ID: r.id, Practitioner: r.practitioner}
 	plan, err := p.store.Unseal(appointmentPlace("plan", r.practitioner, r.id), r.plan)
-	if err != nil {
-		return Appointment{}, err
+	if err != nil || a.decodePlan(plan) != nil {
+		return Appointment{ID: r.id, Practitioner: r.practitioner, Damaged: true}
 	}
-	return a, a.decodePlan(plan)
+	return a
 }
 
-// openLabel adds the label.
-func (p *Practice) openLabel(a *Appointment, r appointmentRow) error {
+// openAppointment adds the label.
+func (p *Practice) openAppointment(r appointmentRow) Appointment {
+	a := p.openPlan(r)
 	label, err := p.store.Unseal(appointmentPlace("label", r.practitioner, r.id), r.label)
-	a.Label = string(label)
-	return err
+	a.Label, a.Damaged = string(label), a.Damaged || err != nil
+	return a
 }
 
 const (

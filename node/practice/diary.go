@@ -56,26 +56,23 @@ func (p *Practice) Create(ctx context.Context, practitioner string, n New) (Appo
 }
 
 // Appointments returns a practitioner's appointments whose windows overlap the
-// time from from until to, the earliest first. A zero time is no bound.
+// time from from until to, the earliest first. A zero time is no bound. One of
+// which nobody can tell when or whose it is, is among everybody's.
 func (p *Practice) Appointments(ctx context.Context, practitioner string, from, to time.Time) (list []Appointment, err error) {
 	err = p.store.Read(ctx, func(tx *sql.Tx) error {
 		// Times are sealed, so all are read; Sweep keeps them few.
-		err := eachAppointment(ctx, tx, "WHERE a.practitioner = ?", []any{practitioner}, func(r appointmentRow) error {
-			a, err := p.openPlan(r)
-			if err != nil || !a.overlaps(from, to) {
-				return err
+		const where = "WHERE a.practitioner = ? OR NOT EXISTS (SELECT 1 FROM practitioner p WHERE p.id = a.practitioner)"
+		err := eachAppointment(ctx, tx, where, []any{practitioner}, func(r appointmentRow) error {
+			if a := p.openPlan(r); a.lost() || a.overlaps(from, to) {
+				list = append(list, p.openAppointment(r))
 			}
-			if err := p.openLabel(&a, r); err != nil {
-				return err
-			}
-			list = append(list, a)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
 		for i := range list {
-			if list[i].Invites, err = p.invites(ctx, tx, list[i].ID); err != nil {
+			if err := p.addInvites(ctx, tx, &list[i]); err != nil {
 				return err
 			}
 		}
@@ -96,8 +93,7 @@ func (p *Practice) Appointment(ctx context.Context, id string) (a Appointment, e
 		if a, err = p.appointment(ctx, tx, id); err != nil {
 			return err
 		}
-		a.Invites, err = p.invites(ctx, tx, id)
-		return err
+		return p.addInvites(ctx, tx, &a)
 	})
 	if err != nil {
 		return Appointment{}, fmt.Errorf("read appointment: %w", err)
@@ -114,7 +110,11 @@ func (p *Practice) Cancel(ctx context.Context, id string) error {
 			return err
 		}
 		a.Cancelled = true
-		if _, err := tx.ExecContext(ctx, "UPDATE appointment SET plan = ? WHERE id = ?", p.sealAppointment(a).plan, id); err != nil {
+		if a.lost() { // it is remembered for as long as one of today
+			a.Starts, a.Minutes = p.Now(), minMinutes
+		}
+		r := p.sealAppointment(a)
+		if _, err := tx.ExecContext(ctx, "UPDATE appointment SET label = ?, plan = ? WHERE id = ?", r.label, r.plan, id); err != nil {
 			return err
 		}
 		rows, err := inviteRows(ctx, tx, "WHERE i.appointment = ?", id)
@@ -122,10 +122,7 @@ func (p *Practice) Cancel(ctx context.Context, id string) error {
 			return err
 		}
 		for _, r := range rows {
-			_, s, err := p.openSeat(r)
-			if err != nil {
-				return err
-			}
+			s, _ := p.openSeat(r)
 			if err := p.revoke(ctx, tx, r, s); err != nil {
 				return err
 			}
@@ -149,9 +146,9 @@ func (p *Practice) Revoke(ctx context.Context, m wire.MemberID) error {
 		if err != nil {
 			return err
 		}
-		_, s, err := p.openSeat(r)
-		if err != nil || s.revoked {
-			return err
+		s, err := p.openSeat(r)
+		if err == nil && s.revoked {
+			return nil
 		}
 		if err := p.revoke(ctx, tx, r, s); err != nil {
 			return err
@@ -175,7 +172,7 @@ func (p *Practice) Rotate(ctx context.Context, m wire.MemberID) (inv Invite, err
 		if err != nil {
 			return err
 		}
-		if err := a.enter(p.Now()); errors.Is(err, wire.ErrEnded) {
+		if err := a.enter(p.Now()); errors.Is(err, wire.ErrEnded) || errors.Is(err, ErrUnreadable) {
 			return err
 		}
 		latest, err := latestIn(ctx, tx, old)
@@ -185,10 +182,8 @@ func (p *Practice) Rotate(ctx context.Context, m wire.MemberID) (inv Invite, err
 		if latest != m {
 			return ErrNotFound // its place is taken
 		}
-		label, s, err := p.openSeat(old)
-		if err != nil {
-			return err
-		}
+		label, _ := p.openLabel(old) // lost: what is named anew has no name either
+		s, _ := p.openSeat(old)
 		s.rotated = true
 		if err := p.revoke(ctx, tx, old, s); err != nil {
 			return err
@@ -209,11 +204,21 @@ func (p *Practice) Rotate(ctx context.Context, m wire.MemberID) (inv Invite, err
 	return inv, nil
 }
 
-// revoke forgets the link of r, whose seat is s, and frees the seat.
+// revoke forgets the link of r, whose seat is s, and frees the seat, and
+// whatever of the invite is damaged with them.
 func (p *Practice) revoke(ctx context.Context, tx *sql.Tx, r inviteRow, s seatState) error {
 	s.revoked, s.admitted, s.resume = true, false, nil
-	if _, err := tx.ExecContext(ctx, "UPDATE invite SET link = NULL WHERE member = ?", r.member); err != nil {
+	forget := "UPDATE invite SET link = NULL WHERE member = ?"
+	if p.checkHost(r) != nil {
+		forget = shred
+	}
+	if _, err := tx.ExecContext(ctx, forget, r.member); err != nil {
 		return err
+	}
+	if _, err := p.openLabel(r); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE invite SET label = ? WHERE member = ?", p.store.Seal(r.place("label"), nil), r.member); err != nil {
+			return err
+		}
 	}
 	return p.setSeat(ctx, tx, r, s)
 }

@@ -1,6 +1,7 @@
 package practice
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -16,6 +17,9 @@ type Invite struct {
 	Member wire.MemberID // 16 hex digits; a rotated invite is another member
 	Label  string        // may be empty
 	State  InviteState
+	// Damaged says that something of it cannot be read. Then what can be read is
+	// here, and a new link may be all that is needed.
+	Damaged bool
 	// Link is what the guest is sent; nil once it was revoked, or a day after
 	// the window. It is the secret itself.
 	Link *invite.Link
@@ -30,6 +34,7 @@ const (
 	InviteAdmitted InviteState = "admitted" // and was let in
 	InviteUsed     InviteState = "used"     // was let in and has left
 	InviteRevoked  InviteState = "revoked"
+	InviteDamaged  InviteState = "damaged" // nobody can tell; nobody gets in
 )
 
 // seatState is what is stored of a seat.
@@ -103,7 +108,9 @@ type inviteRow struct {
 	host        []byte // under the invite's key
 }
 
-const inviteColumns = "i.member, i.appointment, i.position, i.label, i.seat, i.rid, i.key, i.link, i.host"
+// A damaged file may hold anything in any column; it must not end a list.
+const inviteColumns = "CAST(ifnull(i.member, '') AS TEXT), CAST(ifnull(i.appointment, '') AS TEXT), CAST(ifnull(i.position, 0) AS INTEGER), " +
+	"i.label, i.seat, i.rid, i.key, i.link, i.host"
 
 func (r *inviteRow) fields() []any {
 	return []any{&r.member, &r.appointment, &r.position, &r.label, &r.seat, &r.rid, &r.key, &r.link, &r.host}
@@ -151,17 +158,19 @@ func (p *Practice) sealInvite(r *inviteRow, label string, made invite.Invite) er
 
 func (p *Practice) ridIndex(rid [32]byte) []byte { return p.store.Index("invite.rid", rid[:]) }
 
-// openSeat returns the label and the state of the seat.
-func (p *Practice) openSeat(r inviteRow) (label string, s seatState, err error) {
+// openSeat returns the state of the seat.
+func (p *Practice) openSeat(r inviteRow) (seatState, error) {
 	plain, err := p.store.Unseal(r.place("seat"), r.seat)
 	if err != nil {
-		return "", seatState{}, err
+		return seatState{}, err
 	}
-	if s, err = decodeSeat(plain); err != nil {
-		return "", seatState{}, err
-	}
-	text, err := p.store.Unseal(r.place("label"), r.label)
-	return string(text), s, err
+	return decodeSeat(plain)
+}
+
+// openLabel returns what the guest is called.
+func (p *Practice) openLabel(r inviteRow) (label string, err error) {
+	plain, err := p.store.Unseal(r.place("label"), r.label)
+	return string(plain), err
 }
 
 // ownSealer returns the invite's own, which is gone once it is shredded.
@@ -192,28 +201,49 @@ func (p *Practice) openHost(r inviteRow) (*invite.HostKeys, error) {
 	return keys, keys.UnmarshalBinary(plain)
 }
 
-// openInvite returns the invite as the diary shows it.
-func (p *Practice) openInvite(r inviteRow) (Invite, error) {
-	label, s, err := p.openSeat(r)
-	if err != nil {
-		return Invite{}, err
+// openInvite returns the invite as the diary shows it, or what can be read of it.
+func (p *Practice) openInvite(r inviteRow) Invite {
+	inv := Invite{Member: r.member, State: InviteDamaged}
+	var errs [4]error
+	var s seatState
+	if s, errs[0] = p.openSeat(r); errs[0] == nil {
+		inv.State = s.public()
 	}
-	inv := Invite{Member: r.member, Label: label, State: s.public()}
-	if r.link == nil {
-		return inv, nil
+	inv.Label, errs[1] = p.openLabel(r)
+	inv.Link, errs[2] = p.openLink(r, s)
+	errs[3] = p.checkHost(r)
+	inv.Damaged = errors.Join(errs[:]...) != nil
+	return inv
+}
+
+// checkHost fails if whoever has the link would not be found or understood.
+func (p *Practice) checkHost(r inviteRow) error {
+	if r.rid == nil && r.key == nil && r.host == nil {
+		return nil // shredded
+	}
+	keys, err := p.openHost(r)
+	if err == nil && !bytes.Equal(p.ridIndex(keys.Rendezvous.RID()), r.rid) {
+		err = ErrUnreadable
+	}
+	return err
+}
+
+// openLink returns what the guest is sent; nil if it was revoked or shredded.
+func (p *Practice) openLink(r inviteRow, s seatState) (*invite.Link, error) {
+	if r.link == nil && (s.revoked || r.key == nil) {
+		return nil, nil
 	}
 	own, err := p.ownSealer(r)
 	if err != nil {
-		return Invite{}, err
+		return nil, err
 	}
 	payload, err := own.Unseal(r.place("link"), r.link)
 	if err != nil {
-		return Invite{}, err
+		return nil, err
 	}
 	link, err := invite.ParseLink(string(payload))
 	if err != nil {
-		return Invite{}, fmt.Errorf("read link: %w", err)
+		return nil, fmt.Errorf("read link: %w", err)
 	}
-	inv.Link = &link
-	return inv, nil
+	return &link, nil
 }

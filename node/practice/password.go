@@ -252,9 +252,7 @@ func (p *Practice) credentials(ctx context.Context, name string) (who Practition
 		if err := tx.QueryRowContext(ctx, query, args...).Scan(&id, &sealedName, &sealedPHC); err != nil {
 			return found(err)
 		}
-		if who, err = p.openPractitioner(id, sealedName); err != nil {
-			return err
-		}
+		who = p.openPractitioner(id, sealedName)
 		plain, err := p.store.Unseal(passwordPlace(id), sealedPHC)
 		phc = string(plain)
 		return err

@@ -38,6 +38,19 @@ func namePlace(table, row string) store.Place {
 	return store.Place{Table: table, Column: "name", Row: row}
 }
 
+// unreadable stands for a name that cannot be read. What everything else hangs
+// on must not be lost with it.
+const unreadable = "(name unreadable)"
+
+// openName returns what is sealed as a name, or unreadable.
+func (p *Practice) openName(table, row string, sealed []byte) (name string, ok bool) {
+	plain, err := p.store.Unseal(namePlace(table, row), sealed)
+	if err != nil {
+		return unreadable, false
+	}
+	return string(plain), true
+}
+
 // Info returns the practice's name and how many practitioners it has.
 func (p *Practice) Info(ctx context.Context) (info Info, err error) {
 	err = p.store.Read(ctx, func(tx *sql.Tx) error {
@@ -62,9 +75,8 @@ func (p *Practice) info(ctx context.Context, tx *sql.Tx) (info Info, err error) 
 	if err != nil {
 		return Info{}, err
 	}
-	name, err := p.store.Unseal(namePlace("practice", "1"), sealed)
-	info.Name = string(name)
-	return info, err
+	info.Name, _ = p.openName("practice", "1", sealed)
+	return info, nil
 }
 
 // SetUp names the practice and makes its first practitioner. It happens once:
@@ -75,7 +87,7 @@ func (p *Practice) SetUp(ctx context.Context, s SetUp) (Practitioner, error) {
 	if err != nil {
 		return Practitioner{}, err
 	}
-	if info.Name != "" {
+	if info != (Info{}) { // somebody who cannot be read is somebody
 		return Practitioner{}, ErrAlreadySetUp
 	}
 	practice, err := cleanName("practice", "practice's name", s.Practice)
@@ -135,8 +147,8 @@ func (p *Practice) Practitioner(ctx context.Context, id string) (who Practitione
 		if err := tx.QueryRowContext(ctx, "SELECT name FROM practitioner WHERE id = ?", id).Scan(&sealed); err != nil {
 			return found(err)
 		}
-		who, err = p.openPractitioner(id, sealed)
-		return err
+		who = p.openPractitioner(id, sealed)
+		return nil
 	})
 	if err != nil {
 		return Practitioner{}, fmt.Errorf("read practitioner: %w", err)
@@ -158,11 +170,7 @@ func (p *Practice) Practitioners(ctx context.Context) (list []Practitioner, err 
 			if err := rows.Scan(&id, &sealed); err != nil {
 				return err
 			}
-			who, err := p.openPractitioner(id, sealed)
-			if err != nil {
-				return err
-			}
-			list = append(list, who)
+			list = append(list, p.openPractitioner(id, sealed))
 		}
 		return rows.Err()
 	})
@@ -172,9 +180,9 @@ func (p *Practice) Practitioners(ctx context.Context) (list []Practitioner, err 
 	return list, nil
 }
 
-func (p *Practice) openPractitioner(id string, sealed []byte) (Practitioner, error) {
-	name, err := p.store.Unseal(namePlace("practitioner", id), sealed)
-	return Practitioner{ID: id, Name: string(name)}, err
+func (p *Practice) openPractitioner(id string, sealed []byte) Practitioner {
+	name, _ := p.openName("practitioner", id, sealed)
+	return Practitioner{ID: id, Name: name}
 }
 
 // nameIndex finds a practitioner by what they type: capitals, spaces and the

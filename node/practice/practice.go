@@ -37,6 +37,9 @@ var (
 	ErrAlreadySetUp = errors.New("the practice is already set up")
 	// ErrWrongPassword is returned by Authenticate whatever was wrong.
 	ErrWrongPassword = errors.New("wrong name or password")
+	// ErrUnreadable says that a record is not as it was written, so that
+	// nobody can tell what it says.
+	ErrUnreadable = errors.New("record is damaged")
 	// ErrFull says that there is no room for what was to be kept.
 	ErrFull = store.ErrFull
 	// ErrDamaged says that the database as a whole is not what was written.

@@ -34,15 +34,7 @@ func (p *Practice) appointment(ctx context.Context, tx *sql.Tx, id string) (Appo
 	if err != nil {
 		return Appointment{}, found(err)
 	}
-	return p.openAppointment(r)
-}
-
-func (p *Practice) openAppointment(r appointmentRow) (Appointment, error) {
-	a, err := p.openPlan(r)
-	if err != nil {
-		return Appointment{}, err
-	}
-	return a, p.openLabel(&a, r)
+	return p.openAppointment(r), nil
 }
 
 // inviteRows returns the invites that the WHERE clause lets through, by
@@ -63,23 +55,23 @@ func inviteRows(ctx context.Context, tx *sql.Tx, where string, args ...any) (lis
 	return list, rows.Err()
 }
 
-// invites returns the latest invite in each position of an appointment.
-func (p *Practice) invites(ctx context.Context, tx *sql.Tx, appointment string) (list []Invite, err error) {
-	rows, err := inviteRows(ctx, tx, "WHERE i.appointment = ?", appointment)
+// addInvites adds the latest invite in each position of an appointment.
+func (p *Practice) addInvites(ctx context.Context, tx *sql.Tx, a *Appointment) error {
+	rows, err := inviteRows(ctx, tx, "WHERE i.appointment = ?", a.ID)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, r := range rows {
-		if i+1 < len(rows) && rows[i+1].position == r.position {
-			continue // replaced by the next
+		// One that has a link was not replaced, whatever its position says.
+		again := i+1 < len(rows) && rows[i+1].position == r.position
+		if again && r.link == nil {
+			continue
 		}
-		inv, err := p.openInvite(r)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, inv)
+		inv := p.openInvite(r)
+		inv.Damaged = inv.Damaged || again
+		a.Invites, a.Damaged = append(a.Invites, inv), a.Damaged || inv.Damaged
 	}
-	return list, nil
+	return nil
 }
 
 // inviteOf returns a member's invite and its appointment, or ErrNotFound.

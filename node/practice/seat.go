@@ -77,22 +77,19 @@ func seatRows(ctx context.Context, tx *sql.Tx, where string, args ...any) (list 
 }
 
 func (p *Practice) openSeatRow(r seatRow) (Seat, error) {
-	a, err := p.openAppointment(r.of)
+	a := p.openAppointment(r.of)
+	s, err := p.openSeat(r.inviteRow)
 	if err != nil {
 		return Seat{}, err
 	}
-	return p.openSeatOf(a, r.inviteRow)
-}
-
-func (p *Practice) openSeatOf(a Appointment, r inviteRow) (Seat, error) {
-	label, s, err := p.openSeat(r)
+	keys, err := p.openHost(r.inviteRow)
 	if err != nil {
 		return Seat{}, err
 	}
-	keys, err := p.openHost(r)
-	if err != nil {
-		return Seat{}, err
+	if a.lost() {
+		return Seat{}, ErrUnreadable
 	}
+	label, _ := p.openLabel(r.inviteRow) // a guest without a name can still be let in
 	return Seat{
 		Appointment: a, Member: r.member, Label: label, Keys: keys,
 		ResumeHash: s.resume, Bound: s.bound(), Admitted: s.admitted, Held: s.held, Revoked: s.revoked, Rotated: s.rotated,
@@ -102,7 +99,7 @@ func (p *Practice) openSeatOf(a Appointment, r inviteRow) (Seat, error) {
 // newDecoy makes a seat that no rid finds: opening it takes as long as opening
 // one that is found.
 func (p *Practice) newDecoy() (seatRow, error) {
-	a := Appointment{ID: newID(16), Practitioner: newID(8), Label: "decoy"}
+	a := Appointment{ID: newID(16), Practitioner: newID(8), Label: "decoy", Starts: time.Unix(0, 0)}
 	_, r, err := p.newInvite(a.ID, 0, "decoy")
 	return seatRow{r, p.sealAppointment(a)}, err
 }
@@ -221,7 +218,7 @@ func (p *Practice) changeSeat(ctx context.Context, m wire.MemberID, fn func(*sql
 		if err != nil {
 			return err
 		}
-		_, s, err := p.openSeat(r)
+		s, err := p.openSeat(r)
 		if err != nil {
 			return err
 		}
@@ -236,7 +233,8 @@ func (p *Practice) changeSeat(ctx context.Context, m wire.MemberID, fn func(*sql
 	return err
 }
 
-// Bound returns the seats of an appointment that devices hold, by position.
+// Bound returns the seats of an appointment that devices hold, by position. A
+// damaged one is not among them: nobody gets in by it.
 func (p *Practice) Bound(ctx context.Context, appointment string) (list []Seat, err error) {
 	err = p.store.Read(ctx, func(tx *sql.Tx) error {
 		rows, err := seatRows(ctx, tx, "WHERE i.appointment = ? AND i.key IS NOT NULL ORDER BY i.position", appointment)
@@ -244,11 +242,7 @@ func (p *Practice) Bound(ctx context.Context, appointment string) (list []Seat, 
 			return err
 		}
 		for _, r := range rows {
-			seat, err := p.openSeatRow(r)
-			if err != nil {
-				return err
-			}
-			if seat.Bound {
+			if seat, err := p.openSeatRow(r); err == nil && seat.Bound {
 				list = append(list, seat)
 			}
 		}
@@ -264,7 +258,8 @@ func (p *Practice) Bound(ctx context.Context, appointment string) (list []Seat, 
 // through the DHT: clocks differ, and walks take time.
 const publishMargin = 30 * time.Minute
 
-// Publishable returns the seats that should be found at now.
+// Publishable returns the seats that should be found at now, but those by
+// which nobody gets in because they are damaged.
 func (p *Practice) Publishable(ctx context.Context, now time.Time) (list []Seat, err error) {
 	err = p.store.Read(ctx, func(tx *sql.Tx) error {
 		rows, err := seatRows(ctx, tx, "WHERE i.link IS NOT NULL ORDER BY i.seq") // neither revoked nor shredded
@@ -272,18 +267,11 @@ func (p *Practice) Publishable(ctx context.Context, now time.Time) (list []Seat,
 			return err
 		}
 		for _, r := range rows {
-			a, err := p.openPlan(r.of)
-			if err != nil {
-				return err
-			}
-			if now.Before(a.Opens().Add(-publishMargin)) || !now.Before(a.Closes().Add(publishMargin)) {
+			a := p.openPlan(r.of)
+			if a.lost() || now.Before(a.Opens().Add(-publishMargin)) || !now.Before(a.Closes().Add(publishMargin)) {
 				continue
 			}
-			seat, err := p.openSeatRow(r)
-			if err != nil {
-				return err
-			}
-			if !seat.Revoked {
+			if seat, err := p.openSeatRow(r); err == nil && !seat.Revoked {
 				list = append(list, seat)
 			}
 		}

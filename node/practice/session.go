@@ -100,7 +100,7 @@ func (s Sessions) AllCtx(ctx context.Context) (map[string][]byte, error) {
 }
 
 func (s Sessions) each(ctx context.Context, tx *sql.Tx, fn func(token string, sealed []byte)) error {
-	rows, err := tx.QueryContext(ctx, "SELECT token, data FROM session")
+	rows, err := tx.QueryContext(ctx, "SELECT CAST(ifnull(token, '') AS TEXT), data FROM session")
 	if err != nil {
 		return err
 	}

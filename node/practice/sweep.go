@@ -68,11 +68,10 @@ func (d due) nothing() bool {
 
 func (p *Practice) due(ctx context.Context, tx *sql.Tx, now time.Time) (d due, err error) {
 	err = eachAppointment(ctx, tx, "", nil, func(r appointmentRow) error {
-		a, err := p.openPlan(r)
-		if err == nil && !now.Before(a.Closes().Add(forgetAfter)) {
+		if a := p.openPlan(r); !a.lost() && !now.Before(a.Closes().Add(forgetAfter)) {
 			d.appointments = append(d.appointments, a.ID)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return due{}, err
@@ -82,14 +81,11 @@ func (p *Practice) due(ctx context.Context, tx *sql.Tx, now time.Time) (d due, e
 		return due{}, err
 	}
 	for _, r := range rows {
-		a, err := p.openPlan(r.of)
-		if err != nil {
-			return due{}, err
+		a := p.openPlan(r.of)
+		if a.lost() {
+			continue // nobody can tell when it is over
 		}
-		_, s, err := p.openSeat(r.inviteRow)
-		if err != nil {
-			return due{}, err
-		}
+		s, _ := p.openSeat(r.inviteRow)
 		if !now.Before(a.Closes().Add(shredAfter)) || s.revoked && !now.Before(a.Closes()) {
 			d.invites = append(d.invites, r.member)
 		}
@@ -98,9 +94,12 @@ func (p *Practice) due(ctx context.Context, tx *sql.Tx, now time.Time) (d due, e
 	return d, err
 }
 
+// shred forgets a member's link and keys for good.
+const shred = "UPDATE invite SET rid = NULL, key = NULL, link = NULL, host = NULL WHERE member = ?"
+
 func (d due) forget(ctx context.Context, tx *sql.Tx) error {
 	for _, m := range d.invites {
-		if _, err := tx.ExecContext(ctx, "UPDATE invite SET rid = NULL, key = NULL, link = NULL, host = NULL WHERE member = ?", m); err != nil {
+		if _, err := tx.ExecContext(ctx, shred, m); err != nil {
 			return err
 		}
 	}

@@ -162,11 +162,20 @@ func TestMovedValuesDoNotOpen(t *testing.T) {
 			UPDATE %[1]s SET %[2]s = (SELECT v FROM t WHERE n = (SELECT 3 - n FROM t WHERE k = %[3]s))`, table, column, key)
 	}
 	read := func(f *fixture, a Appointment) error {
-		_, err := f.Appointment(t.Context(), a.ID)
+		got, err := f.Appointment(t.Context(), a.ID)
+		if got.Damaged {
+			err = store.ErrSealBroken
+		}
 		return err
 	}
 	seat := func(f *fixture, a Appointment) error { _, err := f.lookup(a.Invites[0]); return err }
-	bound := func(f *fixture, a Appointment) error { _, err := f.Bound(t.Context(), a.ID); return err }
+	moved := func(f *fixture, a Appointment) error {
+		var found *store.UnreadableError
+		if err := f.Check(t.Context()); errors.As(err, &found) {
+			return store.ErrSealBroken
+		}
+		return nil
+	}
 	for _, tt := range []struct {
 		what, query string
 		use         func(*fixture, Appointment) error
@@ -180,11 +189,17 @@ func TestMovedValuesDoNotOpen(t *testing.T) {
 		{"links swapped", swap("invite", "link", "member"), read},
 		{"host keys swapped", swap("invite", "host", "member"), seat},
 		{"link in place of the host keys", "UPDATE invite SET host = link", seat},
-		{"invite moved to another appointment", "UPDATE invite SET appointment = (SELECT id FROM appointment WHERE id <> appointment)", bound},
+		{"invite moved to another appointment", "UPDATE invite SET appointment = (SELECT id FROM appointment WHERE id <> appointment)", moved},
 		{"appointment given to another practitioner", `INSERT INTO practitioner VALUES ('other', x'00', x'00', x'00');
 			UPDATE appointment SET practitioner = 'other'`, read},
 		{"practitioner's name in place of the practice's", "UPDATE practice SET name = (SELECT name FROM practitioner)",
-			func(f *fixture, _ Appointment) error { _, err := f.Info(t.Context()); return err }},
+			func(f *fixture, _ Appointment) error {
+				info, err := f.Info(t.Context())
+				if info.Name == unreadable {
+					err = store.ErrSealBroken
+				}
+				return err
+			}},
 		{"password replaced by a name", "UPDATE practitioner SET password = name",
 			func(f *fixture, _ Appointment) error {
 				_, err := f.Authenticate(t.Context(), "", goodPassword)

@@ -10,6 +10,13 @@ import (
 	"path/filepath"
 )
 
+// An UnreadableError says how many records are not as they were written.
+type UnreadableError struct{ Damaged, All int }
+
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("%d of %d records cannot be opened", e.Damaged, e.All)
+}
+
 // CheckFiles fails if the files of a store in dir are not there, or if others
 // may read them. It opens and makes nothing. keyFile empty: store.key in dir.
 func CheckFiles(dir, keyFile string) error {
