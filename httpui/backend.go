@@ -135,29 +135,34 @@ type Reach struct {
 
 // Appointment is one entry of the diary. Times are Unix seconds.
 type Appointment struct {
-	ID     string  `json:"id"` // 32 hex digits
-	Label  string  `json:"label"`
-	Starts int64   `json:"starts"`
-	Ends   int64   `json:"ends"`
-	Opens  int64   `json:"opens"`  // from when guests may knock
-	Closes int64   `json:"closes"` // until when
-	State  string  `json:"state"`  // "early", "open" (also later, while a guest is here), "ended" or "cancelled"
-	Test   bool    `json:"test"`
-	Hidden bool    `json:"hidden"` // nobody in the call learns another's address
-	Guests []Guest `json:"guests"` // never null
+	ID     string `json:"id"` // 32 hex digits
+	Label  string `json:"label"`
+	Starts int64  `json:"starts"`
+	Ends   int64  `json:"ends"`
+	Opens  int64  `json:"opens"`  // from when guests may knock
+	Closes int64  `json:"closes"` // until when
+	State  string `json:"state"`  // "early", "open" (also later, while a guest is here), "ended", "cancelled" or "damaged"
+	// Damaged says that something of it or of its guests cannot be read. If the
+	// State says so too, nobody can tell its times, which are 0.
+	Damaged bool    `json:"damaged,omitempty"`
+	Test    bool    `json:"test"`
+	Hidden  bool    `json:"hidden"` // nobody in the call learns another's address
+	Guests  []Guest `json:"guests"` // never null
 }
 
 // Guest is one invite of an Appointment.
 type Guest struct {
 	Member wire.MemberID `json:"member"`
 	Label  string        `json:"label"`
-	State  string        `json:"state"`         // "unused", "waiting", "admitted", "used" or "revoked"
+	State  string        `json:"state"`         // "unused", "waiting", "admitted", "used", "revoked" or "damaged"
 	URL    string        `json:"url,omitempty"` // not in a Desk
 	Link   bool          `json:"link"`          // there is a link that works
 	Local  bool          `json:"local"`         // the link works on this computer only
 	// Tested is how a call would go from where the guest last tried: good, slow
 	// (relayed, not by UDP) or blocked; empty if they did not.
 	Tested wire.PathResult `json:"tested,omitempty"`
+	// Damaged says that something of it cannot be read: a new link mends it.
+	Damaged bool `json:"damaged,omitempty"`
 }
 
 // Link is a guest's link, as the practitioner may see and send it.

@@ -169,22 +169,42 @@ func printAppointments(w io.Writer, list []httpui.Appointment) error {
 		for _, g := range a.Guests {
 			guests = append(guests, fmt.Sprintf("%s (%s)", named(g.Label), g.State))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", clock(a.Starts), time.Unix(a.Ends, 0).Format("15:04"),
-			a.State, named(a.Label), strings.Join(guests, ", "), a.ID)
+		starts, ends, state := clock(a.Starts), time.Unix(a.Ends, 0).Format("15:04"), a.State
+		if state == "damaged" {
+			starts, ends = "unreadable", "–"
+		} else if a.Damaged {
+			state += ", damaged"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", starts, ends, state, named(a.Label), strings.Join(guests, ", "), a.ID)
 	}
 	return t.Flush()
 }
 
 func printAppointment(to io.Writer, a httpui.Appointment) error {
 	w := new(strings.Builder)
-	fmt.Fprintf(w, "%s to %s, %s", clock(a.Starts), time.Unix(a.Ends, 0).Format("15:04"), a.State)
+	lost := a.State == "damaged" // and with it the times
+	if lost {
+		fmt.Fprint(w, a.State)
+	} else {
+		fmt.Fprintf(w, "%s to %s, %s", clock(a.Starts), time.Unix(a.Ends, 0).Format("15:04"), a.State)
+	}
 	if a.Label != "" {
 		fmt.Fprintf(w, ", %s", a.Label)
 	}
-	fmt.Fprintf(w, "\nid %s; guests may knock from %s to %s\n", a.ID,
-		time.Unix(a.Opens, 0).Format("15:04"), time.Unix(a.Closes, 0).Format("15:04"))
+	fmt.Fprintf(w, "\nid %s", a.ID)
+	if !lost {
+		fmt.Fprintf(w, "; guests may knock from %s to %s", time.Unix(a.Opens, 0).Format("15:04"), time.Unix(a.Closes, 0).Format("15:04"))
+	}
+	fmt.Fprintln(w)
+	if a.Damaged {
+		fmt.Fprintln(w, "Something of its record cannot be read. A new link mends a guest's; otherwise cancel the appointment and make it again.")
+	}
 	for _, g := range a.Guests {
-		fmt.Fprintf(w, "\n%s (%s, member %s)\n", named(g.Label), g.State, g.Member)
+		state := g.State
+		if g.Damaged && state != "damaged" {
+			state += ", damaged"
+		}
+		fmt.Fprintf(w, "\n%s (%s, member %s)\n", named(g.Label), state, g.Member)
 		if g.URL != "" {
 			fmt.Fprintln(w, g.URL)
 		}

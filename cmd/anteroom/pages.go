@@ -148,19 +148,23 @@ func (p *pages) shown(a practice.Appointment, now time.Time) httpui.Appointment 
 	state := a.State(now)
 	live := p.node.Seats(a.ID)
 	shown := httpui.Appointment{
-		ID:     a.ID,
-		Label:  a.Label,
-		Starts: a.Starts.Unix(),
-		Ends:   a.Ends().Unix(),
-		Opens:  a.Opens().Unix(),
-		Closes: a.Closes().Unix(),
-		State:  shownState(state, live),
-		Test:   a.Test,
-		Hidden: a.RelayOnly,
-		Guests: make([]httpui.Guest, len(a.Invites)),
+		ID:      a.ID,
+		Label:   a.Label,
+		Starts:  a.Starts.Unix(),
+		Ends:    a.Ends().Unix(),
+		Opens:   a.Opens().Unix(),
+		Closes:  a.Closes().Unix(),
+		State:   shownState(state, live),
+		Test:    a.Test,
+		Hidden:  a.RelayOnly,
+		Damaged: a.Damaged,
+		Guests:  make([]httpui.Guest, len(a.Invites)),
+	}
+	if state == practice.StateDamaged {
+		shown.Starts, shown.Ends, shown.Opens, shown.Closes = 0, 0, 0, 0
 	}
 	for i, inv := range a.Invites {
-		g := httpui.Guest{Member: inv.Member, Label: inv.Label, State: guestState(inv.State, live[inv.Member])}
+		g := httpui.Guest{Member: inv.Member, Label: inv.Label, State: guestState(inv.State, live[inv.Member]), Damaged: inv.Damaged}
 		if last, ok := p.node.Tested(inv.Member); ok {
 			g.Tested = last.Path
 		}
@@ -185,7 +189,7 @@ func shownState(state practice.State, live map[wire.MemberID]wire.SeatState) str
 // while they are away; only who is here now waits or is in a call.
 func guestState(stored practice.InviteState, live wire.SeatState) string {
 	switch {
-	case stored == practice.InviteRevoked:
+	case stored == practice.InviteRevoked || stored == practice.InviteDamaged:
 	case live == wire.SeatWaiting:
 		return string(practice.InviteWaiting)
 	case live == wire.SeatAdmitted || live == wire.SeatHeld:
@@ -384,6 +388,8 @@ func readable(err error) error {
 		return &httpui.Refusal{Code: wire.CodeEnded, Sentence: "This appointment is over, so there is nothing to renew."}
 	case errors.Is(err, practice.ErrAlreadySetUp):
 		return &httpui.Refusal{Code: wire.CodeUnauthorized, Sentence: "This practice has been set up already."}
+	case errors.Is(err, practice.ErrUnreadable):
+		return &httpui.Refusal{Code: wire.CodeInternal, Sentence: "The record of this appointment is damaged: cancel it, and make a new one."}
 	case errors.Is(err, practice.ErrFull):
 		return &httpui.Refusal{Code: wire.CodeInternal, Sentence: "The disk that the records are on is full: make room there, and try again."}
 	case errors.Is(err, practice.ErrDamaged):

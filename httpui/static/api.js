@@ -2,13 +2,13 @@
 
 /**
  * @typedef {{state: 'setup' | 'signed-out' | 'signed-in', practice: string, name: string, names: number}} SessionInfo
- * @typedef {'unused' | 'waiting' | 'admitted' | 'used' | 'revoked'} GuestState
+ * @typedef {'unused' | 'waiting' | 'admitted' | 'used' | 'revoked' | 'damaged'} GuestState
  * @typedef {{member: string, label: string, state: GuestState, url?: string, link?: boolean, local?: boolean,
- *   tested?: import('./wire.js').PathResult}} GuestInfo
+ *   tested?: import('./wire.js').PathResult, damaged?: boolean}} GuestInfo
  *   url: only of an appointment that was just made; link: there is one that works; local: it works on this computer only; tested: how a call would go from where the guest last tried
- * @typedef {'early' | 'open' | 'ended' | 'cancelled'} AppointmentState   open: also later, while a guest is here
+ * @typedef {'early' | 'open' | 'ended' | 'cancelled' | 'damaged'} AppointmentState   open: also later, while a guest is here
  * @typedef {{id: string, label: string, starts: number, ends: number, opens: number, closes: number,
- *   state: AppointmentState, test: boolean, hidden: boolean, guests: GuestInfo[]}} Appointment   times in Unix seconds
+ *   state: AppointmentState, test: boolean, hidden: boolean, damaged?: boolean, guests: GuestInfo[]}} Appointment   times in Unix seconds; damaged: something of it cannot be read, and if that is its state, its times are 0
  * @typedef {{kind: 'local' | 'public', text: string}} Reach
  * @typedef {{now: number, practice: string, practitioner: string, appointments: Appointment[], reach: Reach, relay: boolean,
  *   report: Report | null}} DeskData   report: the newest; null while the node looks at itself for the first time

@@ -29,6 +29,7 @@ const guestStates = {
   admitted: 'in the call',
   used: 'was in the call',
   revoked: 'link withdrawn',
+  damaged: 'cannot be read, and cannot come in',
 };
 
 /**
@@ -37,31 +38,38 @@ const guestStates = {
  *   inside: how many guests are in its call while this page shows the diary
  */
 export function appointmentCard(appointment, { now, inside, ui, act }) {
-  const { id, label, starts, ends, state, test, hidden, guests } = appointment;
+  const { id, label, starts, ends, state, test, hidden, damaged, guests } = appointment;
+  const lost = state === 'damaged';
   const title = label || (test ? 'Test call' : 'Appointment');
   const live = state === 'open' || state === 'early';
+  const offers = live || lost;
   const managing = ui.managing === id;
   return html`
     <li class="card appointment appointment-${state} ${ui.fresh === id ? 'appointment-fresh' : ''}" data-appointment=${id}>
       <div class="appointment-head">
         <div>
           <h3 class="appointment-title"><bdi>${title}</bdi></h3>
-          <p class="appointment-when">${icon('clock')}<span>${span(starts, ends)}</span></p>
+          <p class="appointment-when">${icon('clock')}<span>${lost ? 'Nobody can tell when it is' : span(starts, ends)}</span></p>
           ${hidden ? html`<p class="appointment-when">${icon('eye-off')}<span>Addresses hidden</span></p>` : nothing}
         </div>
         ${chip(appointment, now)}
       </div>
+      ${damaged && offers
+        ? html`<p class="hint-warn">${icon('alert')}<span>${lost
+          ? 'The record of this appointment is damaged, so its guests cannot come in. Cancel it, and make a new one.'
+          : 'Something of this record is damaged. A new link helps a guest who cannot come in; otherwise cancel the appointment and make a new one.'}</span></p>`
+        : nothing}
       ${inside > 0
         ? html`<button type="button" class="button button-primary" @click=${() => act.enter(id)}>${icon('camera')}<span>Return to call</span></button>`
         : nothing}
       <ul class="guests" role="list" aria-label="Guests of ${title}">
         ${repeat(guests, (guest) => guest.member, (guest, i) => guestRow({ guest, i, appointment, live, ui, act }))}
       </ul>
-      ${live
+      ${offers
         ? html`
           <div class="appointment-more">
             <button type="button" class="button button-quiet" aria-expanded=${managing} @click=${() => act.manage(managing ? null : id)}>
-              ${icon('more')}<span>${managing ? 'Less' : 'More'}</span><span class="sr-only"> for ${title}, ${clock(starts)}</span>
+              ${icon('more')}<span>${managing ? 'Less' : 'More'}</span><span class="sr-only"> for ${title}${lost ? nothing : html`, ${clock(starts)}`}</span>
             </button>
             ${managing ? more(appointment, act) : nothing}
           </div>`
@@ -78,6 +86,7 @@ const lights = {
 
 /** @param {Appointment} appointment @param {number} now */
 function chip({ state, opens, starts, ends, closes }, now) {
+  if (state === 'damaged') return html`<p class="chip">Damaged</p>`;
   if (state === 'cancelled') return html`<p class="chip">Cancelled</p>`;
   if (state === 'ended') return html`<p class="chip">Over</p>`;
   if (state === 'early') return html`<p class="chip">Opens ${clock(opens)}</p>`;
@@ -114,7 +123,7 @@ function guestRow({ guest, i, appointment, live, ui, act }) {
 /** @param {Appointment} appointment @param {AppointmentIntents} act */
 const more = (appointment, act) => html`
   <div class="more">
-    ${appointment.guests.map((guest, i) => guest.state === 'revoked' || appointment.test
+    ${appointment.guests.map((guest, i) => guest.state === 'revoked' || appointment.test || appointment.state === 'damaged'
       ? nothing
       : html`
         <button type="button" class="button" @click=${() => act.ask({ kind: 'rotate', appointment, guest })}>${icon('link')}<span>New link${forWhom(guest, i, appointment)}</span></button>
@@ -139,7 +148,7 @@ function guestName({ label }, i, { guests, test }) {
  */
 export function questionDialog(question, answers) {
   const { appointment } = question;
-  const title = html`<bdi>${appointment.label || 'the appointment'}</bdi>, ${clock(appointment.starts)}`;
+  const title = html`<bdi>${appointment.label || 'The appointment'}</bdi>${appointment.state === 'damaged' ? nothing : html`, ${clock(appointment.starts)}`}`;
   if (question.kind === 'cancel') {
     return dialog({
       title: 'Cancel this appointment?',

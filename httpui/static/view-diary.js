@@ -175,17 +175,17 @@ function appointments(desk, data, now, ui, act) {
 const admitted = ({ state, guests }) => (state === 'open' ? guests.filter((guest) => guest.state === 'admitted').length : 0);
 
 /**
- * What is ahead, by when: "Now", "Later today", then one group a day.
+ * What is ahead, by when: what nobody can tell of, "Now", "Later today", then one group a day.
  * @param {Appointment[]} list @param {number} now
  * @returns {[string, Appointment[]][]}
  */
 function grouped(list, now) {
   /** @type {Map<string, Appointment[]>} */
   const groups = new Map();
-  const ahead = list.filter(({ state }) => state === 'open' || state === 'early').sort((a, b) => a.starts - b.starts);
+  const ahead = list.filter(({ state }) => state === 'open' || state === 'early' || state === 'damaged').sort((a, b) => a.starts - b.starts);
   for (const appointment of ahead) {
     const title =
-      appointment.state === 'open' ? 'Now' : dateKey(appointment.starts) === dateKey(now) ? 'Later today' : day(appointment.starts);
+      appointment.state === 'damaged' ? 'Damaged' : appointment.state === 'open' ? 'Now' : dateKey(appointment.starts) === dateKey(now) ? 'Later today' : day(appointment.starts);
     groups.set(title, [...(groups.get(title) ?? []), appointment]);
   }
   return [...groups];

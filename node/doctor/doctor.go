@@ -237,6 +237,9 @@ func (r *Report) summarize(local, reached bool) {
 	for _, c := range r.Checks {
 		if c.Status == Fail {
 			r.Ready, r.Confirmed, r.Summary = false, false, "Patients cannot reach you because "+inner(c.Finding)
+			if c.ID == "store" { // some may reach you, and it is worse than that
+				r.Summary = "Your records need you: " + inner(c.Finding)
+			}
 			return
 		}
 	}

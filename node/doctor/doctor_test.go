@@ -39,6 +39,7 @@ func healthy(t testing.TB) (Config, *discovery.Discovery) {
 		Running: true, Discovery: a, Relay: h.relay, RelayHost: "127.0.0.1",
 		PublicURL: fmt.Sprintf("https://127.0.0.1:%d", h.port),
 		DataDir:   records(t),
+		Records:   func(context.Context) error { return nil },
 		Certificate: func() (Certificate, error) {
 			return Certificate{Names: []string{"127.0.0.1"}, NotAfter: ends}, nil
 		},

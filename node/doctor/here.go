@@ -57,9 +57,10 @@ func (r *run) store(ctx context.Context) finding {
 	if err == nil && r.Records != nil {
 		err = r.Records(ctx)
 	}
+	unreadable, some := errors.AsType[*store.UnreadableError](err)
 	switch {
 	case err == nil && r.Records == nil:
-		return pass("The records and their key are for you alone.")
+		return skip("The files of the records are for you alone; what is in them was not looked at.", "")
 	case err == nil:
 		return pass("The records can be read, are whole, and are for you alone.")
 	case errors.Is(err, fs.ErrNotExist) && !r.Running:
@@ -67,7 +68,14 @@ func (r *run) store(ctx context.Context) finding {
 	case late(err):
 		return outOfTime
 	case errors.Is(err, store.ErrDamaged):
-		return fail("The database with your records is damaged.", "Stop Anteroom, keep a copy of the data directory, and restore the last good backup of it.")
+		found := "The database with your records is damaged."
+		if some {
+			found = "The database with your records is damaged; " + sentence(unreadable.Error())
+		}
+		return fail(found, "Stop Anteroom, keep a copy of the whole data directory, and restore the last good backup as docs/operate.md says under “Backups”.")
+	case some:
+		return fail(fmt.Sprintf("%d of %d records cannot be opened; all others are as they were.", unreadable.Damaged, unreadable.All),
+			`Find those in the diary with "anteroom appointment list --all": cancel them and make them again, or restore the last good backup as docs/operate.md says under “Backups”.`)
 	}
 	found, command, mend := strings.Cut(err.Error(), ": run ")
 	if mend {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"anteroom/node/practice"
+	"anteroom/node/store"
 )
 
 func TestRecords(t *testing.T) {
@@ -52,7 +53,12 @@ func TestRecords(t *testing.T) {
 	cancel()
 	expect(t, newRun(t, running).store(busy), Warn, "This check did not end in time.", "how busy this computer and its network are")
 	check(t, os.WriteFile(file, content, 0o600))
-	expect(t, newRun(t, running).store(ctx), Fail, "The database with your records is damaged.", "restore the last good backup")
+	expect(t, newRun(t, running).store(ctx), Fail, "The database with your records is damaged", "restore the last good backup")
+
+	running.Records = func(context.Context) error { return &store.UnreadableError{Damaged: 2, All: 40} }
+	expect(t, newRun(t, running).store(ctx), Fail, "2 of 40 records cannot be opened", "make them again")
+	running.Records = nil
+	expect(t, newRun(t, running).store(ctx), Skip, "what is in them was not looked at", "")
 }
 
 func TestDiskSpace(t *testing.T) {
