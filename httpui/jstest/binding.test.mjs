@@ -46,6 +46,13 @@ function refusedBy(page, member, name) {
   assert.deepEqual([page.peer(member).state, page.peer(member).reason], ['failed', 'unverified'], name);
 }
 
+/** The page has no proof yet, shows nothing, and does not speak of a false one. */
+function unproved(page, member, name) {
+  neverShown(page, member);
+  for (const view of [...page.views, page.view]) assert.notEqual(view.peers.find((p) => p.member === member)?.reason, 'unverified', name);
+  assert.equal(page.peer(member).state, 'connecting', name);
+}
+
 /** And it does not try again. */
 function gaveUp(page, member, name) {
   refusedBy(page, member, name);
@@ -130,16 +137,21 @@ test('silence, noise and one’s own proof sent back are no proof', async () => 
   };
   for (const [name, attack] of Object.entries(attacks)) {
     const { host, guest } = await admitted({ before: insteadOfProof(attack) });
-    (name === 'silence' ? refusedBy : gaveUp)(host, guest.member, name);
+    if (name === 'silence') await w.advance(60_000);
+    (name === 'silence' ? unproved : gaveUp)(host, guest.member, name);
     w.close();
   }
 });
 
 test('a proof that the line has swallowed is asked for with another connection', async () => {
-  const { host, guest } = await admitted({ before: insteadOfProof(() => {}) });
-  refusedBy(host, guest.member);
+  const { host, guest } = await admitted({ before: insteadOfProof(() => {}), wait: 9_000 });
+  const [pc] = host.connections;
+  unproved(host, guest.member);
+  await w.advance(2_000);
+  assert.ok(!host.connections.includes(pc));
+  unproved(host, guest.member);
   w.network.intercept = () => true;
-  await w.advance(15_000);
+  await w.advance(30_000);
   assert.equal(host.peer(guest.member).state, 'verified');
   assert.equal(host.peer(guest.member).quality, 'good');
 });
@@ -154,8 +166,34 @@ test('nothing is said to somebody before their proof', async () => {
 
 test('what somebody says before their proof is not heard', async () => {
   const { host, guest } = await admitted({ before: insteadOfProof((say) => say('{"t":"chat","text":"trust me"}')) });
-  refusedBy(host, guest.member);
+  await w.advance(15_000);
+  unproved(host, guest.member);
   assert.deepEqual(host.view.chat, []);
+});
+
+test('a slow device is no forger: its proof counts whenever it comes', async () => {
+  // Proofs lie about for longer than a wrong one would be put up with, at both ends.
+  for (const seconds of [4, 9]) {
+    const held = [];
+    const { host, guest } = await admitted({ wait: seconds * 1_000, before: () => { w.network.intercept = (channel, data) => !held.push([channel, data]); } });
+    for (const [page, member] of [[host, guest.member], [guest, 'host']]) unproved(page, member);
+    w.network.intercept = () => true;
+    for (const [channel, data] of held) channel.raw(data);
+    await w.settle();
+    for (const [page, member] of [[host, guest.member], [guest, 'host']]) assert.equal(page.peer(member).state, 'verified', `after ${seconds} s`);
+    w.close();
+  }
+});
+
+test('time in which the page could not run is no time to prove oneself in', async () => {
+  const { host, guest } = await admitted({ wait: 0, before: () => { w.network.intercept = (channel, data) => { queueMicrotask(() => channel.raw(data)); return false; }; } });
+  // The proof has come and waits to be looked at, while the clock runs on.
+  mock.timers.tick(30_000);
+  await w.settle();
+  for (const [page, member] of [[host, guest.member], [guest, 'host']]) {
+    assert.equal(page.peer(member).state, 'verified');
+    assert.ok(page.views.every((view) => view.peers.every((p) => p.reason !== 'unverified')));
+  }
 });
 
 test('a failed proof is tried again with a new introduction', async () => {

@@ -20,6 +20,7 @@ export class Binding {
   /** @type {Introduce[]} the newest first, all of one fingerprint */ #introductions = [];
   /** @type {Bytes | null} what the other end sent last */ #claim = null;
   #verified = false;
+  #refuted = false;
 
   /** @param {Bytes} own fingerprint of this page's certificate */
   constructor(own) {
@@ -30,9 +31,9 @@ export class Binding {
     return this.#verified;
   }
 
-  /** Whether the other end has sent anything as its proof. */
-  get claimed() {
-    return this.#claim !== null;
+  /** Whether what the other end sent as its proof is none, as far as it has been introduced. */
+  get refuted() {
+    return this.#refuted;
   }
 
   /**
@@ -70,6 +71,7 @@ export class Binding {
       const expected = await bindingMAC(key, role === 'H' ? 'P' : 'H', h, fp, this.#own);
       if (used && constantTimeEqual(used, fp) && constantTimeEqual(claim, expected)) this.#verified = true;
     }
+    this.#refuted = !this.#verified && this.#introductions.length > 0;
     return this.#verified;
   }
 }

@@ -22,11 +22,19 @@ import { format, outgoing, parse, sparing } from './sdp.js';
  * @property {() => void} onState the connection came up, went down, or was verified
  * @property {(candidate: string, mid: string) => void} onCandidate
  * @property {(text: string) => void} onText from a verified peer
- * @property {(claimed: boolean) => void} onUnverified the other end did not prove itself in time; claimed: it tried
+ * @property {(refuted: boolean) => void} onUnverified the other end did not prove itself in time; refuted: it sent a wrong proof
  */
 
-/** How long a connected peer may take to prove itself. PROTOCOL.md, "Media binding". */
-const VERIFY_MS = 3_000;
+/**
+ * How often a page looks whether a connected peer has proved itself, in
+ * milliseconds. Looks are counted and not time: a page that cannot run does not
+ * look, and a slow device is no forger. PROTOCOL.md, "Media binding".
+ */
+const LOOK_MS = 250;
+/** Looks at a wrong proof until it counts: the introduction that makes it right may be on its way. */
+const REFUTED_LOOKS = 12;
+/** Looks at silence until it is worth another connection. */
+export const SILENT_LOOKS = 40;
 /** Bytes of one message on c0: 4,000 code points of chat, escaped, and some. */
 const MAX_TEXT = 32 * 1024;
 /** Messages on c0 that wait to be looked at. */
@@ -53,7 +61,9 @@ export class Connection {
   #listeners = new AbortController();
   #inbox = new Queue();
   /** @type {Map<RTCRtpSender, string>} what each sender is set for */ #tuned = new Map();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #deadline;
+  #patience;
+  /** @type {ReturnType<typeof setInterval> | undefined} */ #looking;
+  #looks = 0;
   /** @type {MediaStream | null} */ #stream = null;
   #closed = false;
   #channelClosed = false;
@@ -69,9 +79,11 @@ export class Connection {
    * @param {RTCConfiguration} config without certificates
    * @param {Events} events
    * @param {typeof RTCPeerConnection} rtc
+   * @param {number} [patience] looks at silence
    */
-  constructor(identity, config, events, rtc) {
+  constructor(identity, config, events, rtc, patience = SILENT_LOOKS) {
     this.#events = events;
+    this.#patience = patience;
     this.#binding = new Binding(identity.fingerprint);
     const pc = (this.#pc = new rtc({ ...config, bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', certificates: [identity.certificate] }));
     const c0 = (this.#c0 = pc.createDataChannel('c0', { negotiated: true, id: 0 }));
@@ -234,7 +246,7 @@ export class Connection {
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#deadline);
+    clearInterval(this.#looking);
     this.#listeners.abort();
     this.#stream = null;
     this.#pc.close();
@@ -310,10 +322,18 @@ export class Connection {
   }
 
   #stateChanged() {
-    if (this.connected && !this.verified && this.#deadline === undefined) {
-      this.#deadline = setTimeout(() => this.#events.onUnverified(this.#binding.claimed), VERIFY_MS);
-    }
+    if (this.connected && !this.verified) this.#looking ??= setInterval(() => this.#look(), LOOK_MS);
     this.#events.onState();
+  }
+
+  #look() {
+    if (!this.connected || ++this.#looks < (this.#binding.refuted ? REFUTED_LOOKS : this.#patience)) return;
+    clearInterval(this.#looking);
+    // What came and has not been looked at yet comes first.
+    void this.#inbox.add(async () => {
+      await this.#verify();
+      if (!this.verified && !this.#closed) this.#events.onUnverified(this.#binding.refuted);
+    });
   }
 
   #channelLost() {
@@ -333,7 +353,7 @@ export class Connection {
   async #verify() {
     const verified = await this.#binding.verify(this.#pc).catch(() => false);
     if (!verified || this.#closed || this.#stream) return;
-    clearTimeout(this.#deadline);
+    clearInterval(this.#looking);
     this.#stream = new MediaStream(this.#pc.getTransceivers().map((t) => t.receiver.track));
     this.#events.onState();
   }

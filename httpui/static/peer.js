@@ -7,7 +7,7 @@
 // an address. Held: the connection is up, but nobody hears or sees the other.
 // Open: both are in the call.
 
-import { Connection, SILENCE } from './connection.js';
+import { Connection, SILENCE, SILENT_LOOKS } from './connection.js';
 import { Meter, relayHost, sample } from './stats.js';
 import { Recovery } from './recovery.js';
 import { constantTimeEqual } from './seal.js';
@@ -70,7 +70,7 @@ export class Peer {
   /** @type {Connection | null} verified, and told so */ #greeted = null;
   #silent = false; // bytes stopped, and have not come back
   /** @type {string | null} why this peer is given up until the next introduction */ #distrust = null;
-  #unproved = false; // a connection was closed because no proof came, and none has come since
+  #unproved = 0; // connections that were closed because no proof came, since one came last
   #recovery;
   #closed = false;
   #offered = 0; // when an offer was sent last
@@ -92,7 +92,7 @@ export class Peer {
 
   /** @returns {PeerState} */
   get state() {
-    if (this.#distrust || this.#unproved) return 'failed';
+    if (this.#distrust) return 'failed';
     if (this.#healthy && !this.#silent) return 'verified';
     return this.#wasVerified ? 'reconnecting' : 'connecting';
   }
@@ -123,8 +123,7 @@ export class Peer {
 
   /** @param {boolean} expectsPicture */
   verdict(expectsPicture) {
-    const doubt = this.#distrust ?? (this.#unproved ? 'unverified' : null);
-    if (doubt) return { quality: /** @type {const} */ ('lost'), reason: doubt };
+    if (this.#distrust) return { quality: /** @type {const} */ ('lost'), reason: this.#distrust };
     if (this.state === 'reconnecting') return { quality: /** @type {const} */ ('lost'), reason: 'silent' };
     return this.#meter.verdict(expectsPicture);
   }
@@ -317,8 +316,8 @@ export class Peer {
         if (connection === this.#connection && !secret) send('candidate', { peer: this.member, candidate, mid });
       },
       onText: (text) => connection === this.#connection && this.#mode === 'open' && onText(text),
-      onUnverified: (claimed) => connection === this.#connection && this.#unverified(claimed),
-    }, rtc);
+      onUnverified: (refuted) => connection === this.#connection && this.#unverified(refuted),
+    }, rtc, SILENT_LOOKS * 2 ** Math.min(this.#unproved, 2));
     this.#connection = connection;
     this.#meter = new Meter();
     this.#silent = false;
@@ -329,13 +328,13 @@ export class Peer {
   }
 
   /**
-   * A wrong proof is a wrong browser. None at all can be a bad line, so there is
-   * another try, with another connection.
-   * @param {boolean} claimed
+   * A wrong proof is a wrong browser. None at all can be a bad line or a slow
+   * device: that gets another try, with another connection and more patience.
+   * @param {boolean} refuted
    */
-  #unverified(claimed) {
-    if (claimed) return this.refuse('unverified');
-    this.#unproved = true;
+  #unverified(refuted) {
+    if (refuted) return this.refuse('unverified');
+    this.#unproved++;
     this.#drop();
     this.#check();
     this.#wiring.onChange();
@@ -486,7 +485,7 @@ export class Peer {
   #stateChanged() {
     if (this.#healthy && this.#greeted !== this.#connection) {
       this.#wasVerified = true;
-      this.#unproved = false;
+      this.#unproved = 0;
       this.#greeted = this.#connection;
       this.#uplink.connected();
       // It gets as much as suits the way that there is, which is looked at first.
