@@ -1,8 +1,11 @@
 package httpui
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -12,7 +15,7 @@ import (
 )
 
 // logKeys is what this package may say in a log, besides slog's own.
-var logKeys = []string{"addr_kind", "bytes", "code", "dur", "err", "level", "method", "msg", "n", "request", "route", "status", "time", "version"}
+var logKeys = []string{"addr_kind", "bytes", "code", "dur", "err", "level", "method", "msg", "n", "reason", "request", "route", "status", "time", "version"}
 
 // TestCanary does all that a browser can do, rightly and wrongly, with names,
 // passwords, labels, links and a user agent that say CANARY, and then searches
@@ -43,7 +46,7 @@ func TestCanary(t *testing.T) {
 	lee.expect(404, "GET", "/static/CANARY/main.js", nil)
 	secrets = append(secrets, anAppt, aMember)
 	ts.ask("CANARY /CANARY\nHost: CANARY\nReferer: CANARY")
-	ts.ask("GET /\nHost: " + local + "\nX-Forwarded-For: CANARY")
+	ts.ask("GET /api/session\nHost: " + local + "\nX-Forwarded-For: CANARY")
 	ts.ask("GET /ws/guest\nHost: " + local + "\nOrigin: CANARY")
 	ts.exchange("203.0.113.77:5000", "CANARY\r\n\r\n")
 
@@ -86,7 +89,7 @@ func TestCanary(t *testing.T) {
 		}
 	}
 	slices.Sort(messages)
-	if got, want := slices.Compact(messages), []string{"pages served", "request served", "socket closed", "socket failed"}; !slices.Equal(got, want) {
+	if got, want := slices.Compact(messages), []string{"guests turned away", "pages served", "request of an unknown proxy refused: http.tls.mode: behind_proxy is for proxies", "request served", "requests refused", "socket closed", "socket failed"}; !slices.Equal(got, want) {
 		t.Errorf("messages %q, want %q", got, want)
 	}
 	if !strings.Contains(log, "disk on fire") {
@@ -116,7 +119,7 @@ func testAccessLog(t *testing.T) {
 		},
 		{
 			"BREW /pot HTTP/1.1\r\nHost: " + local + "\r\n\r\n", "[2001:db8:1:2::3]:5000",
-			map[string]any{"route": "none", "method": "other", "status": 405.0, "addr_kind": "2001:db8:1::/48", "level": "INFO"},
+			map[string]any{"route": "none", "method": "other", "status": 405.0, "addr_kind": "2001:db8:1::/48", "level": "DEBUG"},
 		},
 	} {
 		pass(0)
@@ -126,8 +129,16 @@ func testAccessLog(t *testing.T) {
 		}
 		pass(0)
 		var entry map[string]any
-		if err := json.Unmarshal([]byte(strings.TrimPrefix(ts.log.String(), before)), &entry); err != nil { // exactly one line
-			t.Fatal(err)
+		for line := range strings.Lines(strings.TrimPrefix(ts.log.String(), before)) {
+			if strings.Contains(line, `"requests refused"`) { // TestStrangersDoNotFillTheLog
+				continue
+			}
+			if entry != nil {
+				t.Fatalf("a second line %s", line)
+			}
+			if err := json.Unmarshal([]byte(line), &entry); err != nil {
+				t.Fatal(err)
+			}
 		}
 		c.want["msg"] = "request served"
 		for _, free := range []string{"time", "dur", "request"} {
@@ -143,4 +154,67 @@ func testAccessLog(t *testing.T) {
 			t.Errorf("got  %v\nwant %v", entry, c.want)
 		}
 	}
+}
+
+// TestStrangersDoNotFillTheLog: whatever they do, and however often, an
+// ordinary log has a line of each kind a minute.
+func TestStrangersDoNotFillTheLog(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ts := newTest(t)
+		end := make(chan error)
+		ts.backend.join = func(context.Context, wire.Conn) error { return <-end }
+		knock := func(n int, err error) {
+			for range n {
+				b := ts.browser()
+				b.from = "203.0.113.7:5000"
+				c := keepReading(b.socket("/ws/guest"))
+				end <- err
+				<-c
+			}
+		}
+		knock(300, fmt.Errorf("handshake: %w", wire.ErrNotInvited))
+		knock(300, fmt.Errorf("dial home node: %w: %w", wire.ErrNotFound, errors.New("nobody has it")))
+		knock(300, fmt.Errorf("read stream: %w", context.Canceled)) // they left
+		knock(300, io.EOF)
+		knock(30, errors.New("make welcome: the disk is on fire"))
+		for range 300 {
+			ts.exchange("203.0.113.7:5000", "GET /wp-login.php HTTP/1.1\r\nHost: "+public+"\r\n\r\n")
+			ts.exchange("203.0.113.7:5000", "GET /j HTTP/1.1\r\nHost: "+public+"\r\n\r\n")
+			ts.exchange("203.0.113.7:5000", "BREW /j HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+		}
+		pass(2 * tallyTime)
+		if err := ts.stop(); err != nil {
+			t.Error(err)
+		}
+		var got []string
+		for line := range strings.Lines(ts.log.String()) {
+			var entry struct {
+				Level, Msg, Reason, Err string
+				N                       int
+			}
+			if err := json.Unmarshal([]byte(line), &entry); err != nil {
+				t.Fatal(err)
+			}
+			if entry.Level != "DEBUG" && entry.Msg != "pages served" {
+				got = append(got, fmt.Sprintf("%s %s %s%s %d", entry.Level, entry.Msg, entry.Reason, entry.Err, entry.N))
+			}
+		}
+		slices.Sort(got)
+		want := []string{
+			"ERROR socket failed /ws/guest 1", "ERROR socket failed /ws/guest 29",
+			"INFO guests turned away not-found 1", "INFO guests turned away not-found 299",
+			"INFO guests turned away not-invited 1", "INFO guests turned away not-invited 299",
+			"INFO requests refused Misdirected Request 1", "INFO requests refused Misdirected Request 299",
+			"INFO requests refused Not Found 1", "INFO requests refused Not Found 299",
+		}
+		for i, line := range got {
+			got[i] = strings.Replace(line, "make welcome: the disk is on fire", "", 1)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if !strings.Contains(ts.log.String(), "the disk is on fire") {
+			t.Error("the log does not say why sockets failed")
+		}
+	})
 }

@@ -38,7 +38,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 				writeRefusal(a, refusalFor(wire.ErrInternal))
 			}
 		}
-		log.LogAttrs(r.Context(), r.level(a.status), "request served",
+		if a.status >= http.StatusBadRequest {
+			s.strangers.add(event{slog.LevelInfo, "requests refused", http.StatusText(a.status)})
+		}
+		log.LogAttrs(r.Context(), r.level(), "request served",
 			slog.String("route", r.template()),
 			slog.String("method", r.knownMethod()),
 			slog.Int("status", a.status),
@@ -85,9 +88,10 @@ func (r *request) knownMethod() string {
 	return "other"
 }
 
-// level keeps the twenty files of every page load out of a normal log.
-func (r *request) level(status int) slog.Level {
-	if status == http.StatusOK && r.route != nil && strings.HasPrefix(r.route.pattern, "/static/") {
+// level keeps what strangers ask as often as they like out of a normal log, and
+// with it the twenty files of every page load.
+func (r *request) level() slog.Level {
+	if r.session.Practitioner == "" {
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo

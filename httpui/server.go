@@ -241,7 +241,11 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, l := range s.redirect.listeners {
 		wg.Go(func() { stop(s.redirect.http.Serve(l)) }) // ends with Close
 	}
-	wg.Go(func() { s.sessions.watch(serving, s.log) })
+	wg.Go(func() {
+		s.sessions.watch(serving, func(err error) {
+			s.strangers.add(event{slog.LevelError, "sessions not checked", ""}, slog.Any("err", err))
+		})
+	})
 	wg.Go(func() { s.strangers.watch(serving) })
 	s.log.Info("pages served", "version", s.version, "n", len(s.listeners))
 

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -284,7 +283,7 @@ func (s *sessions) detach(id string, conn wire.Conn) {
 
 // watch closes the sockets of sessions that have ended otherwise than by end,
 // and keeps those alive that expect somebody, until ctx ends.
-func (s *sessions) watch(ctx context.Context, log *slog.Logger) {
+func (s *sessions) watch(ctx context.Context, failed func(error)) {
 	tick := time.NewTicker(sessionInterval)
 	defer tick.Stop()
 	for {
@@ -293,7 +292,7 @@ func (s *sessions) watch(ctx context.Context, log *slog.Logger) {
 			return
 		case <-tick.C:
 			if err := s.sweep(); err != nil {
-				log.Error("sessions not checked", "err", err)
+				failed(err)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -130,16 +131,20 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *request, kind websocket.M
 	return nil
 }
 
-// logEnd says how a socket ended, if that is worth saying.
+// logEnd says how a socket ended, if that is worth saying. Who came from a
+// stranger's side of the door can make it end in many ways, as often as they like.
 func (s *Server) logEnd(r *request, err error) {
-	_, told := errors.AsType[*wire.Error](err)
+	told, _ := errors.AsType[*wire.Error](err)
 	switch {
-	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-	case told:
-		s.log.Debug("socket closed", "route", r.template(), "code", string(wire.Public(err).Code))
-	default:
-		s.log.Error("socket failed", "route", r.template(), "err", err)
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.Canceled):
+		return // they left
+	case told == nil:
+		s.strangers.add(event{slog.LevelError, "socket failed", r.template()}, slog.Any("err", err))
+		return
+	case r.route.access == anyone:
+		s.strangers.add(event{slog.LevelInfo, "guests turned away", string(told.Code)})
 	}
+	s.log.Debug("socket closed", "route", r.template(), "code", string(told.Code))
 }
 
 // guestSocket carries a guest, from the key frame on.

@@ -29,20 +29,22 @@ type event struct {
 type count struct {
 	n    int // since told
 	told time.Time
+	last []slog.Attr // what else is to be said of the last one
 }
 
 func newTally(log *slog.Logger, now func() time.Time) *tally {
 	return &tally{log: log, now: now, seen: map[event]*count{}}
 }
 
-// add counts e.
-func (t *tally) add(e event) {
+// add counts e, of which more says what is not the same each time.
+func (t *tally) add(e event, more ...slog.Attr) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.seen[e] == nil {
 		t.seen[e] = &count{}
 	}
 	t.seen[e].n++
+	t.seen[e].last = more
 	t.tellLocked(e)
 }
 
@@ -60,7 +62,7 @@ func (t *tally) tellLocked(e event) {
 	if c.n == 0 || now.Sub(c.told) < tallyTime {
 		return
 	}
-	attrs := []slog.Attr{slog.Int("n", c.n)}
+	attrs := append([]slog.Attr{slog.Int("n", c.n)}, c.last...)
 	if e.reason != "" {
 		attrs = append(attrs, slog.String("reason", e.reason))
 	}

@@ -37,7 +37,7 @@ func (n *Node) Join(ctx context.Context, conn wire.Conn, public bool) error {
 	remote, err := n.dialHome(ctx, key, public)
 	if err != nil {
 		conn.Close(wire.ErrNotFound)
-		return fmt.Errorf("dial home node: %w", err)
+		return fmt.Errorf("dial home node: %w: %w", wire.ErrNotFound, err)
 	}
 	return wire.Splice(ctx, conn, remote)
 }
