@@ -58,20 +58,25 @@ func (s *Server) launch(w http.ResponseWriter, r *request, in struct {
 },
 ) (any, error) {
 	used := &Refusal{wire.CodeUnauthorized, "This address has been used or is too old; please open Anteroom again."}
-	practitioner, ok := s.launches.take(in.Token)
+	practitioner, back, ok := s.launches.take(in.Token)
 	if !ok {
 		return nil, used
 	}
 	if practitioner == "" {
 		info, err := s.backend.Info(r.Context(), "")
 		if err != nil {
+			back()
 			return nil, err
 		}
 		if info.Practitioners > 0 {
 			return nil, used
 		}
 	}
-	return s.enter(w, r, practitioner)
+	entered, err := s.enter(w, r, practitioner)
+	if err != nil {
+		back()
+	}
+	return entered, err
 }
 
 // enter gives the browser a session, and a cookie that nobody had before.

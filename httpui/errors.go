@@ -76,6 +76,8 @@ func statusOf(code wire.Code) int {
 		return http.StatusTooManyRequests
 	case wire.CodeGoingAway, wire.CodeTimeout:
 		return http.StatusServiceUnavailable
+	case wire.CodeNoStorage:
+		return http.StatusInsufficientStorage
 	default:
 		return http.StatusInternalServerError
 	}
@@ -94,6 +96,8 @@ func sentenceOf(code wire.Code) string {
 		return "That is too much at once; please try again in a moment."
 	case wire.CodeGoingAway, wire.CodeTimeout:
 		return "Anteroom is busy or stopping; please try again in a moment."
+	case wire.CodeNoStorage:
+		return "The disk that the records are on is full or does not work: make room there, and try again."
 	case wire.CodeInternal:
 		return "Anteroom could not do this; its log says why."
 	default:

@@ -16,7 +16,7 @@ func TestStatusOfCodes(t *testing.T) {
 		wire.CodeBadMessage: 400, wire.CodeEarly: 409, wire.CodeEnded: 409, wire.CodeCancelled: 409, wire.CodeRevoked: 409, wire.CodeRotated: 409, wire.CodeDenied: 403, wire.CodeRemoved: 403,
 		wire.CodeSeatTaken: 409, wire.CodeRoomFull: 409, wire.CodeRoomLocked: 409, wire.CodeNoSuchRoom: 404, wire.CodeNotInvited: 403,
 		wire.CodeNotFound: 404, wire.CodeUnauthorized: 401, wire.CodeHostElsewhere: 409, wire.CodeReplaced: 409, wire.CodeTooSlow: 429,
-		wire.CodeTooMany: 429, wire.CodeTimeout: 503, wire.CodeGoingAway: 503, wire.CodeInternal: 500,
+		wire.CodeTooMany: 429, wire.CodeTimeout: 503, wire.CodeGoingAway: 503, wire.CodeNoStorage: 507, wire.CodeInternal: 500,
 	}
 	for _, code := range wire.Codes {
 		no := refusalFor(fmt.Errorf("cancel: %w", &wire.Error{Code: code, Message: "CANARY"}))

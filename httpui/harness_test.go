@@ -332,11 +332,25 @@ type memStore struct {
 	mu      sync.Mutex
 	entries map[string]memEntry
 	fail    error
+
+	failCommit error
 }
 
 type memEntry struct {
 	b       []byte
 	expires time.Time
+}
+
+func (m *memStore) setFail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = err
+}
+
+func (m *memStore) setFailCommit(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failCommit = err
 }
 
 func (m *memStore) Find(token string) ([]byte, bool, error) {
@@ -352,6 +366,9 @@ func (m *memStore) Find(token string) ([]byte, bool, error) {
 func (m *memStore) Commit(token string, b []byte, expires time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.failCommit != nil {
+		return m.failCommit
+	}
 	if m.fail == nil {
 		m.entries[token] = memEntry{bytes.Clone(b), expires}
 	}

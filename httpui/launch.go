@@ -38,18 +38,27 @@ func (l *launches) add(practitioner string) string {
 }
 
 // take uses token up, if it is good. Only hashes are compared, so how long that
-// takes tells nothing.
-func (l *launches) take(token string) (practitioner string, ok bool) {
+// takes tells nothing. back makes the token good again, for as long as it was,
+// after it has opened nothing.
+func (l *launches) take(token string) (practitioner string, back func(), ok bool) {
 	hash := sha256.Sum256([]byte(token))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, w := range l.waiting {
 		if w.hash == hash {
 			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
-			return w.practitioner, l.now().Before(w.expires)
+			return w.practitioner, func() { l.putBack(w) }, l.now().Before(w.expires)
 		}
 	}
-	return "", false
+	return "", nil, false
+}
+
+func (l *launches) putBack(w launch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) < maxLaunches {
+		l.waiting = append([]launch{w}, l.waiting...)
+	}
 }
 
 // newToken returns 256 random bits as 43 letters, digits, hyphens and underscores.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"anteroom/rendezvous/wire"
 )
 
 // launchToken is the token in a launch address of the practitioner.
@@ -54,12 +56,12 @@ func TestLaunchIsHashedAndBounded(t *testing.T) {
 		t.Errorf("%d addresses wait", len(l.waiting))
 	}
 	for _, wrong := range []string{tokens[0], "", tokens[1] + "x", strings.ToLower(tokens[1]), string(l.waiting[0].hash[:])} {
-		if _, ok := l.take(wrong); ok {
+		if _, _, ok := l.take(wrong); ok {
 			t.Errorf("took %q", wrong)
 		}
 	}
 	for _, token := range tokens[1:] {
-		if id, ok := l.take(token); !ok || id != leeID {
+		if id, _, ok := l.take(token); !ok || id != leeID {
 			t.Errorf("did not take a good token: %q", id)
 		}
 	}
@@ -112,4 +114,35 @@ func TestSetUp(t *testing.T) {
 	again.expect(401, "POST", "/api/setup", answers)
 	b.expect(401, "POST", "/api/setup", answers)
 	ts.browser().expect(401, "POST", "/api/launch", ts.launchToken("")) // too late to set up
+}
+
+// A launch address that could not be used is good still: nobody was let in.
+func TestLaunchOnAFullDisk(t *testing.T) {
+	for _, id := range []string{leeID, ""} {
+		ts := newTest(t)
+		ts.backend.fresh = id == ""
+		token := ts.launchToken(id)
+		ts.store.setFail(&Refusal{wire.CodeNoStorage, "The disk is full."})
+		for range 3 {
+			if out := ts.browser().expect(507, "POST", "/api/launch", token); out["code"] != "no-storage" || out["message"] != "The disk is full." {
+				t.Errorf("%v", out)
+			}
+		}
+		ts.store.setFail(nil)
+		ts.browser().expect(200, "POST", "/api/launch", token)
+		ts.browser().expect(401, "POST", "/api/launch", token)
+	}
+}
+
+// Who is signed in stays so while the disk is full: that is when they are needed.
+func TestSessionOnAFullDisk(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ts := newTest(t)
+		lee := ts.signedIn()
+		ts.store.setFailCommit(&Refusal{wire.CodeNoStorage, "The disk is full."})
+		pass(5 * time.Second)
+		lee.expect(200, "GET", "/api/desk", nil)
+		pass(time.Hour)
+		lee.expect(401, "GET", "/api/desk", nil)
+	})
 }

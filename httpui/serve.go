@@ -55,7 +55,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		return
 	}
 	no := refusalFor(err)
-	if no.code == wire.CodeInternal {
+	if no.code == wire.CodeInternal || no.code == wire.CodeNoStorage {
 		log.Error("request failed", "route", r.template(), "err", err)
 	}
 	writeRefusal(a, no)

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 
 	"anteroom/node/practice"
@@ -69,11 +70,19 @@ type recorder struct {
 func (r recorder) always() context.Context { return context.WithoutCancel(r.lifetime) }
 
 func (r recorder) Seated(p room.Participant) error {
-	return r.Practice.Bind(r.always(), p.Member, p.Device)
+	return told(r.Practice.Bind(r.always(), p.Member, p.Device))
 }
 
 func (r recorder) Admitted(m wire.MemberID) error {
-	return r.Practice.MarkAdmitted(r.always(), m)
+	return told(r.Practice.MarkAdmitted(r.always(), m))
+}
+
+// told returns err so that its code tells of a disk that keeps nothing.
+func told(err error) error {
+	if errors.Is(err, practice.ErrFull) || errors.Is(err, practice.ErrUnwritable) {
+		return fmt.Errorf("%w: %w", wire.ErrNoStorage, err)
+	}
+	return err
 }
 
 func (r recorder) Waiting(m wire.MemberID) {

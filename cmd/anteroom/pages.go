@@ -84,7 +84,7 @@ func (p *pages) SignIn(ctx context.Context, name, password string) (string, erro
 	if errors.Is(err, practice.ErrWrongPassword) {
 		return "", wire.ErrUnauthorized
 	}
-	return who.ID, err
+	return who.ID, readable(err)
 }
 
 func (p *pages) Desk(ctx context.Context, practitioner string) (httpui.Desk, error) {
@@ -376,6 +376,25 @@ func (p *pages) Card(ctx context.Context) (string, error) {
 	return card, err
 }
 
+// signIns are the practice's sessions, whose errors a person can read.
+type signIns struct{ practice.Sessions }
+
+func (s signIns) Find(token string) ([]byte, bool, error) {
+	data, ok, err := s.Sessions.Find(token)
+	return data, ok, readable(err)
+}
+
+func (s signIns) Commit(token string, data []byte, expiry time.Time) error {
+	return readable(s.Sessions.Commit(token, data, expiry))
+}
+
+func (s signIns) Delete(token string) error { return readable(s.Sessions.Delete(token)) }
+
+func (s signIns) All() (map[string][]byte, error) {
+	all, err := s.Sessions.All()
+	return all, readable(err)
+}
+
 // readable returns err in the words for a practitioner, if there are any.
 func readable(err error) error {
 	if invalid, ok := errors.AsType[*practice.InvalidError](err); ok {
@@ -391,7 +410,9 @@ func readable(err error) error {
 	case errors.Is(err, practice.ErrUnreadable):
 		return &httpui.Refusal{Code: wire.CodeInternal, Sentence: "The record of this appointment is damaged: cancel it, and make a new one."}
 	case errors.Is(err, practice.ErrFull):
-		return &httpui.Refusal{Code: wire.CodeInternal, Sentence: "The disk that the records are on is full: make room there, and try again."}
+		return &httpui.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk that the records are on is full: make room there, and try again."}
+	case errors.Is(err, practice.ErrUnwritable):
+		return &httpui.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk that the records are on cannot be written to: see whether it is connected, whole and not read-only."}
 	case errors.Is(err, practice.ErrDamaged):
 		return &httpui.Refusal{Code: wire.CodeInternal, Sentence: "The database with the records is damaged: “anteroom doctor” says what to do."}
 	case errors.Is(err, node.ErrNoEcho):

@@ -88,7 +88,7 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 		Challenge:      d.entrance.challenge,
 		PublicURL:      cfg.HTTP.PublicURL,
 		InstallID:      installID(d.discovery),
-		Sessions:       d.practice.Sessions(),
+		Sessions:       signIns{d.practice.Sessions()},
 		Version:        version,
 		Sockets:        cfg.HTTP.Limits.sockets(),
 		Connections:    cfg.HTTP.Limits.connections(),

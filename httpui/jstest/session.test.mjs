@@ -32,6 +32,22 @@ test('a sign-out that the node did not confirm is not said to have happened', as
   assert.deepEqual([session.snapshot.phase, session.snapshot.notice, log], ['signed-out', 'unconfirmed', ['forget']]);
 });
 
+test('a launch address that the node could not use is not said to be used', async () => {
+  const sentence = 'The disk that the records are on is full: make room there, and try again.';
+  for (const [err, want] of [
+    [new ApiError('no-storage', sentence, 507), new RegExp(sentence)],
+    [new ApiError('internal', 'Anteroom could not do this; its log says why.', 500), /its log says why/],
+    [new ApiError('unauthorized', 'This address has been used.', 401), /has been used before/],
+  ]) {
+    const api = { launch: async () => { throw err; }, session: async () => ({ state: 'signed-out', practice: 'P', name: '', names: 1 }) };
+    const session = new Session({ api, onChange: () => {} });
+    await session.begin('token');
+    const text = new Drawn(setupView(session.snapshot, {}, {})).text;
+    assert.match(text, want);
+    assert.equal(/used before/.test(text), err.status === 401);
+  }
+});
+
 test('where no cookie is kept, that is said, and the launch address is not used up', async () => {
   const api = new Proxy({}, { get: (_, name) => () => assert.fail(`${String(name)} was asked`) });
   const session = new Session({ api, onChange: () => {}, cookies: () => false });

@@ -46,6 +46,8 @@ const forGuests = {
   offline: () => say('Your device is offline.', 'Check your Wi-Fi or mobile data. This page goes on by itself when it is back.', true),
   'too-many': () => say('There were too many tries in a short time.', 'This page tries again by itself. If it takes longer than a few minutes, please call the practice.', true),
   internal: () => say('Something went wrong at the practice.', 'This page tries again by itself. If it takes longer than a few minutes, please call the practice.', true),
+  'no-storage': () =>
+    say('The practice’s computer has a problem: its disk is full or does not work.', 'Please call the practice and tell them. This page tries again by itself.', true),
   'going-away': () => say('The practice’s computer is restarting.', 'This page comes back by itself in a moment.', true),
   unsupported: () =>
     say('This browser cannot make video calls.', 'Update it, or open the link in a current Safari, Chrome, Firefox or Edge.'),
@@ -65,6 +67,7 @@ const forPractitioners = {
   unauthorized: () => say('You have been signed out.', 'Sign in again to go on.'),
   'no-cookies': () => say('This browser keeps no cookies for this page, so nobody can sign in here.', 'Allow cookies for this address in the settings of the browser, then open the page again.'),
   unsupported: () => say('This browser cannot make video calls.', 'Use a current Chrome, Firefox, Edge or Safari.'),
+  'no-storage': () => say('The disk that the records are on is full or does not work.', 'Make room there, then try again. Until then nobody can be let in.', true),
   'going-away': () => say('Anteroom is restarting.', 'This page comes back by itself in a moment.', true),
 };
 

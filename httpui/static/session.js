@@ -39,19 +39,22 @@ export class Session {
     /** @type {SessionNotice | null} */
     let notice = null;
     let setup = false;
+    /** @type {ApiError | null} */
+    let refused = null;
     try {
       if (launch) {
         try {
           setup = (await this.#api.launch(launch)).state === 'setup';
         } catch (err) {
           if (!(err instanceof ApiError) || err.status === 0) throw err;
-          notice = 'launch-used';
+          if (err.status === 401) notice = 'launch-used';
+          else refused = err; // and the address stays good
         }
       }
       const { state, practice, name, names } = await this.#api.session();
       if (state === 'signed-in') await this.#api.tab();
       const phase = state === 'setup' && !setup ? 'closed' : state;
-      this.#set({ phase, practice, name, names, notice: phase === 'signed-in' ? null : notice });
+      this.#set({ phase, practice, name, names, notice: phase === 'signed-in' ? null : notice, error: phase === 'signed-in' ? null : refused });
     } catch (err) {
       this.#set({ phase: 'offline', error: asApiError(err) });
     }

@@ -59,7 +59,7 @@ const FINAL = new Set([
   'no-such-room', 'not-invited', 'unauthorized', 'bad-link', 'wrong-practice',
 ]);
 /** Hints of one who will say the same for a while. */
-const REFUSED = new Set(['not-invited', 'too-many']);
+const REFUSED = new Set(['not-invited', 'too-many', 'no-storage']);
 
 export class Signal {
   #url;

@@ -79,7 +79,7 @@ export const CODES = Object.freeze([
   'bad-message', 'early', 'ended', 'cancelled', 'revoked', 'rotated', 'denied', 'removed', 'seat-taken',
   'room-full', 'room-locked', 'no-such-room', 'not-invited', 'not-found',
   'unauthorized', 'host-elsewhere', 'replaced', 'too-slow', 'too-many',
-  'timeout', 'going-away', 'internal',
+  'timeout', 'going-away', 'no-storage', 'internal',
 ]);
 
 /**

@@ -42,6 +42,8 @@ var (
 	ErrUnreadable = errors.New("record is damaged")
 	// ErrFull says that there is no room for what was to be kept.
 	ErrFull = store.ErrFull
+	// ErrUnwritable says that nothing can be kept, for another reason.
+	ErrUnwritable = store.ErrUnwritable
 	// ErrDamaged says that the database as a whole is not what was written.
 	ErrDamaged = store.ErrDamaged
 )

@@ -15,6 +15,10 @@ var (
 	// it was, and what was written before is there.
 	ErrFull = errors.New("the disk that the records are on is full: make room there, and try again")
 
+	// ErrUnwritable says that nothing could be written for another reason: the disk
+	// is gone, fails, or is not to be written to.
+	ErrUnwritable = errors.New("the disk that the records are on cannot be written to: see whether it is connected, whole and not read-only")
+
 	// ErrDamaged says that a database is not what was written.
 	ErrDamaged = errors.New("the database is damaged")
 )
@@ -35,6 +39,9 @@ func explain(dir string, err error) error {
 		if full(dir) {
 			return ErrFull
 		}
+		return fmt.Errorf("%w (code %d)", ErrUnwritable, failed.Code())
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+		return fmt.Errorf("%w (code %d)", ErrUnwritable, failed.Code())
 	}
 	return err
 }

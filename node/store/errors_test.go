@@ -58,3 +58,15 @@ func TestADamagedDatabaseIsNamed(t *testing.T) {
 		t.Errorf("got %v and %v, want ErrDamaged", err, s.Check(t.Context()))
 	}
 }
+
+// TestADiskThatTakesNothingIsNamed: it is there, and read-only.
+func TestADiskThatTakesNothingIsNamed(t *testing.T) {
+	s := mustOpen(t, newDir(t))
+	if _, err := s.writer.Exec("PRAGMA query_only = 1"); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Write(t.Context(), func(tx *sql.Tx) error { return put(tx, "small", []byte("1")) })
+	if !errors.Is(err, ErrUnwritable) || errors.Is(err, ErrFull) {
+		t.Fatalf("got %v, want ErrUnwritable", err)
+	}
+}

@@ -31,6 +31,7 @@ const (
 	CodeTooMany       Code = "too-many"
 	CodeTimeout       Code = "timeout"
 	CodeGoingAway     Code = "going-away"
+	CodeNoStorage     Code = "no-storage"
 	CodeInternal      Code = "internal"
 )
 
@@ -76,6 +77,7 @@ var (
 	ErrTooMany       = &Error{Code: CodeTooMany}
 	ErrTimeout       = &Error{Code: CodeTimeout}
 	ErrGoingAway     = &Error{Code: CodeGoingAway}
+	ErrNoStorage     = &Error{Code: CodeNoStorage}
 	ErrInternal      = &Error{Code: CodeInternal}
 )
 
@@ -85,7 +87,7 @@ var Codes = []Code{
 	CodeDenied, CodeRemoved, CodeSeatTaken,
 	CodeRoomFull, CodeRoomLocked, CodeNoSuchRoom, CodeNotInvited, CodeNotFound,
 	CodeUnauthorized, CodeHostElsewhere, CodeReplaced, CodeTooSlow, CodeTooMany,
-	CodeTimeout, CodeGoingAway, CodeInternal,
+	CodeTimeout, CodeGoingAway, CodeNoStorage, CodeInternal,
 }
 
 // ErrorFor returns the Error for a code that came from a counterpart. A code
