@@ -8,6 +8,7 @@
 # make lint          format, vet, staticcheck, types
 # make fmt           formats the Go code
 # make bench         the figures, beside the floor, in one run
+# make bench-waiting what guests who wait cost, beside WebSockets that do nothing
 # make screenshots   the pictures in docs, from real calls
 
 SHELL       := bash
@@ -24,7 +25,7 @@ WITH_NODE := PATH="$(CURDIR)/bin:$$PATH"
 
 GO_FILES := find . -name '*.go' -not -path './httpui/node_modules/*' -not -path './tools/node/*'
 
-.PHONY: build test test-go test-page test-e2e test-e2e-doctor test-e2e-others test-net race lint fmt bench screenshots prepare tools clean
+.PHONY: build test test-go test-page test-e2e test-e2e-doctor test-e2e-others test-net race lint fmt bench bench-waiting screenshots prepare tools clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/anteroom ./cmd/anteroom
@@ -69,6 +70,10 @@ fmt: tools
 
 bench: build prepare
 	cd httpui && $(WITH_NODE) node e2e/bench.mjs
+
+# Takes five minutes, most of them to watch nothing happen.
+bench-waiting:
+	go test -run '^$$' -bench Waiting -benchtime 1x -timeout 20m ./cmd/anteroom
 
 screenshots: build prepare
 	cd httpui && $(WITH_NODE) E2E_OUT="$(CURDIR)/docs" node --test e2e/screenshots.test.mjs

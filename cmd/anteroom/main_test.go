@@ -23,8 +23,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakFree{m}, map[string]func(){"anteroom": main})
+	testscript.Main(leakFree{m}, commands)
 }
+
+// commands are programs that tests can run, as processes of their own.
+var commands = map[string]func(){"anteroom": main}
 
 // leakFree runs tests and fails if goroutines are left over.
 type leakFree struct{ *testing.M }
