@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { formatCandidate, parseCandidate, reachable } from '../static/candidate.js';
+import { formatCandidate, networkOf, parseCandidate, reachable } from '../static/candidate.js';
 import { SdpError, format, outgoing, parse, sparing } from '../static/sdp.js';
 
 const pairs = JSON.parse(readFileSync(new URL('fixtures/descriptions.json', import.meta.url), 'utf8'));
@@ -174,6 +174,32 @@ test('candidates name addresses, never names to look up', () => {
     'candidate:1 1 sctp 1 192.0.2.2 9 typ host', 'candidate:1 1 udp 1 192.0.2.2 9 typ other', 'candidate:1 1 udp 1 192.0.2.2 9 typ host x',
     'candidate:1 1 tcp 1 192.0.2.2 9 typ host', 'candidate:1 1 udp 1 192.0.2.2 9 typ host\r\na=crypto:1', 'candidate:1 1 udp 9999999999 192.0.2.2 9 typ host',
     'candidate:1 1 udp 1 192.0.2.2 9 typ host ufrag <x>']) assert.equal(parseCandidate(bad), null, bad);
+});
+
+test('the network of an address is known, and what is nobody’s address', () => {
+  const networks = {
+    '': ['192.0.2.2', '8.8.8.8', '172.15.0.1', '172.32.0.1', '192.169.0.1', '100.63.255.255', '100.128.0.1', '11.0.0.1', '169.253.0.1', '192.0.1.1', '198.20.0.1', '223.255.255.255',
+      '2001:db8::1', '2a01:4f8:0:0:0:0:0:1', 'd9b522da-cf8c-4d7f-9207-0508708d2a95.local'],
+    '10/8': ['10.0.0.1', '10.255.255.255'],
+    '172.16/12': ['172.16.0.1', '172.31.255.255'],
+    '192.168/16': ['192.168.0.1', '192.168.255.255'],
+    '100.64/10': ['100.64.0.1', '100.127.255.255'],
+    '192.0.0/24': ['192.0.0.2'],
+    '198.18/15': ['198.18.0.1', '198.19.255.255'],
+    loopback: ['127.0.0.1', '127.255.0.1', '::1', '0:0:0:0:0:0:0:1', '0::0001'],
+    'fc00/7': ['fc00::1', 'fd12:3456::1', 'FDFF:ffff::1'],
+  };
+  for (const [network, addresses] of Object.entries(networks)) for (const address of addresses) assert.equal(networkOf(address), network, address);
+  const nobody = ['0.0.0.0', '0.1.2.3', '169.254.0.1', '169.254.169.254', '224.0.0.1', '239.255.255.250', '255.255.255.255', '240.0.0.1', '256.0.0.1', '01234.1.1.1',
+    '::', '0:0:0:0:0:0:0:0', '::7f00:1', '::ffff:7f00:1', '::ffff:a00:1', '::ffff:0:a00:1', '64:ff9b::a00:1', '2002:7f00:1::', 'fe80::1', 'febf::1', 'fec0::1', 'ff02::fb', 'ff02::1',
+    '1::2::3', ':::', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '12345::1', ':1', '1:', 'evil.example'];
+  for (const address of nobody) {
+    assert.equal(networkOf(address), null, address);
+    assert.equal(parseCandidate(`candidate:1 1 udp 1 ${address} 9 typ host`), null, address);
+  }
+  const tcp = (type, tcptype) => reachable(parseCandidate(`candidate:1 1 tcp 1 192.0.2.2 9 typ ${type} tcptype ${tcptype}`));
+  for (const tcptype of ['active', 'passive', 'so']) for (const type of ['host', 'srflx', 'prflx']) assert.equal(tcp(type, tcptype), false);
+  assert.equal(tcp('relay', 'passive'), true);
 });
 
 test('the address behind a relay or a NAT is not passed on', () => {

@@ -1,6 +1,8 @@
 // ICE candidates, read to a typed structure and written anew, so that what
 // reaches RTCPeerConnection (and what leaves this page) is only what is listed
-// here. A relatedaddress is always written as zeros: connecting does not need
+// here. What another page names is where this browser will knock: never at what
+// is nobody's address, and at a private one only if this end is in such a network
+// itself. A relatedaddress is always written as zeros: connecting does not need
 // it, and it is the address behind a NAT or a relay.
 
 /**
@@ -19,11 +21,48 @@ const LINE = /^candidate:([A-Za-z0-9+/]{1,32}) 1 (udp|tcp) (\d{1,10}) (\S{1,64})
 const MDNS = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.local$/i;
 const UFRAG = /^[A-Za-z0-9+/]{4,256}$/;
 
-/** @param {string} s */
-function isAddress(s) {
-  const v4 = s.match(/^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/);
-  if (v4) return v4.slice(1).every((part) => Number(part) <= 255);
-  return MDNS.test(s) || (/^[0-9a-f:]{2,39}$/i.test(s) && s.includes(':'));
+/**
+ * Returns the private network that an address belongs to, "" if it is a public
+ * one or an mDNS name, which only this network resolves. RFC 6890 lists them.
+ * @param {string} address
+ * @returns {string | null} null for what is no address of one host, or of a host that a call could be with
+ */
+export function networkOf(address) {
+  if (MDNS.test(address)) return '';
+  const v4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address)?.slice(1).map(Number);
+  if (v4) return v4.every((part) => part <= 255) ? networkOf4(v4) : null;
+  const v6 = groups(address);
+  return v6 && networkOf6(v6);
+}
+
+/** @param {number[]} parts */
+function networkOf4([a = 0, b = 0, c = 0]) {
+  if (a === 0 || a >= 224 || (a === 169 && b === 254)) return null; // this host, multicast and reserved, link-local
+  if (a === 127) return 'loopback';
+  if (a === 10) return '10/8';
+  if (a === 172 && b >> 4 === 1) return '172.16/12';
+  if (a === 192 && b === 168) return '192.168/16';
+  if (a === 100 && b >> 6 === 1) return '100.64/10'; // behind a carrier's NAT, and VPNs
+  if (a === 192 && b === 0 && c === 0) return '192.0.0/24';
+  return a === 198 && b >> 1 === 9 ? '198.18/15' : '';
+}
+
+/** @param {number[]} parts */
+function networkOf6(parts) {
+  const [a = 0] = parts;
+  if (parts.join() === '0,0,0,0,0,0,0,1') return 'loopback';
+  if (a >> 9 === 0x7e) return 'fc00/7';
+  // 2000::/3 is what is given to hosts; 2002::/16 is an IPv4 address in other clothes, as some outside are.
+  return a >> 13 === 1 && a !== 0x2002 ? '' : null;
+}
+
+/** @param {string} address @returns {number[] | null} the eight groups of an IPv6 address */
+function groups(address) {
+  const [head = '', tail, more] = address.split('::');
+  if (!address.includes(':') || more !== undefined) return null;
+  const [first, last] = [head, tail ?? ''].map((part) => (part === '' ? [] : part.split(':')));
+  const all = tail === undefined ? first : [...(first ?? []), ...Array(Math.max(1, 8 - (first?.length ?? 0) - (last?.length ?? 0))).fill('0'), ...(last ?? [])];
+  return all?.length === 8 && all.every((part) => /^[0-9a-f]{1,4}$/i.test(part)) ? all.map((part) => parseInt(part, 16)) : null;
 }
 
 /**
@@ -42,7 +81,7 @@ export function parseCandidate(text) {
   for (let i = 0; i + 1 < words.length; i += 2) extensions.set(words[i] ?? '', words[i + 1] ?? '');
   const ufrag = extensions.get('ufrag') ?? '';
   const tcptype = transport.toLowerCase() === 'tcp' ? extensions.get('tcptype') ?? '' : '';
-  if (!isAddress(address) || Number(port) > 65535 || Number(priority) >= 2 ** 32) return null;
+  if (networkOf(address) === null || Number(port) > 65535 || Number(priority) >= 2 ** 32) return null;
   if ((ufrag !== '' && !UFRAG.test(ufrag)) || (transport.toLowerCase() === 'tcp' && !/^(active|passive|so)$/.test(tcptype))) return null;
   return {
     foundation,
@@ -66,8 +105,8 @@ export function formatCandidate(c) {
 }
 
 /**
- * Reports whether a browser at the other end could use c: browsers open TCP
- * connections for ICE but never listen, so two "active" ones cannot meet.
+ * Reports whether c leads to a browser: browsers open TCP connections for ICE
+ * but never listen, so only a relay could be reached by one.
  * @param {IceCandidate} c
  */
-export const reachable = (c) => c.tcptype !== 'active';
+export const reachable = (c) => c.transport === 'udp' || c.type === 'relay';

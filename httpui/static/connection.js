@@ -5,7 +5,7 @@
 import { Queue } from './queue.js';
 import { Binding, MAC_LENGTH } from './binding.js';
 import { prefer, tune } from './sending.js';
-import { formatCandidate, parseCandidate, reachable } from './candidate.js';
+import { formatCandidate, networkOf, parseCandidate, reachable } from './candidate.js';
 import { format, outgoing, parse, sparing } from './sdp.js';
 
 /**
@@ -73,6 +73,8 @@ export class Connection {
   /** @type {Session | null} */ #remote = null;
   /** @type {IceCandidate[]} */ #early = [];
   /** @type {IceCandidate[] | null} kept aside until release */ #aside = [];
+  /** @type {IceCandidate[]} of private networks that this end is not in, as far as it has found out */ #foreign = [];
+  #networks = new Set(['']); // those that this end is in; "": the public one
 
   /**
    * @param {Identity} identity
@@ -305,6 +307,8 @@ export class Connection {
       if (!remote) this.#early = keep(this.#early, c);
       else if (c.ufrag !== '' && c.ufrag !== remote.ufrag) continue;
       else if (this.#aside) this.#aside = keep(this.#aside, c);
+      else if (!reachable(c)) continue;
+      else if (!this.#networks.has(networkOf(c.address) ?? '')) this.#foreign = keep(this.#foreign, c);
       else {
         // One that the browser cannot use is no reason to give up the others.
         await this.#pc.addIceCandidate({ candidate: formatCandidate(c), sdpMid: this.#firstMid(), usernameFragment: remote.ufrag }).catch(() => {});
@@ -315,10 +319,20 @@ export class Connection {
   /** @param {RTCIceCandidate | null} candidate */
   #gathered(candidate) {
     const parsed = candidate && parseCandidate(candidate.candidate);
+    if (parsed) this.#isIn(networkOf(parsed.address) ?? '');
     // Where addresses are to be hidden, the browser finds no others; this is for one that does.
     const hidden = this.#pc.getConfiguration().iceTransportPolicy === 'relay' && parsed?.type !== 'relay';
     if (!parsed || !reachable(parsed) || hidden) return;
     this.#events.onCandidate(formatCandidate({ ...parsed, ufrag: candidate.usernameFragment ?? parsed.ufrag }), candidate.sdpMid ?? '');
+  }
+
+  /** @param {string} network of this end: what the other end has there can be reached */
+  #isIn(network) {
+    if (this.#networks.has(network)) return;
+    this.#networks.add(network);
+    const foreign = this.#foreign;
+    this.#foreign = [];
+    void this.negotiation.add(() => this.#add(foreign)).catch(() => {});
   }
 
   #stateChanged() {

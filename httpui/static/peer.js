@@ -43,6 +43,13 @@ import { Uplink } from './uplink.js';
 
 /** Attempts that restart ICE, or offer again; the later ones build a new connection. */
 const GENTLE = 2;
+/**
+ * How long a connection that the other end asked for stands before the next that
+ * it asks for, and how often this doubles: browsers count the closed ones too,
+ * and have a limit for all.
+ */
+const REST_MS = 1_000;
+const REST_DOUBLINGS = 5;
 /** An offer that the other end had no answer for in this time did not get there. */
 const LOST_MS = 1_000;
 
@@ -59,6 +66,9 @@ export class Peer {
   /** @type {Connection | null} */ #connection = null;
   /** @type {{kind: 'offer' | 'answer', sdp: string} | null} came before its introduction */ #early = null;
   /** @type {Session | null} what a waiting guest left */ #offer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} since a connection was made because the other end asked for it */ #rest;
+  /** @type {Session | null} the newest offer of another connection since then */ #asked = null;
+  #renewals = 0; // that the other end asked for in this mode
   /** @type {Connection | null} has an answer that nobody was sent */ #ready = null;
   /** @type {string | null} session id of a connection given up, whose messages may still arrive */ #retired = null;
   /** @type {Tracks} */ #tracks = SILENCE;
@@ -141,7 +151,7 @@ export class Peer {
     this.#distrust = null;
     if (former && !same) {
       this.#drop();
-      this.#offer = null;
+      this.#offer = this.#asked = null;
     }
     this.#connection?.introduce(introduction);
     const early = this.#early;
@@ -165,9 +175,12 @@ export class Peer {
     const before = this.#mode;
     this.#mode = mode;
     this.#attach();
+    this.#renewals = 0;
     if (mode === 'prepared') this.#beginAgain();
     if (before === 'prepared') {
       void this.#connection?.release();
+      this.#takeAsked();
+      if (!this.#connection && this.#offer) this.#answer(this.#connect(), this.#offer);
       if (!this.#connection && this.#introduction?.polite) this.offer();
       this.#check();
     }
@@ -191,6 +204,7 @@ export class Peer {
     if (this.#connection?.offering) return this.#sendOffer(this.#connection);
     this.#drop();
     const connection = this.#connect();
+    if (!connection) return;
     this.#negotiate(connection, async () => {
       await connection.offer();
       this.#sendOffer(connection);
@@ -206,7 +220,7 @@ export class Peer {
   takeAnswer() {
     const ready = this.#ready;
     this.#ready = null;
-    return ready !== null && ready === this.#connection ? ready.local() : '';
+    return ready !== null && ready === this.#connection && !this.#asked ? ready.local() : '';
   }
 
   /** @param {'offer' | 'answer'} kind @param {string} sdp as it came */
@@ -225,7 +239,7 @@ export class Peer {
     }
     // Of another certificate than was introduced: a page that is gone, or a forger.
     if (!constantTimeEqual(session.fingerprint, introduction.fp)) return;
-    if (kind === 'offer') this.#onOffer(session, introduction.polite);
+    if (kind === 'offer') this.#hearOffer(session, introduction.polite);
     else this.#onAnswer(session);
   }
 
@@ -295,6 +309,7 @@ export class Peer {
   close() {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#rest);
     this.#recovery.stop();
     this.#connection?.close();
     this.#connection = null;
@@ -304,8 +319,20 @@ export class Peer {
     return (this.#connection?.verified && this.#connection.connected) ?? false;
   }
 
-  /** @returns {Connection} a new one, in place of any other */
+  /**
+   * Makes a new one, in place of any other.
+   * @returns {Connection | null} null if the browser has none for this member
+   */
   #connect() {
+    try {
+      return this.#made();
+    } catch {
+      this.#check(); // in time there may be one
+      return null;
+    }
+  }
+
+  #made() {
     const { identity, config, rtc, onText, onChange, send } = this.#wiring;
     /** @type {Connection} */
     const connection = new Connection(identity, config(), {
@@ -365,6 +392,28 @@ export class Peer {
   }
 
   /**
+   * Takes an offer. One that needs another connection waits while the last that
+   * was made so is new; of those that come meanwhile the newest counts.
+   * @param {Session} offer @param {boolean} polite
+   */
+  #hearOffer(offer, polite) {
+    const id = this.#mode === 'prepared' ? this.#offer?.id : this.#connection && (this.#connection.remoteId ?? offer.id);
+    if (id === offer.id && !this.#asked) return this.#onOffer(offer, polite);
+    this.#asked = offer;
+    if (this.#rest === undefined) this.#takeAsked();
+  }
+
+  #takeAsked() {
+    clearTimeout(this.#rest);
+    this.#rest = undefined;
+    const offer = this.#asked;
+    this.#asked = null;
+    if (!offer || !this.#introduction || this.#distrust || this.#closed) return;
+    this.#rest = setTimeout(() => this.#takeAsked(), REST_MS * 2 ** Math.min(this.#renewals++, REST_DOUBLINGS));
+    this.#onOffer(offer, this.#introduction.polite);
+  }
+
+  /**
    * Perfect negotiation, with one more case: an offer of another session id is
    * of a new RTCPeerConnection, so this end makes a new one too.
    * @param {Session} offer @param {boolean} polite
@@ -397,9 +446,9 @@ export class Peer {
     });
   }
 
-  /** @param {Connection} connection @param {Session} offer */
+  /** @param {Connection | null} connection @param {Session} offer */
   #answer(connection, offer) {
-    this.#negotiate(connection, () => this.#answerNow(connection, offer));
+    if (connection) this.#negotiate(connection, () => this.#answerNow(connection, offer));
   }
 
   /** A step of negotiation. @param {Connection} connection @param {Session} offer */

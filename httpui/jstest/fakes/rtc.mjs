@@ -177,6 +177,7 @@ class FakePeerConnection extends EventTarget {
   localDescription = null;
   remoteSession = null;
   remoteCandidates = 0;
+  taken = []; // every candidate that it was given
   transceivers = [];
   partner = null;
   channel = null;
@@ -295,6 +296,7 @@ class FakePeerConnection extends EventTarget {
     must(usernameFragment === this.remoteSession.ufrag && sdpMid === this.remoteSession.sections[0].mid, 'OperationError', 'candidate of another session');
     must(candidate.startsWith('candidate:'), 'TypeError', 'candidate');
     this.remoteCandidates++;
+    this.taken.push(candidate);
     this.network.onReveal(this, 'check'); // from now on this end sends checks to the other
     this.network.later(() => this.network.match());
   }
