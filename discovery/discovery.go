@@ -109,6 +109,7 @@ type Discovery struct {
 	puts         *limiter
 	lan          bool
 	interfaces   func() ([]ma.Multiaddr, error) // of this computer
+	wall         func() time.Time               // goes on while this computer sleeps
 	service      *relay.Relay                   // nil: for nobody
 	nat          *autonatv2.AutoNAT
 	events       event.Subscription
@@ -128,6 +129,7 @@ type Discovery struct {
 	berths   []*berth         // the slice never changes
 	probes   map[string]probe // by address
 	outlook  outlook
+	doubted  map[string]bool // IDs of connections whose pulse is being felt
 }
 
 // New makes a node and binds its listeners; every one of them, or it fails.
@@ -176,10 +178,15 @@ func New(cfg Config) (*Discovery, error) {
 		company:      make(chan struct{}, 1),
 		watchers:     make(map[chan struct{}]bool),
 		interfaces:   manet.InterfaceMultiaddrs,
+		wall:         func() time.Time { return time.Now().Round(0) },
+		doubted:      make(map[string]bool),
 		outlook:      outlook{gone: make(map[netip.Addr]time.Time)},
 	}
 	if env := cfg.environment; env != nil {
 		d.interfaces = env.interfaces
+		if env.wall != nil {
+			d.wall = env.wall
+		}
 	}
 	guests := setOf(cfg.RelayFor)
 	partners := setOf(slices.Concat(idsOf(cfg.Relays), cfg.RelayFor))
@@ -225,6 +232,7 @@ func (d *Discovery) start(cfg Config, listen []ma.Multiaddr) (err error) {
 	if d.dht, err = d.newDHT(); err != nil {
 		return fmt.Errorf("start DHT: %w", err)
 	}
+	d.host.Network().Notify(&network.NotifyBundle{ConnectedF: d.doubtOlder})
 	d.Handle(findProtocol, d.answer)
 	for _, id := range slices.Concat(d.book.ids(), cfg.RelayFor) {
 		d.host.ConnManager().Protect(id, protectTag)

@@ -3,6 +3,7 @@ package discovery
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -32,6 +33,7 @@ type environment struct {
 	circuit relay.RelayLimit // of those that this node relays; zero: circuitLimit
 
 	interfaces func() ([]ma.Multiaddr, error) // nil: they never change
+	wall       func() time.Time               // nil: the computer's clock
 }
 
 func realEnvironment(cfg Config) (*environment, error) {

@@ -61,13 +61,15 @@ func (d *Discovery) keepConnected(ctx context.Context) {
 func (d *Discovery) dial(ctx context.Context, c contact) {
 	ctx, cancel := context.WithTimeout(ctx, contactTime)
 	defer cancel()
+	d.book.dials(c.ID, cancel)
 	start := time.Now()
 	d.clearBackoff(c.ID) // ours is kinder to a peer that comes back
 	err := d.host.Connect(network.WithAllowLimitedConn(ctx, "keep connected"), peer.AddrInfo{
 		ID:    c.ID,
 		Addrs: d.dialable(c.ID, c.addrs()),
 	})
-	if ctx.Err() == context.Canceled {
+	if ctx.Err() == context.Canceled { // by hurry, or this is the end
+		d.book.gaveUp(c.ID)
 		return
 	}
 	switch failures := d.book.dialled(c.ID, err == nil, time.Now()); {
@@ -100,6 +102,25 @@ func (b *book) due(now time.Time, wanted func(*contact) bool) (due []contact, ne
 	return due, next
 }
 
+// dials notes how a dial can be ended that has begun.
+func (b *book) dials(id peer.ID, giveUp context.CancelFunc) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.contacts[id]; c != nil {
+		c.giveUp = giveUp
+	}
+}
+
+// gaveUp notes that a dial was ended, which says nothing about the peer.
+func (b *book) gaveUp(id peer.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.contacts[id]; c != nil {
+		c.dialing, c.giveUp = false, nil
+		b.tickLocked()
+	}
+}
+
 // dialled notes how a dial ended and returns how many in a row have failed.
 func (b *book) dialled(id peer.ID, ok bool, now time.Time) int {
 	b.mu.Lock()
@@ -108,7 +129,7 @@ func (b *book) dialled(id peer.ID, ok bool, now time.Time) int {
 	if c == nil {
 		return 0
 	}
-	c.dialing = false
+	c.dialing, c.giveUp = false, nil
 	if ok {
 		c.failures = 0
 	} else {

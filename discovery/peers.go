@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -111,8 +112,9 @@ type contact struct {
 
 	seen     []ma.Multiaddr // last-known-good addresses
 	dialing  bool
-	failures int       // dials that failed since it was last connected
-	next     time.Time // when to dial it
+	giveUp   context.CancelFunc // ends the dial, if there is one
+	failures int                // dials that failed since it was last connected
+	next     time.Time          // when to dial it
 }
 
 // addrs is where a contact may be: as the operator said, and where it was

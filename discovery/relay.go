@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -14,7 +13,6 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/pb"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
-	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -54,14 +52,6 @@ const (
 
 	// addrsPerRelay is in how many ways one relay is named to others.
 	addrsPerRelay = 4
-
-	// Relays in use are pinged every pulseEvery; nodes behind them, by who
-	// called, every farPulse, which takes a third of a megabyte of a circuit's
-	// eight in four hours. Without a pulse it takes 30 s to notice that one is
-	// gone.
-	pulseEvery = 3 * time.Second
-	farPulse   = 4 * pulseEvery
-	pulseTime  = 4 * time.Second
 )
 
 // circuitLimit is what one circuit may carry: signalling for a day of
@@ -278,90 +268,6 @@ func (d *Discovery) setBerth(b *berth, addrs []ma.Multiaddr, expires time.Time, 
 		d.tellWatchers()
 	}
 	return news
-}
-
-// keepPulse closes connections to relays in use, and through relays, whose
-// other end has gone, until ctx ends.
-func (d *Discovery) keepPulse(ctx context.Context) {
-	ticker := time.NewTicker(pulseEvery)
-	defer ticker.Stop()
-	var pings sync.WaitGroup
-	defer pings.Wait()
-	busy := make(map[peer.ID]bool)
-	ended := make(chan peer.ID) // nobody is left to receive once ctx has ended
-	for n := time.Duration(0); ; {
-		select {
-		case <-ctx.Done():
-			return
-		case p := <-ended:
-			delete(busy, p)
-		case <-ticker.C:
-			n += pulseEvery
-			for p := range d.lifelines(n%farPulse == 0) {
-				if busy[p] {
-					continue
-				}
-				busy[p] = true
-				pings.Go(func() { // ends by pulseTime
-					d.feelPulse(ctx, p, pulseTime)
-					select {
-					case ended <- p:
-					case <-ctx.Done():
-					}
-				})
-			}
-		}
-	}
-}
-
-// lifelines are the peers on whom circuits hang: relays, and those at the far
-// end of one if wanted.
-func (d *Discovery) lifelines(far bool) map[peer.ID]bool {
-	lines := make(map[peer.ID]bool)
-	for _, b := range d.berths {
-		if d.isDirect(b.ID) {
-			lines[b.ID] = true
-		}
-	}
-	for _, c := range d.host.Network().Conns() {
-		e, _ := parseEndpoint(c.RemoteMultiaddr())
-		if e.relay == "" {
-			continue
-		}
-		lines[e.relay] = true
-		if p := c.RemotePeer(); far && c.Stat().Direction == network.DirOutbound && !d.isDirect(p) {
-			lines[p] = true
-		}
-	}
-	return lines
-}
-
-// feelPulse closes the connections to p if it does not answer by limit. Whoever
-// refuses is alive.
-func (d *Discovery) feelPulse(ctx context.Context, p peer.ID, limit time.Duration) {
-	pinging, cancel := context.WithTimeout(network.WithNoDial(ctx, "pulse"), limit)
-	defer cancel()
-	<-ping.Ping(pinging, d.host, p)
-	if ctx.Err() == nil && errors.Is(pinging.Err(), context.DeadlineExceeded) {
-		d.log.Debug("connection without life closed", "node", short(p))
-		d.forgetCircuits(p)
-		_ = d.host.Network().ClosePeer(p)
-	}
-}
-
-// forgetCircuits forgets that peers with circuits through a relay can be had
-// there, so that the next call does not begin with the relay that is gone.
-func (d *Discovery) forgetCircuits(relay peer.ID) {
-	for _, c := range d.host.Network().Conns() {
-		if e, _ := parseEndpoint(c.RemoteMultiaddr()); e.relay != relay {
-			continue
-		}
-		stale := slices.DeleteFunc(d.host.Peerstore().Addrs(c.RemotePeer()), func(a ma.Multiaddr) bool {
-			e, _ := parseEndpoint(a)
-			return e.relay != relay
-		})
-		d.host.Peerstore().SetAddrs(c.RemotePeer(), stale, 0)
-	}
 }
 
 func idsOf(peers []PeerInfo) (ids []peer.ID) {

@@ -20,9 +20,9 @@ const (
 	// staleFor is for how long libp2p may go on naming an address that is gone.
 	staleFor = 70 * time.Second
 
-	// roamPulse bounds the wait for the other end of a connection that may have
-	// survived a change of addresses.
-	roamPulse = 2 * time.Second
+	// slept is how much longer than it seems to be a step must have taken for
+	// the computer to have been asleep meanwhile: Go's timers stand still then.
+	slept = 3 * time.Second
 )
 
 // An outlook is what this node knows of its computer's own addresses, more
@@ -33,17 +33,22 @@ type outlook struct {
 }
 
 // keepRoaming follows the addresses of the computer's interfaces until ctx
-// ends. When they change it tells those who watch, and lets go of connections
-// that hang on an address which is gone: neither end would notice for long.
+// ends. When they change, or when the computer has slept, it tells those who
+// watch, and lets go of connections that may have died of it: neither end would
+// notice for long.
 func (d *Discovery) keepRoaming(ctx context.Context) {
 	var pulses sync.WaitGroup
 	defer pulses.Wait()
 	tick := time.NewTicker(roamEvery)
 	defer tick.Stop()
+	last, lastWall := time.Now(), d.wall()
 	for first := true; ; first = false {
+		now, wall := time.Now(), d.wall()
+		woken := wall.Sub(lastWall)-now.Sub(last) > slept
+		last, lastWall = now, wall
 		if own, err := d.interfaces(); err == nil {
-			if changed, gone := d.lookOut(own, time.Now()); changed && !first {
-				d.log.Info("own addresses changed")
+			if changed, gone := d.lookOut(own, now); (changed || woken) && !first {
+				d.log.Info("own addresses changed, or the computer has slept")
 				d.letGo(ctx, gone, &pulses)
 				d.book.hurry()
 				d.tellWatchers()
@@ -114,33 +119,33 @@ func (d *Discovery) listening(own []ma.Multiaddr) []ma.Multiaddr {
 	return addrs
 }
 
-// letGo closes connections from addresses that are gone. Others over QUIC may
-// go on from a new one: their pulses are felt, by goroutines that pulses counts
-// and that end by roamPulse.
+// letGo closes connections from addresses that are gone. Others may have died
+// with the network, or go on: over QUIC even from another address. Their pulses
+// are felt, by goroutines that pulses counts and that end by roamPulse.
 func (d *Discovery) letGo(ctx context.Context, gone map[netip.Addr]bool, pulses *sync.WaitGroup) {
-	if len(gone) == 0 {
-		return
-	}
 	for _, c := range d.host.Network().Conns() {
-		local := ipOf(c.LocalMultiaddr())
 		switch {
 		case isCircuit(c.RemoteMultiaddr()): // ends with the connection to its relay
-		case gone[local]:
-			_ = c.Close()
-		case local.IsUnspecified():
-			pulses.Go(func() { d.feelPulse(ctx, c.RemotePeer(), roamPulse) })
+		case gone[ipOf(c.LocalMultiaddr())]:
+			pulses.Go(func() { _ = c.Close() }) // may wait for what was being sent
+		default:
+			pulses.Go(func() { d.feelPulseOf(ctx, c, roamPulse) })
 		}
 	}
 }
 
-// hurry makes contacts that could not be reached due: what was in the way may
-// have been the network that this node has left.
+// hurry makes contacts that could not be reached due, and gives up dials that
+// have not got anywhere: what was in the way may have been the network that this
+// node has left.
 func (b *book) hurry() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range b.contacts {
-		if c.failures > 0 {
+		if c.failures > 0 || c.dialing {
 			c.next = time.Time{}
+		}
+		if c.giveUp != nil {
+			c.giveUp()
 		}
 	}
 	b.tickLocked()

@@ -17,6 +17,7 @@ import (
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/marcopolo/simnet"
+	ma "github.com/multiformats/go-multiaddr"
 	"github.com/quic-go/quic-go"
 	"go.uber.org/fx"
 )
@@ -29,7 +30,10 @@ type simulation struct {
 	net   *simnet.Simnet
 	count int
 
-	circuit relay.RelayLimit // of relays that are made from now on; zero: the real one
+	// of nodes that are made from now on
+	circuit    relay.RelayLimit // of relays; zero: the real one
+	interfaces func() ([]ma.Multiaddr, error)
+	wall       func() time.Time
 }
 
 // simRTT is the round trip between any two simulated nodes.
@@ -93,7 +97,7 @@ func (s *simulation) nodeAt(ip net.IP, cfg Config, wall *firewall) *simNode {
 	ports := new(atomic.Int32)
 	ports.Store(50000)
 	cfg.Listen = []string{fmt.Sprintf("/ip4/%s/udp/4001/quic-v1", ip)}
-	cfg.environment = &environment{limits: &network.NullResourceManager{}, circuit: s.circuit, options: []libp2p.Option{
+	cfg.environment = &environment{limits: &network.NullResourceManager{}, circuit: s.circuit, interfaces: s.interfaces, wall: s.wall, options: []libp2p.Option{
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.QUICReuse(

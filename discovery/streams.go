@@ -53,19 +53,24 @@ func (d *Discovery) enter() bool {
 // If there is a direct connection it is used; if there is none, a circuit is
 // as good, and nothing waits for a better one. A circuit is disposable: it
 // ends with its relay, after 4 hours, or after 8 MiB, and the stream with it.
-// Then Open finds another way.
+// Then Open finds another way. A connection that was there already may be dead:
+// if its other end does not answer within 4 s it ends, and the stream with it.
 func (d *Discovery) Open(ctx context.Context, to peer.AddrInfo, proto protocol.ID) (network.Stream, error) {
 	if to.ID == d.ID() {
 		return nil, errors.New("open stream: that is this node")
 	}
 	ctx = network.WithAllowLimitedConn(ctx, string(proto))
-	if !d.Connected(to.ID) {
+	connected := d.Connected(to.ID)
+	if !connected {
 		d.clearBackoff(to.ID) // a person who tries again has a reason
 		d.host.Peerstore().AddAddrs(to.ID, d.dialable(to.ID, to.Addrs), peerstore.TempAddrTTL)
 	}
 	s, err := d.host.NewStream(ctx, to.ID, proto)
 	if err != nil {
 		return nil, fmt.Errorf("open stream: %w", err)
+	}
+	if connected {
+		d.doubt(pulseTime, s.Conn())
 	}
 	return s, nil
 }
