@@ -56,6 +56,11 @@ type Config struct {
 	// circuit.
 	RelayFor []peer.ID
 
+	// Partners are the other nodes of the same practice, and those that stand
+	// for each other in the internet: no strangers, so that they may ask as
+	// often as guests make them.
+	Partners []peer.ID
+
 	// LAN announces this node on the local network, by mDNS, and asks the nodes
 	// found there like Peers, at their private addresses. Whoever is on that
 	// network learns this node's peer ID and addresses, and by posing as a node
@@ -107,6 +112,9 @@ type Discovery struct {
 	inbound      *counter
 	finds        *limiter
 	puts         *limiter
+	partners     map[peer.ID]bool
+	moved        bells // of AddressesChanged
+	met          bells // of PeersConnected
 	lan          bool
 	interfaces   func() ([]ma.Multiaddr, error) // of this computer
 	wall         func() time.Time               // goes on while this computer sleeps
@@ -122,14 +130,13 @@ type Discovery struct {
 	company  chan struct{}  // ticks when a trusted peer has come; full: a tick is waiting
 	closed   error          // how the first Close ended
 
-	mu       sync.Mutex
-	watchers map[chan struct{}]bool // of AddressesChanged
-	over     bool                   // no further handler may start
-	finder   func(question [32]byte) bool
-	berths   []*berth         // the slice never changes
-	probes   map[string]probe // by address
-	outlook  outlook
-	doubted  map[string]bool // IDs of connections whose pulse is being felt
+	mu      sync.Mutex
+	over    bool // no further handler may start
+	finder  func(question [32]byte) bool
+	berths  []*berth         // the slice never changes
+	probes  map[string]probe // by address
+	outlook outlook
+	doubted map[string]bool // IDs of connections whose pulse is being felt
 }
 
 // New makes a node and binds its listeners; every one of them, or it fails.
@@ -176,7 +183,7 @@ func New(cfg Config) (*Discovery, error) {
 		probes:       make(map[string]probe),
 		done:         make(chan struct{}),
 		company:      make(chan struct{}, 1),
-		watchers:     make(map[chan struct{}]bool),
+		partners:     setOf(cfg.Partners),
 		interfaces:   manet.InterfaceMultiaddrs,
 		wall:         func() time.Time { return time.Now().Round(0) },
 		doubted:      make(map[string]bool),
@@ -189,9 +196,9 @@ func New(cfg Config) (*Discovery, error) {
 		}
 	}
 	guests := setOf(cfg.RelayFor)
-	partners := setOf(slices.Concat(idsOf(cfg.Relays), cfg.RelayFor))
+	busy := setOf(slices.Concat(idsOf(cfg.Relays), cfg.RelayFor, cfg.Partners))
 	d.inbound = newCounter(func(p peer.ID) int {
-		if partners[p] {
+		if busy[p] {
 			return maxFromPartner
 		}
 		return maxInbound
@@ -365,7 +372,7 @@ func (d *Discovery) watch(ctx context.Context) {
 func (d *Discovery) heed(e any) {
 	switch e := e.(type) {
 	case event.EvtLocalAddressesUpdated:
-		d.tellWatchers()
+		d.moved.ring()
 	case event.EvtPeerConnectednessChanged:
 		for _, b := range d.berths {
 			if b.ID == e.Peer {
@@ -379,16 +386,10 @@ func (d *Discovery) heed(e any) {
 			d.book.lost(e.Peer)
 		} else {
 			d.book.connected(e.Peer)
+			if d.gater.trusted(e.Peer) {
+				d.met.ring()
+			}
 		}
-	}
-}
-
-// tellWatchers tells them that this node's addresses have changed.
-func (d *Discovery) tellWatchers() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for changed := range d.watchers {
-		tick(changed)
 	}
 }
 
@@ -397,20 +398,6 @@ func tick(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default: // a tick is waiting already
-	}
-}
-
-// AddressesChanged returns a channel that ticks when this node's addresses
-// have changed, at most one tick waiting, while Run runs. stop ends it.
-func (d *Discovery) AddressesChanged() (changed <-chan struct{}, stop func()) {
-	c := make(chan struct{}, 1)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.watchers[c] = true
-	return c, func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		delete(d.watchers, c)
 	}
 }
 

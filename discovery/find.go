@@ -16,7 +16,8 @@ import (
 //
 //	→ 0x01 | question[32]     ← 0x01 yes, 0x00 no
 //
-// "No" is one byte whatever the reason. Who asks too often is told "no", too.
+// "No" is one byte whatever the reason. A stranger who asks too often is told
+// "no", too.
 const findProtocol protocol.ID = "/anteroom/find/1"
 
 const (
@@ -49,7 +50,7 @@ func (d *Discovery) answer(_ context.Context, s network.Stream) {
 	find := d.finder
 	d.mu.Unlock()
 	reply := []byte{0}
-	if find != nil && d.finds.allow(s.Conn().RemotePeer()) && find([32]byte(request[1:])) {
+	if find != nil && d.mayAsk(s.Conn().RemotePeer()) && find([32]byte(request[1:])) {
 		reply[0] = 1
 	}
 	if _, err := s.Write(reply); err != nil {
@@ -59,17 +60,38 @@ func (d *Discovery) answer(_ context.Context, s network.Stream) {
 	_ = s.Close()
 }
 
+// mayAsk reports whether p may ask once more. Guests decide how often a partner
+// does, and it has limits of its own for them.
+func (d *Discovery) mayAsk(p peer.ID) bool { return d.partners[p] || d.finds.allow(p) }
+
 // Ask asks all configured peers at once whether what question names is theirs,
 // dialling those that are not connected, and returns the first that says yes.
 // It fails with ErrNotFound when all have said no or failed to answer; nobody
 // waits more than a second for a peer that is known to be down.
 func (d *Discovery) Ask(ctx context.Context, question [32]byte) (peer.ID, error) {
+	return d.askAll(ctx, d.book.peers(), question)
+}
+
+// AskThose is Ask for nodes of a list: those that are configured or connected.
+func (d *Discovery) AskThose(ctx context.Context, ids []peer.ID, question [32]byte) (peer.ID, error) {
+	var list []contact
+	for _, id := range ids {
+		if c, ok := d.book.get(id); ok {
+			list = append(list, c)
+		} else if d.Connected(id) {
+			list = append(list, contact{PeerInfo: PeerInfo{ID: id}})
+		}
+	}
+	return d.askAll(ctx, list, question)
+}
+
+func (d *Discovery) askAll(ctx context.Context, list []contact, question [32]byte) (peer.ID, error) {
 	asking, found := context.WithCancel(ctx)
 	defer found()
 	var mu sync.Mutex // guards home
 	var home peer.ID
 	var wg sync.WaitGroup
-	for _, c := range d.book.peers() {
+	for _, c := range list {
 		wg.Go(func() { // ends with its deadline, or when another has said yes
 			if !d.ask(asking, c, question) {
 				return

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 func TestAskFindsTheHomeNode(t *testing.T) {
@@ -99,6 +100,51 @@ func TestAnswersAreUniform(t *testing.T) {
 	}
 	if int(asked.Load()) != yes {
 		t.Errorf("the finder was asked %d times for %d answers", asked.Load(), yes)
+	}
+}
+
+// Guests decide how often a gateway of the practice asks; strangers have a budget.
+func TestPartnersMayAskAsOftenAsTheyLike(t *testing.T) {
+	gateway, stranger := onLoopback(t, Config{}), onLoopback(t, Config{})
+	home := onLoopback(t, Config{Partners: []peer.ID{gateway.ID()}})
+	home.SetFinder(func([32]byte) bool { return true })
+	request := append([]byte{findVersion}, make([]byte, 32)...)
+	refused := func(from *running) (n int) {
+		for range 5 * findsPerSecond {
+			if !bytes.Equal(rawAsk(t, from, home, request), []byte{1}) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := refused(gateway); n > 0 {
+		t.Errorf("%d questions of a partner are refused", n)
+	}
+	if refused(stranger) == 0 {
+		t.Error("a stranger has no budget")
+	}
+}
+
+// Of a list, those are asked that are configured or connected, and no others.
+func TestAskThose(t *testing.T) {
+	yes := func([32]byte) bool { return true }
+	home, other := onLoopback(t, Config{}), onLoopback(t, Config{})
+	gateway := onLoopback(t, Config{Peers: []PeerInfo{other.info()}})
+	home.SetFinder(yes)
+	other.SetFinder(yes)
+	list := []peer.ID{home.ID()}
+	if got, err := gateway.AskThose(t.Context(), list, [32]byte{}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("nobody who is here: %v, %v", got, err)
+	}
+	if err := home.AddPeer(gateway.info()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a connection", func() bool { return gateway.Connected(home.ID()) })
+	if got, err := gateway.AskThose(t.Context(), list, [32]byte{}); err != nil || got != home.ID() {
+		t.Errorf("one that has called: %v, %v", got, err)
+	}
+	if got, err := gateway.AskThose(t.Context(), []peer.ID{other.ID()}, [32]byte{}); err != nil || got != other.ID() {
+		t.Errorf("one that is configured: %v, %v", got, err)
 	}
 }
 

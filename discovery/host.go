@@ -37,7 +37,7 @@ type environment struct {
 }
 
 func realEnvironment(cfg Config) (*environment, error) {
-	limits, err := newResourceManager(idsOf(cfg.Relays), cfg.RelayFor)
+	limits, err := newResourceManager(slices.Concat(idsOf(cfg.Relays), cfg.Partners), cfg.RelayFor)
 	if err != nil {
 		return nil, fmt.Errorf("set limits: %w", err)
 	}

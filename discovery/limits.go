@@ -19,14 +19,14 @@ const (
 	// open here: for a gateway, guests of this node at the same time.
 	maxInbound = 16
 
-	// maxFromPartner is the same for a relay of this node, or a node that it is
-	// a relay for: what they pass on is of many guests.
+	// maxFromPartner is the same for a partner, a relay of this node, or a node
+	// that it is a relay for: what they pass on is of many guests.
 	maxFromPartner = 96
 
 	// putsPerMinute is how many records one peer may put here.
 	putsPerMinute = 60
 
-	// findsPerSecond is how often one peer may ask "is this yours?".
+	// findsPerSecond is how often one stranger may ask "is this yours?".
 	findsPerSecond = 20
 
 	// maxPerSubnet is how many strangers of one /24 (IPv4) or /48 (IPv6) may be
@@ -43,8 +43,8 @@ const (
 // runs on. The limits per IP address (8 connections) are libp2p's; how often
 // one may come is a doorkeeper's.
 //
-// Between a relay and those it serves every circuit is a stream, so these
-// peers, carriers, may have more; and those that this node serves, guests of
+// Between a relay and those it serves every circuit is a stream, and between
+// partners every guest, so these peers, carriers, may have more; and those that this node serves, guests of
 // one provider perhaps, may all call from one address.
 func newResourceManager(carriers, guests []peer.ID) (network.ResourceManager, error) {
 	base := rcmgr.DefaultLimits

@@ -292,6 +292,17 @@ func (b *book) has(p peer.ID) bool {
 	return c != nil && !c.lan
 }
 
+// get returns a contact.
+func (b *book) get(id peer.ID) (contact, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, ok := b.contacts[id]
+	if !ok {
+		return contact{}, false
+	}
+	return *c, true
+}
+
 // lonely reports whether the operator named nobody. Then nobody is dialled.
 func (b *book) lonely() bool {
 	b.mu.Lock()

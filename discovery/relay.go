@@ -265,7 +265,7 @@ func (d *Discovery) setBerth(b *berth, addrs []ma.Multiaddr, expires time.Time, 
 	b.addrs, b.expires, b.refused = addrs, expires, refused
 	d.mu.Unlock()
 	if moved {
-		d.tellWatchers()
+		d.moved.ring()
 	}
 	return news
 }

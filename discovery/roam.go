@@ -51,7 +51,7 @@ func (d *Discovery) keepRoaming(ctx context.Context) {
 				d.log.Info("own addresses changed, or the computer has slept")
 				d.letGo(ctx, gone, &pulses)
 				d.book.hurry()
-				d.tellWatchers()
+				d.moved.ring()
 			}
 		}
 		select {

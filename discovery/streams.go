@@ -17,7 +17,7 @@ import (
 // Handle serves inbound streams of a protocol, each on a goroutine of its own
 // that ends with serve. serve owns the stream and closes or resets it; its ctx
 // ends when the node closes. One peer may have 16 streams of all handled
-// protocols open at once, a relay of this node or one that it is a relay for 96;
+// protocols open at once, a partner, a relay of this node or one that it is a relay for 96;
 // further ones are reset.
 func (d *Discovery) Handle(proto protocol.ID, serve func(context.Context, network.Stream)) {
 	d.host.SetStreamHandler(proto, func(s network.Stream) {

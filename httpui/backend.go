@@ -2,6 +2,7 @@ package httpui
 
 import (
 	"context"
+	"net/netip"
 
 	"anteroom/rendezvous/wire"
 )
@@ -60,11 +61,11 @@ type Backend interface {
 	// takes are one tick. stop ends the watch; the channel is never closed.
 	Watch() (changed <-chan struct{}, stop func())
 
-	// Join carries a guest, who came in through the public page or that on this
-	// computer, until either side has had enough. The first frame is
-	// the key frame (PROTOCOL.md, "The handshake"). It closes conn and returns
+	// Join carries a guest, who came in from an address, if it is known, through
+	// the public page or that on this computer, until either side has had enough.
+	// The first frame is the key frame (PROTOCOL.md, "The handshake"). It closes conn and returns
 	// why; io.EOF means that the guest left.
-	Join(ctx context.Context, conn wire.Conn, public bool) error
+	Join(ctx context.Context, conn wire.Conn, from netip.Addr, public bool) error
 
 	// Attend carries a practitioner whose page asked for the appointment that a
 	// names. The server has checked the session and a.Token, and has consumed

@@ -2,6 +2,7 @@ package httpui
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"testing"
 
@@ -225,7 +226,7 @@ func (f *fakeBackend) Rotate(ctx context.Context, practitioner string, m wire.Me
 	return Link{"fedcba9876543210", "CANARY-guest", "https://care.example/j#CANARY-new"}, f.known(ctx, practitioner, string(m), aMember)
 }
 
-func (f *fakeBackend) Join(ctx context.Context, conn wire.Conn, public bool) error {
+func (f *fakeBackend) Join(ctx context.Context, conn wire.Conn, _ netip.Addr, public bool) error {
 	if f.joined != nil {
 		f.joined(public)
 	}

@@ -150,7 +150,7 @@ func (s *Server) logEnd(r *request, err error) {
 // guestSocket carries a guest, from the key frame on.
 func (s *Server) guestSocket(w http.ResponseWriter, r *request) error {
 	return s.serveSocket(w, r, websocket.MessageBinary, func(c *wsConn) error {
-		return s.backend.Join(c.ctx, &guestConn{Conn: c, proved: func() { s.sockets.proved(c) }}, r.site.public || r.carried)
+		return s.backend.Join(c.ctx, &guestConn{Conn: c, proved: func() { s.sockets.proved(c) }}, addrOf(r.RemoteAddr), r.site.public || r.carried)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -20,8 +21,8 @@ const (
 	findTime = 15 * time.Second
 
 	// gatherTime is how long after its start this node expects those of GuestsOf
-	// who have not called yet: they take a while to see that it was away.
-	// Meanwhile it looks again every lookEvery, and calls nobody missing.
+	// to call and to tell which invites are theirs: they take a while to see that
+	// it was away. Meanwhile it sees every lookEvery who has connected.
 	gatherTime = 5 * time.Second
 	lookEvery  = 200 * time.Millisecond
 
@@ -37,6 +38,9 @@ const (
 // that have not agreed to that.
 var errNotOurGuest = errors.New("the guest's practice is not among those that this page may be served for")
 
+// errBusy keeps links that nobody knows from costing without bound.
+var errBusy = errors.New("too many links that no home node has told of")
+
 // isMine reports whether an invite of this node has rid.
 func (n *Node) isMine(rid [32]byte) bool {
 	_, err := n.Practice.Lookup(n.lifetime, rid)
@@ -44,15 +48,10 @@ func (n *Node) isMine(rid [32]byte) bool {
 }
 
 // dialHome finds the node that key's invite was made on and opens a stream to it.
-func (n *Node) dialHome(ctx context.Context, key invite.RendezvousKey, public bool) (wire.Conn, error) {
+func (n *Node) dialHome(ctx context.Context, key invite.RendezvousKey, from netip.Addr, public bool) (wire.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	gathering := n.gathering()
-	home, err := n.find(ctx, key)
-	for errors.Is(err, discovery.ErrNotFound) && gathering && sleep(ctx, lookEvery) {
-		gathering = n.gathering() // who came while this looked is found by another look
-		home, err = n.find(ctx, key)
-	}
+	home, err := n.locate(ctx, key, from, public)
 	if err != nil {
 		return nil, fmt.Errorf("find home node: %w", err)
 	}
@@ -66,26 +65,60 @@ func (n *Node) dialHome(ctx context.Context, key invite.RendezvousKey, public bo
 	return rendezvous.Stream(s), nil
 }
 
-// gathering reports whether a home node whose guests this node serves may yet
-// come back after this node's start.
-func (n *Node) gathering() bool {
-	missing := func(id peer.ID) bool { return !n.Discovery.Connected(id) }
-	return time.Since(n.started) < gatherTime && slices.ContainsFunc(n.GuestsOf, missing)
+// locate finds the home node of key's invite. One that has told of the invite
+// is there without a question; a key that nobody has told of may be anybody's
+// invention, and is looked for within what strangers may cost.
+func (n *Node) locate(ctx context.Context, key invite.RendezvousKey, from netip.Addr, public bool) (peer.AddrInfo, error) {
+	rid := key.RID()
+	for looked := false; ; {
+		home, told, news := n.homes.of(rid)
+		if told && n.Discovery.Connected(home) {
+			return peer.AddrInfo{ID: home}, nil
+		}
+		if told {
+			return n.find(ctx, key, public) // it may have moved
+		}
+		expecting := n.expecting()
+		if !looked && (!expecting || n.complete()) {
+			looked = true
+			home, err := peer.AddrInfo{}, errBusy
+			if n.strangers.allow(from) {
+				home, err = n.find(ctx, key, public)
+			}
+			if err == nil || !expecting {
+				return home, err
+			}
+		}
+		if !expecting {
+			return peer.AddrInfo{}, discovery.ErrNotFound
+		}
+		select {
+		case <-ctx.Done():
+			return peer.AddrInfo{}, context.Cause(ctx)
+		case <-news:
+		case <-time.After(lookEvery): // nothing tells who has connected
+		}
+	}
 }
 
-// sleep reports whether d has passed, and ctx has not ended before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
+// expecting reports whether a home node whose guests this node serves may yet
+// call after this node's start, or tell which invites are its.
+func (n *Node) expecting() bool {
+	silent := func(id peer.ID) bool { return !n.homes.heard(id) }
+	return time.Since(n.started) < gatherTime && slices.ContainsFunc(n.GuestsOf, silent)
+}
+
+// complete reports whether all home nodes whose guests this node serves are
+// connected.
+func (n *Node) complete() bool {
+	return !slices.ContainsFunc(n.GuestsOf, func(id peer.ID) bool { return !n.Discovery.Connected(id) })
 }
 
 // find asks the peers directly, and the DHT if they do not answer soon. The
 // first to find it wins; the error is discovery.ErrNotFound if both found nothing.
-func (n *Node) find(ctx context.Context, key invite.RendezvousKey) (peer.AddrInfo, error) {
+// A public page has guests of GuestsOf alone, so nobody else is asked, and the
+// DHT tells nothing new if all of those are here.
+func (n *Node) find(ctx context.Context, key invite.RendezvousKey, public bool) (peer.AddrInfo, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the slower one
 	type answer struct {
@@ -100,7 +133,7 @@ func (n *Node) find(ctx context.Context, key invite.RendezvousKey) (peer.AddrInf
 			answers <- answer{err: discovery.ErrNotFound}
 			return
 		}
-		id, err := n.Discovery.Ask(ctx, key.RID())
+		id, err := n.ask(ctx, key.RID(), public)
 		answers <- answer{peer.AddrInfo{ID: id}, err}
 	}()
 	go func() {
@@ -108,6 +141,10 @@ func (n *Node) find(ctx context.Context, key invite.RendezvousKey) (peer.AddrInf
 		case <-asked:
 		case <-time.After(directHeadStart):
 		case <-ctx.Done():
+		}
+		if public && n.complete() {
+			answers <- answer{err: discovery.ErrNotFound}
+			return
 		}
 		home, err := n.search(ctx, key)
 		answers <- answer{home, err}
@@ -121,6 +158,13 @@ func (n *Node) find(ctx context.Context, key invite.RendezvousKey) (peer.AddrInf
 		return second.home, nil
 	}
 	return peer.AddrInfo{}, errors.Join(first.err, second.err)
+}
+
+func (n *Node) ask(ctx context.Context, rid [32]byte, public bool) (peer.ID, error) {
+	if public {
+		return n.Discovery.AskThose(ctx, n.GuestsOf, rid)
+	}
+	return n.Discovery.Ask(ctx, rid)
 }
 
 // search looks for a record that opens, at the three names of this epoch and,

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"anteroom/node/practice"
@@ -24,8 +25,9 @@ import (
 // between the guest and the home node. PROTOCOL.md, "The handshake".
 //
 // A guest who came in through the public page gets the page from this node, so
-// they are carried to nodes of GuestsOf alone.
-func (n *Node) Join(ctx context.Context, conn wire.Conn, public bool) error {
+// they are carried to nodes of GuestsOf alone. from is where they are; zero if
+// that is not known.
+func (n *Node) Join(ctx context.Context, conn wire.Conn, from netip.Addr, public bool) error {
 	key, err := rendezvous.RecvKey(conn)
 	if err != nil {
 		conn.Close(wire.ErrBadMessage)
@@ -34,7 +36,11 @@ func (n *Node) Join(ctx context.Context, conn wire.Conn, public bool) error {
 	if n.isMine(key.RID()) {
 		return n.Accept(ctx, conn)
 	}
-	remote, err := n.dialHome(ctx, key, public)
+	remote, err := n.dialHome(ctx, key, from, public)
+	if errors.Is(err, errBusy) {
+		conn.Close(wire.ErrTooMany)
+		return fmt.Errorf("dial home node: %w", err)
+	}
 	if err != nil {
 		conn.Close(wire.ErrNotFound)
 		return fmt.Errorf("dial home node: %w: %w", wire.ErrNotFound, err)

@@ -58,6 +58,12 @@ type Config struct {
 	// public page: who serves a page could change it.
 	GuestsOf []peer.ID
 
+	// Gateways are the nodes of the practice, which are told of its invites.
+	Gateways []peer.ID
+
+	// Searches bounds what links that no home node has told of may cost.
+	Searches Searches
+
 	// DHTOnly leaves the direct question to peers out of look-ups.
 	DHTOnly bool
 }
@@ -78,6 +84,8 @@ type Node struct {
 	Config
 	publisher *publisher
 	lenders   lenders
+	homes     *homes
+	strangers *strangers
 	tests     tests
 	secret    []byte // what callName is made with
 	started   time.Time
@@ -106,6 +114,8 @@ func New(cfg Config) *Node {
 	n.lifetime, n.stop = context.WithCancelCause(context.Background())
 	n.publisher = newPublisher(cfg.Discovery, cfg.Log)
 	cfg.Discovery.SetFinder(n.isMine)
+	n.homes, n.strangers = newHomes(), newStrangers(cfg.Searches)
+	cfg.Discovery.Handle(mineProtocol, n.hearMine)
 	cfg.Discovery.Handle(lendProtocol, n.lend)
 	cfg.Discovery.Handle(signalProtocol, func(ctx context.Context, s network.Stream) {
 		if err := n.Accept(ctx, rendezvous.Stream(s)); err != nil {
@@ -123,6 +133,7 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { n.publish(ctx); return nil })
 	g.Go(func() error { n.relayChanges(ctx); return nil })
 	g.Go(func() error { n.tryLenders(ctx); return nil })
+	g.Go(func() error { n.tellGateways(ctx); return nil })
 	g.Go(func() error { n.sweep(ctx); return nil })
 	err := g.Wait()
 	n.stop(wire.ErrGoingAway)

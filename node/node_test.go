@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,7 +108,7 @@ func TestGatewayThatHasJustStarted(t *testing.T) {
 		_, err := gateway.Guest(*a.Invites[0].Link)
 		welcomed <- err
 	}()
-	nodetest.Start(t, "A", nodetest.Options{Dir: dir, Peers: []discovery.PeerInfo{gateway.Info()}})
+	nodetest.Start(t, "A", nodetest.Options{Dir: dir, Peers: []discovery.PeerInfo{gateway.Info()}, Gateways: ids(gateway)})
 	if err := <-welcomed; err != nil {
 		t.Errorf("a guest who came before the home node: %v", err)
 	}
@@ -273,7 +274,7 @@ func TestDeadLinksSayWhatBecameOfThem(t *testing.T) {
 func knockWithoutSecret(t *testing.T, home *nodetest.Node, link invite.Link) error {
 	t.Helper()
 	here, there := wire.Pipe()
-	go home.Join(t.Context(), there, false) // ends with the refusal
+	go home.Join(t.Context(), there, netip.Addr{}, false) // ends with the refusal
 	key := link.Keys().Rendezvous
 	rid := key.RID()
 	if err := rendezvous.SendKey(here, key); err != nil {
@@ -446,7 +447,7 @@ func TestJoinNeedsAKeyFrame(t *testing.T) {
 	for _, frame := range [][]byte{nil, {1}, make([]byte, 33), append([]byte{2}, make([]byte, 32)...), make([]byte, 1000)} {
 		here, there := wire.Pipe()
 		done := make(chan error, 1)
-		go func() { done <- home.Join(context.Background(), there, false) }()
+		go func() { done <- home.Join(context.Background(), there, netip.Addr{}, false) }()
 		here.Send(frame)
 		if _, err := here.Recv(); !errors.Is(err, wire.ErrBadMessage) && !errors.Is(err, io.EOF) && !errors.Is(err, wire.ErrNotFound) {
 			t.Errorf("frame of %d bytes: %v", len(frame), err)

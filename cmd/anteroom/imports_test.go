@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"httpui":       {"rendezvous/wire"},
 	"httpui/certs": {},
 
-	"node":             {"discovery", "node/practice", "node/room", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
+	"node":             {"discovery", "node/crowd", "node/practice", "node/room", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
 	"node/crowd":       {},
 	"node/doctor":      {"discovery", "node/store", "rendezvous/invite"},
 	"node/media":       {"rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -322,8 +323,8 @@ func (p *pages) Rotate(ctx context.Context, practitioner string, m wire.MemberID
 
 func (p *pages) Watch() (<-chan struct{}, func()) { return p.node.Watch() }
 
-func (p *pages) Join(ctx context.Context, conn wire.Conn, public bool) error {
-	return p.node.Join(ctx, conn, public)
+func (p *pages) Join(ctx context.Context, conn wire.Conn, from netip.Addr, public bool) error {
+	return p.node.Join(ctx, conn, from, public)
 }
 
 func (p *pages) Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error {

@@ -124,7 +124,12 @@ func newDiscovery(cfg Config, log *slog.Logger) (*discovery.Discovery, error) {
 	if err != nil {
 		return nil, err
 	}
+	partners, err := partners(cfg)
+	if err != nil {
+		return nil, err
+	}
 	return discovery.New(discovery.Config{
+		Partners:     partners,
 		Identity:     identity,
 		Listen:       cfg.Discovery.Listen,
 		Announce:     cfg.Discovery.Announce,
@@ -173,6 +178,17 @@ func relays(cfg Config) (through []discovery.PeerInfo, behind []peer.ID, err err
 	return nil, slices.Compact(behind), err
 }
 
+// partners returns the other nodes of the practice, and those that stand for
+// this one in the internet or that it stands for.
+func partners(cfg Config) ([]peer.ID, error) {
+	nodes, errNodes := parsePeers(cfg.Practice.Nodes, cfg.Front.PassFrom)
+	routes, errRoutes := parseRoutes(cfg.Front.PassTo)
+	guestsOf, errGuests := parseIDs(cfg.Front.GuestsOf)
+	all := slices.Concat(ids(nodes), slices.Collect(maps.Values(routes)), guestsOf)
+	slices.Sort(all)
+	return slices.Compact(all), errors.Join(errNodes, errRoutes, errGuests)
+}
+
 // newNode puts the parts of d together. The nodes of a practice lend each
 // other their relays and carry each other's guests.
 func newNode(cfg Config, d *daemon, echo echoFunc) (*node.Node, error) {
@@ -195,7 +211,7 @@ func newNode(cfg Config, d *daemon, echo echoFunc) (*node.Node, error) {
 	c := node.Config{
 		Practice: d.practice, Discovery: d.discovery, Log: d.log, Echo: echo,
 		LendTo: append(lendTo, ids(own)...), Lenders: ids(distinct(append(lenders, own...))),
-		GuestsOf: append(guestsOf, ids(own)...),
+		GuestsOf: append(guestsOf, ids(own)...), Gateways: ids(own),
 	}
 	if d.relay != nil {
 		c.Relay = d.relay

@@ -5,6 +5,7 @@ package nodetest
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -36,6 +37,10 @@ type Options struct {
 
 	Public   bool // guests come in through the public page
 	GuestsOf []peer.ID
+	Gateways []peer.ID
+	Partners []peer.ID
+	Hidden   bool // no server of the DHT: asked directly, or told, or not found
+	Searches node.Searches
 
 	Echo    func(ctx context.Context, gateway, link string) error
 	Relay   node.Relay
@@ -79,7 +84,7 @@ func Start(t testing.TB, name string, o Options) *Node {
 	check(t, err)
 	d, err := discovery.New(discovery.Config{
 		Identity: key, Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"},
-		Peers: o.Peers, Bootstrap: o.Bootstrap, AllowPrivate: true, Server: true, Log: o.Log,
+		Peers: o.Peers, Bootstrap: o.Bootstrap, Partners: o.Partners, AllowPrivate: true, Server: !o.Hidden, Log: o.Log,
 	})
 	check(t, err)
 
@@ -87,6 +92,7 @@ func Start(t testing.TB, name string, o Options) *Node {
 		Node: node.New(node.Config{
 			Practice: p, Discovery: d, Log: o.Log, DHTOnly: o.DHTOnly,
 			Echo: o.Echo, Relay: o.Relay, LendTo: o.LendTo, Lenders: o.Lenders, GuestsOf: o.GuestsOf,
+			Gateways: o.Gateways, Searches: o.Searches,
 		}),
 		Practitioner: who[0], Dir: o.Dir, t: t, o: o, done: make(chan struct{}),
 	}
@@ -145,9 +151,14 @@ type Member struct {
 
 // Guest opens link through n and does the handshake.
 func (n *Node) Guest(link invite.Link) (*Member, error) {
+	return n.GuestFrom(netip.Addr{}, link)
+}
+
+// GuestFrom is Guest from an address.
+func (n *Node) GuestFrom(from netip.Addr, link invite.Link) (*Member, error) {
 	here, there := wire.Pipe()
 	m := &Member{t: n.t, Done: make(chan error, 1)}
-	go func() { m.Done <- n.Join(n.t.Context(), there, n.o.Public) }() // ends with the guest
+	go func() { m.Done <- n.Join(n.t.Context(), there, from, n.o.Public) }() // ends with the guest
 	if err := rendezvous.SendKey(here, link.Keys().Rendezvous); err != nil {
 		return nil, err
 	}

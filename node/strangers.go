@@ -1,0 +1,51 @@
+package node
+
+import (
+	"net/netip"
+
+	"golang.org/x/time/rate"
+
+	"anteroom/node/crowd"
+)
+
+// Searches says how many links that no home node has told of are looked for in
+// a second. Zero values stand for DefaultSearches.
+type Searches struct {
+	All     int
+	Network int // of one IPv4 /24 or IPv6 /56
+}
+
+// DefaultSearches are for a machine of two cores. Such links are of guests of
+// nodes that do not tell, or of what nobody can open any more. All of them, a
+// second's and what may come at once, are fewer than a node of an older version
+// answers another.
+var DefaultSearches = Searches{All: 10, Network: 1}
+
+// atOnce is how many seconds' worth whoever has waited may have at once: of all
+// together, and of a network.
+const atOnce, atOnceNetwork = 2, 10
+
+// strangers bounds what is spent on keys that anybody may have made up.
+type strangers struct {
+	all  *rate.Limiter
+	each *crowd.Pace
+}
+
+func newStrangers(s Searches) *strangers {
+	if s.All == 0 {
+		s.All = DefaultSearches.All
+	}
+	if s.Network == 0 {
+		s.Network = DefaultSearches.Network
+	}
+	return &strangers{rate.NewLimiter(rate.Limit(s.All), atOnce*s.All), crowd.NewPace(s.Network, atOnceNetwork*s.Network)}
+}
+
+// allow reports whether one more may be looked for. Those whose address is not
+// known are all of one network, which has no more than all have.
+func (s *strangers) allow(from netip.Addr) bool {
+	if from.IsValid() && !from.IsUnspecified() && !s.each.Take(from) {
+		return false // first, so that one network's haste costs others nothing
+	}
+	return s.all.Allow()
+}
