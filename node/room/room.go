@@ -133,8 +133,9 @@ type seat struct {
 type link struct {
 	id   wire.MemberID
 	role wire.Role
-	out  chan []byte // full: the member is removed
 	kick context.CancelCauseFunc
+	more chan struct{} // capacity 1: something was queued
+	out  [][]byte      // guarded by the room's mu; at queueLen the member is removed
 }
 
 // A Kept seat was taken before the node stopped.
@@ -439,11 +440,27 @@ func (r *Room) tellLocked(s *seat, body wire.Body) {
 		s.link.kick(wire.ErrInternal)
 		return
 	}
-	select {
-	case s.link.out <- frame:
-	default:
+	if len(s.link.out) == queueLen {
 		s.link.kick(wire.ErrTooSlow)
+		return
 	}
+	s.link.out = append(s.link.out, frame)
+	select {
+	case s.link.more <- struct{}{}:
+	default: // that it has more is known
+	}
+}
+
+// next takes the first frame out of l's queue; nil if there is none.
+func (r *Room) next(l *link) (frame []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(l.out) == 0 {
+		l.out = nil // nothing is kept for who waits
+		return nil
+	}
+	frame, l.out = l.out[0], l.out[1:]
+	return frame
 }
 
 func (r *Room) seatLocked(m wire.MemberID) *seat {

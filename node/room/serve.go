@@ -22,7 +22,7 @@ func (r *Room) Serve(ctx context.Context, conn wire.Conn, p Participant) error {
 	ctx, kick := context.WithCancelCause(ctx) // the first reason given wins
 	defer kick(nil)
 
-	l := &link{id: p.Member, role: p.Role, out: make(chan []byte, queueLen), kick: kick}
+	l := &link{id: p.Member, role: p.Role, kick: kick, more: make(chan struct{}, 1)}
 	s, err := r.enter(p, l)
 	if err != nil {
 		Dismiss(conn, err)
@@ -32,7 +32,7 @@ func (r *Room) Serve(ctx context.Context, conn wire.Conn, p Participant) error {
 
 	var wg sync.WaitGroup
 	wg.Go(func() { // room to member; ends with ctx, so with any reason
-		kick(l.pump(ctx, conn))
+		kick(r.pump(ctx, conn, l))
 		Dismiss(conn, context.Cause(ctx)) // says why, and ends listen
 	})
 	kick(r.listen(conn, s, l)) // member to room
@@ -96,24 +96,20 @@ func farewell(reason error) ([]byte, error) {
 
 // pump sends what the room has for the member until ctx ends. What was queued
 // before the end is still sent.
-func (l *link) pump(ctx context.Context, conn wire.Conn) error {
-	for {
-		select {
-		case frame := <-l.out:
+func (r *Room) pump(ctx context.Context, conn wire.Conn, l *link) error {
+	for ended := false; ; {
+		for frame := r.next(l); frame != nil; frame = r.next(l) {
 			if err := conn.Send(frame); err != nil {
 				return err
 			}
+		}
+		if ended {
+			return context.Cause(ctx)
+		}
+		select {
+		case <-l.more:
 		case <-ctx.Done():
-			for {
-				select {
-				case frame := <-l.out:
-					if err := conn.Send(frame); err != nil {
-						return err
-					}
-				default:
-					return context.Cause(ctx)
-				}
-			}
+			ended = true
 		}
 	}
 }
