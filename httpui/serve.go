@@ -2,10 +2,12 @@ package httpui
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,21 +21,19 @@ import (
 // ServeHTTP answers one request and writes one line about it: which route, how
 // it ended, from which network. Nothing that a request holds is written down,
 // not even its path (SECURITY.md 4.11).
+//
+// What is left to do on a connection that was taken over goes on behind it, so
+// that everything that net/http keeps for a request is free again.
 func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
-	a := &answer{ResponseWriter: w, last: func() {}}
-	defer func() { a.last() }()
+	a, r := &answer{ResponseWriter: w, last: func() {}}, &request{Request: hr}
 	if it := s.conns.of(hr.Context()); it != nil {
 		defer s.conns.answering(it)()
 	}
-	r := &request{Request: hr}
 	log := s.log.With("request", requestID())
 	started := time.Now()
-	defer func() {
-		if p := recover(); p != nil {
-			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(p)
-			}
-			log.Error("request panicked", "route", r.template(), "err", panicText(p))
+	end := func(panicked any) {
+		if panicked != nil {
+			log.Error("request panicked", "route", r.template(), "err", panicText(panicked))
 			if a.status == 0 {
 				writeRefusal(a, refusalFor(wire.ErrInternal))
 			}
@@ -48,6 +48,23 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 			slog.Int64("dur", time.Since(started).Milliseconds()),
 			slog.Int64("bytes", a.bytes),
 			slog.String("addr_kind", logName(r.RemoteAddr)))
+	}
+	defer func() {
+		p := recover()
+		if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(p)
+		}
+		if a.rest == nil {
+			end(p)
+			a.last()
+			return
+		}
+		a.ResponseWriter, r.Request = nil, &http.Request{Method: hr.Method, RemoteAddr: hr.RemoteAddr}
+		go func() { // ends with the connection
+			defer a.last()
+			defer func() { end(recover()) }()
+			a.rest()
+		}()
 	}()
 
 	err := s.serve(a, r)
@@ -140,7 +157,8 @@ type answer struct {
 	status int // 0 while nothing has been written
 	bytes  int64
 	conn   net.Conn // after Hijack
-	last   func()   // called when all is said, in the log too
+	rest   func()   // what is left to do on conn when the handler has returned
+	last   func()   // called after rest when all is said, in the log too
 }
 
 func (a *answer) WriteHeader(status int) {
@@ -159,11 +177,22 @@ func (a *answer) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Hijack implements http.Hijacker for the WebSocket library.
+// socketBuffer is for frame headers and the short messages of somebody who
+// waits; longer ones go past it. net/http's are 4 KiB each.
+const socketBuffer = 512
+
+// Hijack implements http.Hijacker for the WebSocket library, which keeps the
+// buffers for as long as the socket is open.
 func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buf, err := http.NewResponseController(a.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
 	a.conn = conn
-	return conn, buf, err
+	early, _ := buf.Reader.Peek(buf.Reader.Buffered())
+	r := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), conn), max(socketBuffer, len(early)))
+	r.Peek(len(early)) // into the buffer, where the library looks for it
+	return conn, bufio.NewReadWriter(r, bufio.NewWriterSize(conn, socketBuffer)), nil
 }
 
 // Unwrap is for http.ResponseController.

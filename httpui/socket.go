@@ -119,15 +119,16 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *request, kind websocket.M
 	}
 	c := newConn(ws, a.conn, kind, rate.NewLimiter(wire.MessagesPerSec, wire.MessagesBurst))
 	s.sockets.opened(c, limitPrefix(addrOf(r.RemoteAddr)), r.session.Practitioner != "")
-	defer func() {
-		c.Close(wire.ErrInternal) // after a panic; otherwise it is closed
-		c.wait()
-		s.sockets.closed(c)
-	}()
-
-	err = carry(c)
-	c.Close(err)
-	s.logEnd(r, err)
+	a.rest = func() {
+		defer func() {
+			c.Close(wire.ErrInternal) // after a panic; otherwise it is closed
+			c.wait()
+			s.sockets.closed(c)
+		}()
+		err := carry(c)
+		c.Close(err)
+		s.logEnd(r, err)
+	}
 	return nil
 }
 
