@@ -23,8 +23,12 @@ const (
 	// helloTime is how long a client may take to say whom it wants.
 	helloTime = 5 * time.Second
 
-	// openTime is how long the hidden node may take to answer.
-	openTime = 10 * time.Second
+	// openTime is how long it may take in all to find a hidden node that
+	// answers, and answerTime how long one stream waits for that: discovery knows
+	// by then that the connection is dead. Another is tried retryPause later.
+	openTime   = 10 * time.Second
+	answerTime = 4 * time.Second
+	retryPause = 500 * time.Millisecond
 
 	// idleTime ends a connection that carries nothing: a page's WebSocket is
 	// pinged every 15 s.
@@ -166,23 +170,44 @@ func (f *Front) pass(ctx context.Context, conn *rewound, to *hidden) error {
 	if !to.pace.Take(who) || !to.rate.Allow() { // in this order: one network's haste costs others nothing
 		return errBusy
 	}
-	opening, cancel := context.WithTimeout(ctx, openTime)
-	defer cancel()
-	s, err := f.opener.Open(opening, peer.AddrInfo{ID: to.id}, Protocol)
+	s, err := f.call(ctx, to.id, conn.RemoteAddr())
 	if err != nil {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { s.Reset() })()
-	if err := greet(s, conn.RemoteAddr()); err != nil {
-		s.Reset()
-		return err
-	}
 	return splice(conn, s)
+}
+
+// call opens a stream to a hidden node that answers. A node that has moved may
+// be thought to be connected where it was: it does not answer there, and is
+// called again. One that cannot be called at all is not there.
+func (f *Front) call(ctx context.Context, to peer.ID, client net.Addr) (network.Stream, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	for called := false; ; {
+		s, err := f.opener.Open(ctx, peer.AddrInfo{ID: to}, Protocol)
+		if err == nil {
+			called = true
+			stop := context.AfterFunc(ctx, func() { s.Reset() })
+			if err = greet(s, client); err == nil && stop() {
+				return s, nil
+			}
+			s.Reset()
+		}
+		if !called {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), err)
+		case <-time.After(retryPause):
+		}
+	}
 }
 
 // greet does what the hidden node asks for before the first byte of TLS.
 func greet(s network.Stream, client net.Addr) error {
-	s.SetDeadline(time.Now().Add(openTime))
+	s.SetDeadline(time.Now().Add(answerTime))
 	defer s.SetDeadline(time.Time{})
 	var wish [1]byte
 	if _, err := io.ReadFull(s, wish[:]); err != nil {

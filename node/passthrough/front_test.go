@@ -143,6 +143,58 @@ func (fakeOpener) Open(context.Context, peer.AddrInfo, protocol.ID) (network.Str
 	return &fakeStream{pipe: here}, nil
 }
 
+// A forgetfulOpener opens streams of which the first do not answer, or fails.
+type forgetfulOpener struct {
+	silent int // so many streams
+	fails  bool
+	asked  int
+}
+
+func (o *forgetfulOpener) Open(ctx context.Context, to peer.AddrInfo, p protocol.ID) (network.Stream, error) {
+	o.asked++
+	switch {
+	case o.fails:
+		return nil, errors.New("not there")
+	case o.asked <= o.silent:
+		here, _ := net.Pipe()
+		return &fakeStream{pipe: here}, nil
+	}
+	return fakeOpener{}.Open(ctx, to, p)
+}
+
+// A hidden node that does not answer is called again, for as long as somebody
+// would wait for a page, and one that cannot be called is not there.
+func TestHiddenNodeIsCalledAgain(t *testing.T) {
+	for _, of := range []struct {
+		opener *forgetfulOpener
+		open   bool          // in the end
+		hungUp time.Duration // by then, if not
+		asked  int
+	}{
+		{&forgetfulOpener{}, true, 0, 1},
+		{&forgetfulOpener{silent: 1}, true, 0, 2},
+		{&forgetfulOpener{silent: 100}, false, openTime, 3},
+		{&forgetfulOpener{fails: true}, false, 0, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newFakeListener()
+			own := NewFront(of.opener, map[string]peer.ID{oneName: "1"}, slog.New(slog.DiscardHandler)).Listen(l)
+			defer own.Close()
+			conn := l.dial(subnet(0, 1), helloTo(t, oneName))
+			start := time.Now()
+			for isOpen(conn) && time.Since(start) < openTime+time.Second {
+				time.Sleep(100 * time.Millisecond) // virtual
+			}
+			if got := isOpen(conn); got != of.open || of.opener.asked != of.asked {
+				t.Errorf("%+v: open: %v", of.opener, got)
+			}
+			if took := time.Since(start); !of.open && took > of.hungUp+200*time.Millisecond {
+				t.Errorf("%+v: hung up after %v", of.opener, took)
+			}
+		})
+	}
+}
+
 type fakeStream struct {
 	pipe           net.Conn
 	network.Stream // has the rest, which nobody asks for
