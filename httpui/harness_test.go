@@ -35,6 +35,7 @@ const (
 var testPages = fstest.MapFS{
 	"index.html":   {Data: []byte(`<!doctype html><head><script type="module" src="/static/main.js"></script></head>`)},
 	"guest.html":   {Data: []byte(`<!doctype html><head><link rel="stylesheet" href="/static/style.css"></head>`)},
+	"refused.html": {Data: []byte(`<!doctype html><html lang="en"><head><title>{{.Title}}</title>{{if .Styled}}<link rel="stylesheet" href="/static/style.css">{{end}}</head><h1>{{.Title}}</h1><p>{{.Practice}}: {{.Todo}}{{if .Home}}<a href="/"></a>{{end}}`)},
 	"main.js":      {Data: []byte("import './lib/b.js';\n")},
 	"lib/b.js":     {Data: []byte("export const b = 1;\n")},
 	"style.css":    {Data: []byte("body {}\n")},

@@ -86,6 +86,11 @@ func (rd *redirect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if !rd.pages[r.URL.EscapedPath()] {
+		if navigation(r) { // somebody who typed the name: what to do is said there
+			w.Header().Set("Location", rd.origin+"/")
+			w.WriteHeader(http.StatusFound)
+			return
+		}
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}

@@ -36,6 +36,8 @@ func TestRedirect(t *testing.T) {
 		{"GET /.well-known/acme-challenge/other\nHost: " + public, 404, ""},
 
 		{"GET /\nHost: " + public, 404, ""},
+		{"GET /\nHost: " + public + "\nAccept: text/html", 302, "https://" + public + "/"}, // who typed the name
+		{"GET /CANARY?CANARY\nHost: " + public + "\nSec-Fetch-Mode: navigate", 302, "https://" + public + "/"},
 		{"GET /j/\nHost: " + public, 404, ""},
 		{"GET //evil.example/j\nHost: " + public, 404, ""},
 		{"GET /%6a\nHost: " + public, 404, ""},

@@ -35,7 +35,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		if panicked != nil {
 			log.Error("request panicked", "route", r.template(), "err", panicText(panicked))
 			if a.status == 0 {
-				writeRefusal(a, refusalFor(wire.ErrInternal))
+				s.refuse(a, r, refusalFor(wire.ErrInternal))
 			}
 		}
 		if a.status >= http.StatusBadRequest {
@@ -75,7 +75,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	if no.code == wire.CodeInternal || no.code == wire.CodeNoStorage {
 		log.Error("request failed", "route", r.template(), "err", err)
 	}
-	writeRefusal(a, no)
+	s.refuse(a, r, no)
 }
 
 // serve sends r through the guard to its route.

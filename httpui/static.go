@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"path"
@@ -51,7 +52,8 @@ type assets struct {
 	hash      string // of all names and contents
 	files     map[string]asset
 	pages     map[string]asset // by file name, ready to be sent
-	importMap string           // hash of the pages' import map, as a policy source
+	refused   *template.Template
+	importMap string // hash of the pages' import map, as a policy source
 }
 
 type asset struct {
@@ -60,7 +62,8 @@ type asset struct {
 	gzipped     []byte // nil if that is no smaller
 }
 
-// newAssets reads the files of dir, among which index.html and guest.html must be.
+// newAssets reads the files of dir, among which index.html, guest.html and
+// refused.html must be.
 func newAssets(dir fs.FS) (*assets, error) {
 	a := &assets{files: map[string]asset{}, pages: map[string]asset{}}
 	sum := sha256.New()
@@ -105,7 +108,8 @@ func newAssets(dir fs.FS) (*assets, error) {
 		}
 		a.pages[name] = newAsset("text/html; charset=utf-8", page)
 	}
-	return a, nil
+	a.refused, err = newRefusedPage(dir, a.base())
+	return a, err
 }
 
 // base is the path under which the files are served.
