@@ -7,12 +7,17 @@
 // by hand: offer, answer and candidates over one bare WebSocket relay. The
 // floor of knock is loading the same page and one WebSocket round trip.
 //
-//   node e2e/bench.mjs [rounds]
+// Both are measured at full speed, and with the processor of every page slowed
+// as DevTools does it: four times is about a phone of the middle class, six times
+// an old one.
+//
+//   node e2e/bench.mjs [rounds [times slower,…]]
 import {createServer} from 'node:http';
 import {createHash} from 'node:crypto';
 import {demo, Person, watchFirstFrame} from './harness.mjs';
 
 const rounds = Number(process.argv[2] ?? 7);
+const slowdowns = (process.argv[3] ?? '1,4,6').split(',').map(Number);
 const ends = [];
 const t = {name: 'bench', passed: true, after: (f) => ends.push(f)};
 
@@ -184,21 +189,23 @@ try {
   const relay = await bareRelay();
   await Promise.all([handA.page.goto(relay), handB.page.goto(relay)]);
   const link = d.link('home');
-  const admits = [];
-  const hands = [];
-  const knocks = [];
-  const loads = [];
-  for (let n = 0; n < rounds + 1; n++) { // the first of each warms up
-    admits.push(await ours(doctor, patient, link, n));
-    hands.push(await floor(handA, handB));
-    knocks.push(await knock(doctor, patient, link, n));
-    loads.push(await knockFloor(patient, link.slice(0, link.indexOf('#')), relay));
-  }
-  for (const list of [admits, hands, knocks, loads]) list.shift();
   console.log(`medians of ${rounds}, alternating, Chromium ${doctor.browser.version()}, loopback`);
-  row('Admit → picture, practitioner', admits.map((x) => x.host), hands.map((x) => x.host));
-  row('Admit → picture, guest', admits.map((x) => x.guest), hands.map((x) => x.guest));
-  row('link opened → knock heard', knocks, loads);
+  const devtools = await Promise.all([doctor, patient, handA, handB].map((p) => p.context.newCDPSession(p.page)));
+  for (const rate of slowdowns) {
+    await Promise.all(devtools.map((session) => session.send('Emulation.setCPUThrottlingRate', {rate})));
+    console.log(rate === 1 ? 'at full speed' : `processor slowed ${rate} times`);
+    const [admits, hands, knocks, loads] = [[], [], [], []];
+    for (let n = 0; n < rounds + 1; n++) { // the first of each warms up
+      admits.push(await ours(doctor, patient, link, `${rate}/${n}`));
+      hands.push(await floor(handA, handB));
+      knocks.push(await knock(doctor, patient, link, `${rate}/${n}`));
+      loads.push(await knockFloor(patient, link.slice(0, link.indexOf('#')), relay));
+    }
+    for (const list of [admits, hands, knocks, loads]) list.shift();
+    row('Admit → picture, practitioner', admits.map((x) => x.host), hands.map((x) => x.host));
+    row('Admit → picture, guest', admits.map((x) => x.guest), hands.map((x) => x.guest));
+    row('link opened → knock heard', knocks, loads);
+  }
 } finally {
   for (const end of ends.reverse()) await end();
 }
