@@ -77,6 +77,31 @@ func TestSilentSocketsKeepNobodyOut(t *testing.T) {
 	})
 }
 
+// Who is in the middle of a handshake does not give way to those who say
+// nothing, however slowly it goes and however many they are.
+func TestSilentSocketsGiveWayBeforeTheOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ts := newTest(t)
+		b := ts.browser()
+		b.from = "203.0.113.7:5000"
+		slow := b.socket("/ws/guest")
+		if err := slow.Send([]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := slow.Recv(); err != nil {
+			t.Fatal(err)
+		}
+		end := keepReading(slow)
+		for i := range 1200 {
+			ts.stranger(fmt.Sprintf("198.%d.%d.1:5000", 18+i/256, i%256))
+		}
+		pass(0)
+		if ended(end) {
+			t.Error("a guest who had begun lost the socket to those who say nothing")
+		}
+	})
+}
+
 // The stranger who has waited longest gives way to the next, within a network
 // that has enough of them, and among all if these are too many.
 func TestOldestStrangerGivesWay(t *testing.T) {

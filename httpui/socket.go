@@ -56,13 +56,19 @@ func (s *sockets) opened(c *wsConn, from netip.Prefix, known bool) {
 	}
 }
 
+// spoke notes that something has come over c: those who say nothing give way
+// before it.
+func (s *sockets) spoke(c *wsConn) { s.note(c, func(it *place) { s.answering(it) }) }
+
 // proved notes that c is no stranger's.
-func (s *sockets) proved(c *wsConn) {
+func (s *sockets) proved(c *wsConn) { s.note(c, s.prove) }
+
+func (s *sockets) note(c *wsConn, what func(*place)) {
 	s.mu.Lock()
 	it := s.open[c]
 	s.mu.Unlock()
 	if it != nil {
-		s.prove(it)
+		what(it)
 	}
 }
 
@@ -151,7 +157,8 @@ func (s *Server) logEnd(r *request, err error) {
 // guestSocket carries a guest, from the key frame on.
 func (s *Server) guestSocket(w http.ResponseWriter, r *request) error {
 	return s.serveSocket(w, r, websocket.MessageBinary, func(c *wsConn) error {
-		return s.backend.Join(c.ctx, &guestConn{Conn: c, proved: func() { s.sockets.proved(c) }}, addrOf(r.RemoteAddr), r.site.public || r.carried)
+		guest := &guestConn{Conn: c, spoke: func() { s.sockets.spoke(c) }, proved: func() { s.sockets.proved(c) }}
+		return s.backend.Join(c.ctx, guest, addrOf(r.RemoteAddr), r.site.public || r.carried)
 	})
 }
 
@@ -164,8 +171,20 @@ const guestFrames = 1
 // A guestConn finds out that a guest is no stranger.
 type guestConn struct {
 	wire.Conn
-	proved func()
+	spoke  func() // they have said something
+	proved func() // and it was true
+	heard  bool   // owned by Recv
 	sent   atomic.Int32
+}
+
+// Recv implements wire.Conn.
+func (c *guestConn) Recv() ([]byte, error) {
+	b, err := c.Conn.Recv()
+	if err == nil && !c.heard {
+		c.heard = true
+		c.spoke()
+	}
+	return b, err
 }
 
 // Send implements wire.Conn.
