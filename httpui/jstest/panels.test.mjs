@@ -1,9 +1,13 @@
 // What is beside a call: chat, and where the focus is in it.
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import test, { mock } from 'node:test';
 import { Drawn } from './fakes/view.mjs';
 import { chatPanel } from '../static/view-panels.js';
+import { controls } from '../static/view-controls.js';
 import { keepPlace } from '../static/view-shell.js';
+
+globalThis.matchMedia ??= () => ({ matches: false });
+const { Arrivals, callIntents, newCallUi, news } = await import('../static/call-page.js');
 
 class Form {
   text = ' hello ';
@@ -65,4 +69,82 @@ test('the focus of a row that is gone goes to its list, or to the screen if that
   assert.equal(focused(null, body), body);
   list.isConnected = false;
   assert.equal(focused(button, body), screen);
+});
+
+test('a message that comes while the chat is closed is shown for a while, and heard unless that is turned off', () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  let now = 10_000;
+  mock.method(performance, 'now', () => now);
+  let rings = 0;
+  const ui = { value: newCallUi(), set(patch) { this.value = { ...this.value, ...patch }; } };
+  const arrivals = new Arrivals({ ui, chime: { message: () => rings++ } });
+  const chat = [];
+  const say = (text, from = 'host') => {
+    chat.push({ from, name: 'Dr Lee', text, at: 1 });
+    arrivals.look([...chat]);
+    return [ui.value.arrived?.text ?? null, rings];
+  };
+  assert.deepEqual(say('mine', 'self'), [null, 0]);
+  assert.deepEqual(say('one'), ['one', 1]);
+  arrivals.look([...chat]);
+  assert.equal(rings, 1, 'each is told once');
+  assert.deepEqual(say('two'), ['two', 1], 'several at once make one sound');
+  mock.timers.tick(9_999);
+  assert.equal(ui.value.arrived.text, 'two');
+  mock.timers.tick(1);
+  assert.equal(ui.value.arrived, null, 'it goes by itself');
+  now += 10_000;
+  ui.set({ chatSound: false });
+  assert.deepEqual(say('three'), ['three', 1]);
+  now += 10_000;
+  ui.set({ chatSound: true, panel: 'chat', arrived: null });
+  assert.deepEqual(say('four'), [null, 1], 'an open chat speaks for itself');
+  ui.set({ panel: 'details' });
+  now += 10_000;
+  assert.deepEqual(say('five'), ['five', 2]);
+  arrivals.look([]);
+  assert.equal(ui.value.arrived, null, 'the call is over');
+  mock.timers.reset();
+  mock.restoreAll();
+});
+
+test('whether messages are heard is kept for the tab, where the browser keeps anything', () => {
+  const ui = { value: newCallUi(), set(patch) { this.value = { ...this.value, ...patch }; } };
+  const { soundChat, panel } = callIntents({ media: { subscribe() {} }, ui, chime: {}, sendChat() {}, leave() {}, end() {}, play: async () => {} });
+  for (const find of [
+    () => { throw new Error('blocked'); },
+    () => ({ getItem: () => null, setItem: () => { throw new Error('full'); }, removeItem() {} }),
+    () => null,
+    (() => {
+      const kept = new Map();
+      return () => ({ getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value), removeItem: (key) => void kept.delete(key) });
+    })(),
+  ]) {
+    Object.defineProperty(globalThis, 'sessionStorage', { configurable: true, get: find });
+    assert.equal(newCallUi().chatSound, true);
+    soundChat(false);
+    assert.deepEqual([ui.value.chatSound, newCallUi().chatSound], [false, false]);
+    soundChat(true);
+    assert.deepEqual([ui.value.chatSound, newCallUi().chatSound], [true, true]);
+  }
+  ui.set({ arrived: {} });
+  panel('chat');
+  assert.deepEqual([ui.value.panel, ui.value.arrived], ['chat', null], 'who opens the chat reads it there');
+});
+
+test('a message is spoken once, with its first words, and only while the chat is closed', () => {
+  const line = { from: 'host', name: 'Dr Lee', text: `Please\n${'turn on your camera, '.repeat(20)}`, at: 1 };
+  const heard = (chat) => ({ peers: [], chat, media: null });
+  const [said, ...more] = news(heard([]), heard([line]), { chatOpen: false });
+  assert.match(said, /^Message from Dr Lee: Please turn on your camera, .*…$/);
+  assert.ok(said.length < 130);
+  assert.deepEqual([more, news(heard([]), heard([line]), { chatOpen: true }), news(heard([line]), heard([line]), { chatOpen: false })], [[], [], []]);
+});
+
+test('a camera that is off takes no button away', () => {
+  const names = (video) => [...new Drawn(controls({
+    media: { audio: 'on', video, screen: false }, panel: null, unread: 0, host: false, canShare: false, canFlip: true,
+  }, {})).html.matchAll(/aria-label=(.+?) \?disabled=(\w+)/g)].map(([, name, disabled]) => `${name} ${disabled}`);
+  assert.deepEqual(names('on'), ['Mute microphone false', 'Turn camera off false', 'Flip camera false', 'Chat false', 'Leave false']);
+  assert.deepEqual(names('off'), ['Mute microphone false', 'Turn camera on false', 'Flip camera true', 'Chat false', 'Leave false']);
 });

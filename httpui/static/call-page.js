@@ -1,6 +1,8 @@
 // What both pages do around a call besides showing it: the person's intents
 // that are the same for everybody, and the news that is worth speaking.
 
+import { ofTab } from './storage.js';
+import { excerpt } from './format.js';
 import { callName, pausedText, trusted, truthLine } from './view-truth.js';
 
 /**
@@ -14,6 +16,8 @@ import { callName, pausedText, trusted, truthLine } from './view-truth.js';
  * @typedef {{value: CallUi, set: (patch: Partial<CallUi>) => void}} CallUiStore
  */
 
+const quietKey = 'anteroom-chat-quiet';
+
 /** @returns {CallUi} as each call begins */
 export const newCallUi = () => ({
   panel: null,
@@ -21,6 +25,8 @@ export const newCallUi = () => ({
   soundBlocked: false,
   seen: 0,
   copiedChat: null,
+  arrived: null,
+  chatSound: ofTab.getItem(quietKey) === null,
   speaker: '',
   timeNoted: false,
   deviceNoted: null,
@@ -64,9 +70,14 @@ export function callIntents({ media, chime, ui, sendChat, leave, end, play }) {
       useSpeaker(id);
     },
     speakerRefused: usualSpeaker,
-    panel: (panel) => ui.set({ panel }),
+    panel: (panel) => ui.set({ panel, ...(panel === 'chat' && { arrived: null }) }),
     closePanel: () => ui.set({ panel: null }),
     sendChat,
+    soundChat(on) {
+      if (on) ofTab.removeItem(quietKey);
+      else ofTab.setItem(quietKey, '1');
+      ui.set({ chatSound: on });
+    },
     async copyChat({ text }, key) {
       if (await copy(text)) ui.set({ copiedChat: key });
     },
@@ -82,6 +93,47 @@ export function callIntents({ media, chime, ui, sendChat, leave, end, play }) {
     leave,
     end,
   };
+}
+
+/** How long the first words of a message stay over the picture, milliseconds: to notice and read two lines takes half of that. */
+const ARRIVED_MS = 10_000;
+/** The shortest time from one sound of a message to the next, milliseconds. */
+const SOUND_MS = 4_000;
+
+/** Shows what is written while the chat is not open, and lets it be heard. */
+export class Arrivals {
+  #chime;
+  #ui;
+  /** @type {ChatLine | undefined} */ #latest;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #going;
+  #sounded = -Infinity;
+
+  /** @param {{chime: Pick<Chime, 'message'>, ui: CallUiStore}} page */
+  constructor({ chime, ui }) {
+    this.#chime = chime;
+    this.#ui = ui;
+  }
+
+  /** @param {ChatLine[]} chat as it is now */
+  look(chat) {
+    const line = chat[chat.length - 1];
+    if (line === this.#latest) return;
+    this.#latest = line;
+    const { panel, chatSound } = this.#ui.value;
+    if (line === undefined) return this.#show(null);
+    if (line.from === 'self') return;
+    if (panel !== 'chat') this.#show(line);
+    if (!chatSound || (panel === 'chat' && !document.hidden) || performance.now() - this.#sounded < SOUND_MS) return;
+    this.#sounded = performance.now();
+    this.#chime.message();
+  }
+
+  /** @param {ChatLine | null} line */
+  #show(line) {
+    clearTimeout(this.#going);
+    this.#ui.set({ arrived: line });
+    if (line) this.#going = setTimeout(() => this.#ui.set({ arrived: null }), ARRIVED_MS);
+  }
 }
 
 /**
@@ -132,7 +184,7 @@ export function news(before, after, { chatOpen }) {
   for (const { member } of after.peers) were.delete(member);
   for (const peer of were.values()) said.push(`${callName(peer)} has left the call.`);
   const latest = after.chat.length > before.chat.length ? after.chat[after.chat.length - 1] : undefined;
-  if (latest && latest.from !== 'self' && !chatOpen) said.push(`Message from ${latest.name}.`);
+  if (latest && latest.from !== 'self' && !chatOpen) said.push(`Message from ${latest.name || 'Guest'}: ${excerpt(latest.text)}`);
   const was = before.media;
   const is = after.media;
   if (was && is) {

@@ -60,6 +60,11 @@ export class Chime {
     this.#play([587.33, 880], 0.16, 0.2);
   }
 
+  /** One soft note: somebody wrote. */
+  message() {
+    this.#play([880], 0, 0.08);
+  }
+
   /** @param {string} id of an output device; "" is the default */
   useSpeaker(id) {
     const context = this.#context;

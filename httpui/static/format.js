@@ -90,6 +90,16 @@ export function duration(seconds) {
   return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
 }
 
+/** Code points of a message's beginning: about two lines over a phone's picture. */
+const MAX_EXCERPT = 100;
+
+/** @param {string} text @returns {string} its first words, on one line */
+export function excerpt(text) {
+  const line = text.replace(/\s+/gu, ' ').trim();
+  const points = [...line];
+  return points.length <= MAX_EXCERPT ? line : `${points.slice(0, MAX_EXCERPT - 1).join('').trimEnd()}…`;
+}
+
 /** @param {string} name @returns {string} one or two letters for a picture that is not there */
 export function initials(name) {
   const words = name.trim().split(/\s+/u).filter((word) => /\p{L}|\p{N}/u.test(word));

@@ -1,7 +1,7 @@
 import { takeFragment } from './fragment.js'; // first: see there
 import { agentOf } from './browser.js';
 import { GuestCall } from './call.js';
-import { callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from './call-page.js';
+import { Arrivals, callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from './call-page.js';
 import { Chime } from './chime.js';
 import { canVerify } from './identity.js';
 import { Media } from './media.js';
@@ -44,6 +44,7 @@ class GuestPage {
   #wake = new WakeKeeper();
   /** @type {ReturnType<typeof setTimeout> | null} just admitted: the connection goes before the screen */ #entering = null;
   #ui = new Store(newUi());
+  #arrivals = new Arrivals({ chime: this.#chime, ui: this.#ui });
   #act = this.#intents();
 
   #fragment = ''; // the link's secret part: here and in the call's closure, nowhere else
@@ -270,6 +271,7 @@ class GuestPage {
     useSpeaker(ui.speaker, this.#act.speakerRefused);
     if (screen !== 'call' || !call) return;
     if (ui.panel === 'chat' && ui.seen !== call.chat.length) this.#ui.set({ seen: call.chat.length });
+    this.#arrivals.look(call.chat);
     const heard = { peers: call.peers, chat: call.chat, media: state.media };
     const said = news(this.#heard, heard, { chatOpen: ui.panel === 'chat' });
     if (said.length) announce(said.join(' '));

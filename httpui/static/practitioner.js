@@ -2,7 +2,7 @@ import { takeFragment } from './fragment.js'; // first: see there
 import { Api, ApiError, DeskFeed } from './api.js';
 import { whenIdle } from './browser.js';
 import { HostCall } from './call.js';
-import { callIntents, canFlipCamera, canShareScreen, newCallUi, news, trustChange } from './call-page.js';
+import { Arrivals, callIntents, canFlipCamera, canShareScreen, newCallUi, news, trustChange } from './call-page.js';
 import { Checkup } from './checkup.js';
 import { Chime } from './chime.js';
 import { Desk } from './desk.js';
@@ -60,6 +60,7 @@ class PractitionerPage {
   #tab = tabId();
   #session = new Session({ api: this.#api, onChange: () => this.#sessionChanged() });
   #ui = new Store(newUi());
+  #arrivals = new Arrivals({ chime: this.#chime, ui: this.#ui });
   #checkup = new Checkup({ api: this.#api, onChange: (checkup) => this.#ui.set({ checkup }), onExpired: () => this.#session.expired() });
   #signIns = new SignIns({ api: this.#api, onChange: (signIns) => this.#ui.set({ signIns }), onExpired: () => this.#session.expired() });
   #links = new Links({
@@ -404,6 +405,7 @@ class PractitionerPage {
     useSpeaker(ui.speaker, this.#act.call.speakerRefused);
     if (!call) return;
     if (ui.panel === 'chat' && ui.seen !== call.chat.length) this.#ui.set({ seen: call.chat.length });
+    this.#arrivals.look(call.chat);
     const heard = { peers: call.peers, chat: call.chat, media };
     const said = news(this.#heard, heard, { chatOpen: ui.panel === 'chat' });
     if (said.length) announce(said.join(' '));

@@ -3,7 +3,7 @@
 
 import { html, nothing } from './html.js';
 import { devicesText } from './errors.js';
-import { clock } from './format.js';
+import { clock, excerpt } from './format.js';
 import { icon } from './icons.js';
 import { isTrouble } from './view-check.js';
 import { controls } from './view-controls.js';
@@ -24,11 +24,14 @@ import { waitingRoom } from './view-waiting.js';
  *   soundBlocked: boolean,
  *   seen: number,
  *   copiedChat: string | null,
+ *   arrived: ChatLine | null,
+ *   chatSound: boolean,
  *   speaker: string,
  *   timeNoted: boolean,
  *   deviceNoted: string | null,
  * }} CallUi
- *   seen: how many lines of chat have been on the screen; speaker: an output
+ *   seen: how many lines of chat have been on the screen; arrived: one that has
+ *   just come and is shown over the picture; speaker: an output
  *   device or ""; timeNoted, deviceNoted: notices that were put away
  * @typedef {{
  *   practice: string, subject: string, peers: PeerView[], chat: ChatLine[], online: boolean, held: boolean,
@@ -81,6 +84,7 @@ export function callView(call, act, hostAct) {
               ? html`<div class="stage-message" role="status"><p class="stage-title">${call.empty}</p></div>`
               : tiles(peers, absent, act)}
           ${selfView(call.media, ui.selfView, act)}
+          ${ui.arrived && ui.panel !== 'chat' ? arrived(ui.arrived, act) : nothing}
         </div>
         ${beside
           ? html`
@@ -94,11 +98,26 @@ export function callView(call, act, hostAct) {
     </main>`;
 }
 
+/**
+ * The first words of a message, over the picture until they have been read. It
+ * is spoken elsewhere, once.
+ * @param {ChatLine} line @param {CallIntents} act
+ */
+const arrived = ({ name, text }, act) => html`
+  <button type="button" class="arrived" @click=${() => act.panel('chat')}>
+    ${icon('chat')}
+    <span class="arrived-words">
+      <span class="arrived-from"><bdi>${name || 'Guest'}</bdi></span>
+      <span class="arrived-text" dir="auto">${excerpt(text)}</span>
+      <span class="sr-only">Open the chat</span>
+    </span>
+  </button>`;
+
 /** @param {CallState} call @param {CallIntents} act @param {HostIntents | null} hostAct */
 function sidePanel({ ui, chat, peers, media, online, relayOnly, host }, act, hostAct) {
   switch (ui.panel) {
     case 'chat':
-      return chatPanel(chat, { copied: ui.copiedChat, reachable: peers.some(({ state }) => state === 'verified') }, act);
+      return chatPanel(chat, { copied: ui.copiedChat, sound: ui.chatSound, reachable: peers.some(({ state }) => state === 'verified') }, act);
     case 'details':
       return detailsPanel({ peers, media, speaker: ui.speaker, online, relayOnly }, act);
     case 'people':

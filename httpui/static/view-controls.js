@@ -21,10 +21,10 @@ import { icon } from './icons.js';
 
 /**
  * @param {{icon: import('./icons.js').IconName, word: string, name: string, onClick: () => void,
- *   tone?: 'off' | 'danger' | 'live', expanded?: boolean, controls?: string, badge?: number}} options
+ *   tone?: 'off' | 'danger' | 'live', expanded?: boolean, controls?: string, badge?: number, disabled?: boolean}} options
  */
-const tool = ({ icon: drawing, word, name, onClick, tone, expanded, controls, badge = 0 }) => html`
-  <button type="button" class="tool ${tone ? `tool-${tone}` : ''}" aria-label=${name} @click=${onClick}
+const tool = ({ icon: drawing, word, name, onClick, tone, expanded, controls, badge = 0, disabled = false }) => html`
+  <button type="button" class="tool ${tone ? `tool-${tone}` : ''}" aria-label=${name} ?disabled=${disabled} @click=${onClick}
     aria-expanded=${expanded ?? nothing} aria-controls=${controls && expanded ? controls : nothing}
     aria-describedby=${badge ? 'chat-unread' : nothing}>
     ${icon(drawing)}
@@ -43,7 +43,7 @@ export function controls({ media, panel, unread, host, canShare, canFlip }, act)
     <div class="tools ${host ? 'tools-host' : ''}" role="group" aria-label="Call controls">
       ${microphone(media, act)}
       ${camera(media, act)}
-      ${canFlip && media.video === 'on' ? tool({ icon: 'flip', word: 'Flip', name: 'Flip camera', onClick: act.flip }) : nothing}
+      ${canFlip ? tool({ icon: 'flip', word: 'Flip', name: 'Flip camera', disabled: media.video !== 'on', onClick: act.flip }) : nothing}
       ${canShare
         ? media.screen
           ? tool({ icon: 'screen', word: 'Stop', name: 'Stop sharing screen', tone: 'live', onClick: () => act.shareScreen(false) })

@@ -17,6 +17,7 @@ import { connectionFacts } from './view-truth.js';
  * @typedef {{
  *   sendChat: (text: string) => boolean | undefined,
  *   copyChat: (line: ChatLine, key: string) => void,
+ *   soundChat: (on: boolean) => void,
  *   closePanel: () => void,
  *   switchDevice: import('./view-check.js').CheckIntents['switchDevice'],
  * }} PanelIntents   sendChat: whether it reached anybody
@@ -38,10 +39,10 @@ const panel = (kind, title, content, close) => html`
 
 /**
  * @param {ChatLine[]} chat
- * @param {{copied: string | null, reachable: boolean}} state copied: the line whose text was just copied
+ * @param {{copied: string | null, sound: boolean, reachable: boolean}} state copied: the line whose text was just copied
  * @param {PanelIntents} act
  */
-export const chatPanel = (chat, { copied, reachable }, act) =>
+export const chatPanel = (chat, { copied, sound, reachable }, act) =>
   panel(
     'chat',
     'Chat',
@@ -56,6 +57,8 @@ export const chatPanel = (chat, { copied, reachable }, act) =>
         <textarea id="chat-text" name="text" rows="2" maxlength=${chatMax} placeholder="Write a message" autocomplete="off" dir="auto"
           @keydown=${submitOnEnter}></textarea>
         <button class="button button-primary" ?disabled=${!reachable}>Send</button>
+        <label class="chat-sound"><input type="checkbox" .checked=${sound}
+          @change=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => act.soundChat(currentTarget.checked)}> Sound for new messages</label>
       </form>`,
     act.closePanel,
   );

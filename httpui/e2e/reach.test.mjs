@@ -1,0 +1,122 @@
+// Nothing in a call is out of reach: with text twice as large, on a small
+// screen, upright and on its side. And a message is seen while the chat is closed.
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {call, demo, Person, until} from './harness.mjs';
+
+const screens = {'phone': [390, 844], 'small phone': [320, 568], 'phone on its side': [844, 390], 'desktop': [1280, 720]};
+
+/** What of a call cannot be pressed: each control is scrolled to, and must then be on the screen with nothing before it. */
+const outOfReach = (person) => person.page.evaluate(() => {
+  const controls = [...document.querySelectorAll('.call button, .call textarea, .call select, .call input')].filter((c) => !c.disabled && c.checkVisibility())
+    .filter((c) => !document.querySelector('#panel') || !c.closest('.stage')); // a panel lies over the pictures until it is closed
+  const wrong = controls.flatMap((control) => {
+    control.scrollIntoView({block: 'nearest', inline: 'nearest'});
+    const {left, right, top, bottom, width, height} = control.getBoundingClientRect();
+    const name = `${control.getAttribute('aria-label') ?? control.textContent.trim()} ${[left, right, top, bottom].map(Math.round)}`;
+    if (left < -0.5 || right > innerWidth + 0.5 || top < -0.5 || bottom > innerHeight + 0.5) return [`${name} is not on the screen`];
+    const points = [[0.5, 0.5], [0.2, 0.5], [0.8, 0.5]].map(([x, y]) => document.elementFromPoint(left + width * x, top + height * y));
+    if (points.some((at) => at !== control && !control.contains(at) && !at?.contains(control))) return [`${name} is covered by ${points.map((at) => at?.className).join(', ')}`];
+    return [...control.querySelectorAll('.tool-word')].filter((word) => word.scrollWidth > control.clientWidth + 1).map(() => `${name} is wider than its button`);
+  });
+  if (document.documentElement.scrollWidth > innerWidth) wrong.push('the page is wider than the screen');
+  return wrong;
+});
+
+/** The guest is on a phone with two cameras. */
+async function phone(person) {
+  await person.context.addInitScript(() => {
+    const real = window.matchMedia.bind(window);
+    window.matchMedia = (query) => (query === '(pointer: coarse)' ? {matches: true} : real(query));
+  });
+}
+
+test('everything in a call can be reached, with text twice as large', {timeout: 180_000}, async (t) => {
+  const d = await demo(t);
+  const [doctor, patient, other] = await Promise.all([Person.arrive(t), Person.arrive(t, {flags: ['--use-fake-device-for-media-stream=device-count=2']}), Person.arrive(t)]);
+  await phone(patient);
+  await doctor.practise(d.practitioner);
+  await patient.knock(d.link('home'), 'Ana Pereira');
+  await doctor.button('Admit Ana Pereira').click();
+  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await patient.button('Flip camera').waitFor();
+  const places = () => patient.page.locator('.tools .tool').evaluateAll((tools) => tools.map((tool) => Math.round(tool.getBoundingClientRect().left)));
+
+  for (const size of ['200%', '100%']) {
+    for (const [name, [width, height]] of Object.entries(screens)) {
+      for (const person of [doctor, patient]) {
+        const who = person === doctor ? 'doctor' : 'patient';
+        await person.page.evaluate((fontSize) => { document.documentElement.style.fontSize = fontSize; }, size);
+        await person.page.setViewportSize({width, height});
+        assert.deepEqual(await outOfReach(person), [], `${who}, ${name}, ${size}`);
+        await person.shot(`reach-${who}-${name.replaceAll(' ', '-')}-${size.slice(0, 3)}`);
+        for (const panel of ['Chat', 'Connection details']) {
+          await person.button(panel).click();
+          await person.page.locator('#panel').waitFor();
+          assert.deepEqual(await outOfReach(person), [], `${who}, ${name}, ${size}, ${panel}`);
+          await person.shot(`reach-${who}-${name.replaceAll(' ', '-')}-${size.slice(0, 3)}-${panel.slice(0, 4)}`);
+          await person.page.keyboard.press('Escape');
+          await person.page.locator('#panel').waitFor({state: 'detached'});
+        }
+      }
+      const before = await places();
+      await patient.button('Turn camera off').click();
+      await patient.button('Turn camera on').waitFor();
+      assert.equal(await patient.button('Flip camera').isDisabled(), true);
+      assert.deepEqual(await places(), before, 'buttons moved');
+      await patient.button('Turn camera on').click();
+      await patient.button('Turn camera off').waitFor();
+    }
+  }
+
+  // With somebody at the door as well.
+  await doctor.page.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
+  await other.knock(d.link('practice-b'), 'Ben Ode');
+  await doctor.button('Admit Ben Ode').waitFor();
+  for (const [name, [width, height]] of Object.entries(screens)) {
+    await doctor.page.setViewportSize({width, height});
+    assert.deepEqual(await outOfReach(doctor), [], `${name}, with a knock`);
+    await doctor.shot(`reach-knock-${name.replaceAll(' ', '-')}`);
+  }
+});
+
+test('the first words of a message are seen over the picture, and open the chat', {timeout: 120_000}, async (t) => {
+  const d = await demo(t);
+  const {doctor, patient} = await call(t, d.practitioner, d.link('home'));
+  for (const [from, to, sender] of [[doctor, patient, 'Dr'], [patient, doctor, 'Ana Pereira']]) {
+    await to.page.setViewportSize({width: 390, height: 844});
+    await to.page.evaluate(() => {
+      window.tones = 0;
+      const {start} = OscillatorNode.prototype;
+      OscillatorNode.prototype.start = function (...args) { window.tones++; return start.apply(this, args); };
+      window.spoken = [];
+      new MutationObserver(() => window.spoken.push(document.getElementById('announce').textContent)).observe(document.getElementById('announce'), {childList: true, characterData: true, subtree: true});
+    });
+    await from.button('Chat').click();
+    const text = 'Please hold the phone a little further away, so that I can see both of your hands and the wrist';
+    await from.page.getByRole('textbox', {name: 'Message'}).fill(text);
+    await from.page.keyboard.press('Enter');
+    const words = to.page.locator('.arrived');
+    await words.waitFor();
+    const shown = await words.innerText();
+    assert.ok(shown.includes(sender) && shown.includes(text.slice(0, 60)), shown);
+    await until('one sound', async () => await to.page.evaluate(() => window.tones) === 1);
+    assert.deepEqual(await to.page.evaluate(() => window.spoken.filter((said) => said.includes('Message from')).length), 1);
+    assert.ok(!(await to.page.title()).includes('Please hold'));
+    for (const theme of ['light', 'dark']) {
+      await to.page.emulateMedia({colorScheme: theme});
+      await to.shot(`arrived-${to === patient ? 'patient' : 'doctor'}-${theme}`);
+    }
+    assert.deepEqual(await outOfReach(to), []);
+    await words.click();
+    await to.page.getByRole('log').getByText(text).last().waitFor();
+    assert.equal(await words.count(), 0);
+    await to.page.getByLabel('Sound for new messages').uncheck();
+    await to.button('Close chat').click();
+    await from.page.getByRole('textbox', {name: 'Message'}).fill('Thank you');
+    await from.page.keyboard.press('Enter');
+    await words.filter({hasText: 'Thank you'}).waitFor();
+    assert.equal(await to.page.evaluate(() => window.tones), 1, 'a sound that was turned off');
+    await from.page.keyboard.press('Escape');
+  }
+});
