@@ -85,6 +85,9 @@ func (s *Server) enter(w http.ResponseWriter, r *request, practitioner string) (
 	if err != nil {
 		return nil, err
 	}
+	if practitioner != "" && r.site.device != "" {
+		s.setDeviceCookie(w, r.site, practitioner)
+	}
 	setSessionCookie(w, r.site, token)
 	if practitioner == "" {
 		return state{stateSetUp}, nil
@@ -123,7 +126,11 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, in struct {
 	if !text(in.Name, wire.MaxName) {
 		return nil, badBody("The name must have at most 64 ordinary characters.")
 	}
-	practitioner, err := s.authenticate(r, in.Name, in.Password)
+	account, err := s.backend.Account(r.Context(), in.Name)
+	if err != nil {
+		return nil, err
+	}
+	practitioner, err := s.authenticate(r, in.Name, in.Password, s.triers(r, account))
 	if errors.Is(err, wire.ErrUnauthorized) {
 		return nil, &Refusal{wire.CodeUnauthorized, "The name or the password is wrong."}
 	}
@@ -134,19 +141,18 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, in struct {
 }
 
 // authenticate returns who is called name and knows password, or
-// wire.ErrUnauthorized.
-func (s *Server) authenticate(r *request, name, password string) (practitioner string, err error) {
-	who, where := account(name), network(addrOf(r.RemoteAddr))
-	if wait := s.lockout.begin(who, where); wait > 0 {
+// wire.ErrUnauthorized. That counts against who.
+func (s *Server) authenticate(r *request, name, password string, who []trier) (practitioner string, err error) {
+	if wait := s.lockout.begin(who...); wait > 0 {
 		return "", tooMany(wait, "Too many wrong passwords; please wait a little and try again.")
 	}
 	practitioner, err = s.backend.SignIn(r.Context(), name, password)
 	if errors.Is(err, wire.ErrUnauthorized) {
 		return "", err
 	}
-	s.lockout.forgive(who, where)
+	s.lockout.forgive(who...)
 	if err == nil {
-		s.lockout.clear(who)
+		s.lockout.clear(who[0])
 	}
 	return practitioner, err
 }
@@ -161,7 +167,8 @@ func (s *Server) confirm(_ http.ResponseWriter, r *request, in struct {
 	if err != nil {
 		return nil, err
 	}
-	practitioner, err := s.authenticate(r, info.Name, in.Password)
+	mine := []trier{{account: "session " + r.session.ID}} // no stranger can use it up
+	practitioner, err := s.authenticate(r, info.Name, in.Password, mine)
 	if errors.Is(err, wire.ErrUnauthorized) || err == nil && practitioner != r.session.Practitioner {
 		// Not wire.CodeUnauthorized: they are still signed in.
 		return nil, &Refusal{wire.CodeDenied, "The password is wrong."}

@@ -25,6 +25,11 @@ type Backend interface {
 	// practitioner's id. It succeeds once in the life of an installation.
 	SetUp(ctx context.Context, s SetUp) (practitioner string, err error)
 
+	// Account returns what SignIn looks up by name: the practitioner's id, whichever
+	// way the name is spelled, and for a name that nobody has, some text that all
+	// spellings of it share.
+	Account(ctx context.Context, name string) (string, error)
+
 	// SignIn returns the id of the practitioner who is called name and knows
 	// password; name may be empty if there is only one. A wrong name and a
 	// wrong password are both wire.ErrUnauthorized and take the same time.

@@ -3,6 +3,7 @@ package httpui
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 
@@ -107,6 +108,13 @@ func (f *fakeBackend) SetUp(_ context.Context, s SetUp) (string, error) {
 		return "", &Refusal{wire.CodeBadMessage, "The password must have at least 12 characters."}
 	}
 	f.fresh = false
+	return leeID, nil
+}
+
+func (f *fakeBackend) Account(_ context.Context, name string) (string, error) {
+	if folded := strings.ToLower(strings.Join(strings.Fields(name), " ")); folded != "" && folded != strings.ToLower(leeName) {
+		return "name " + folded, nil
+	}
 	return leeID, nil
 }
 

@@ -110,6 +110,7 @@ type site struct {
 	// in browsers of CSP 3.
 	sockets string
 	cookie  string // the session cookie's name
+	device  string // that of the cookie by which a browser is known; empty: nobody signs in here
 	secure  bool   // https
 	hsts    bool
 	public  bool // guests only: everything else is not found
@@ -133,6 +134,7 @@ func localSites(ports []uint16, install string) sites {
 				host:    host,
 				sockets: "ws://" + host,
 				cookie:  fmt.Sprintf("th_s_%d_%s", port, install), // cookies know no ports
+				device:  fmt.Sprintf("th_d_%d_%s", port, install),
 			}
 			if name == "[::1]" {
 				s.sockets = ""

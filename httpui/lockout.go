@@ -2,7 +2,6 @@ package httpui
 
 import (
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 )
@@ -18,7 +17,7 @@ const (
 	maxTriers    = 10_000    // remembered; beyond, the least suspicious is forgotten
 )
 
-// A lockout slows down guessing, by account and by network.
+// A lockout slows down guessing, by account and by network, or by known browser.
 type lockout struct {
 	now func() time.Time
 
@@ -26,7 +25,8 @@ type lockout struct {
 	triers map[trier]tries
 }
 
-// A trier is an account or a network; the other field is zero.
+// A trier is an account, a browser, a session or a network; the other field is
+// zero.
 type trier struct {
 	account string
 	network netip.Prefix
@@ -40,11 +40,6 @@ type tries struct {
 
 func newLockout(now func() time.Time) *lockout {
 	return &lockout{now: now, triers: map[trier]tries{}}
-}
-
-// account is the trier of a name, however it is spelled.
-func account(name string) trier {
-	return trier{account: "name " + strings.ToLower(strings.Join(strings.Fields(name), " "))}
 }
 
 func network(a netip.Addr) trier { return trier{network: limitPrefix(a)} }

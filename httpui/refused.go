@@ -87,7 +87,7 @@ func (s *Server) refusedPage(r *request, no *refusal) refusedPage {
 		page.Home = true
 	case here:
 		page.Title = "There is nothing at this address."
-		page.Todo = "Go on with the button."
+		page.Todo = "Open Anteroom with the button."
 		page.Home = true
 	case no.status == http.StatusBadRequest || no.status == http.StatusRequestHeaderFieldsTooLarge:
 		page.Title = "This page cannot be opened in this way."

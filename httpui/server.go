@@ -55,6 +55,10 @@ type Config struct {
 	// of a data directory. It keeps two installations' cookies apart.
 	InstallID string
 	Sessions  SessionStore
+	// DeviceKey is a secret, the same for the life of a data directory, by which
+	// browsers are known in which somebody has signed in. Nil: none are for longer
+	// than the Server lives.
+	DeviceKey []byte
 	Version   string
 
 	// Connections and Sockets bound what is open at once; zero means
@@ -82,6 +86,7 @@ type Server struct {
 	sessions *sessions
 	launches *launches
 	lockout  *lockout
+	devices  *devices
 	sockets  *sockets
 	conns    *connections
 
@@ -134,6 +139,7 @@ func newServer(cfg Config, backend Backend, static fs.FS) (*Server, error) {
 	s.sessions = newSessions(cfg.Sessions, s.now)
 	s.launches = newLaunches(s.now)
 	s.lockout = newLockout(s.now)
+	s.devices = newDevices(cfg.DeviceKey, s.now)
 	s.routes = s.newRoutes()
 	if s.redirect, err = newRedirect(cfg, s.routes); err != nil {
 		return nil, err

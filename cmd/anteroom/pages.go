@@ -80,6 +80,11 @@ func (p *pages) SetUp(ctx context.Context, s httpui.SetUp) (string, error) {
 	return who.ID, readable(err)
 }
 
+func (p *pages) Account(ctx context.Context, name string) (string, error) {
+	account, err := p.practice.Account(ctx, name)
+	return account, readable(err)
+}
+
 func (p *pages) SignIn(ctx context.Context, name, password string) (string, error) {
 	who, err := p.practice.Authenticate(ctx, name, password)
 	if errors.Is(err, practice.ErrWrongPassword) {

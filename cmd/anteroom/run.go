@@ -79,6 +79,10 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 	d.discovery.Handle(doctor.Protocol, doctor.NewWitness(d.discovery).Serve)
 	d.rounds = doctor.NewRounds(d.patient, d.node.InCall, d.node.Changed, log)
 	d.pages = &pages{node: d.node, practice: d.practice, discovery: d.discovery, certs: d.entrance.certs, rounds: d.rounds}
+	deviceKey, err := d.practice.DeviceKey()
+	if err != nil {
+		return nil, err
+	}
 	d.ui, err = httpui.New(httpui.Config{
 		Listeners:      d.listeners,
 		Public:         d.entrance.tls,
@@ -89,6 +93,7 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 		PublicURL:      cfg.HTTP.PublicURL,
 		InstallID:      installID(d.discovery),
 		Sessions:       signIns{d.practice.Sessions()},
+		DeviceKey:      deviceKey,
 		Version:        version,
 		Sockets:        cfg.HTTP.Limits.sockets(),
 		Connections:    cfg.HTTP.Limits.connections(),

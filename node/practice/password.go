@@ -240,6 +240,22 @@ func (p *Practice) Authenticate(ctx context.Context, name, password string) (Pra
 	return who, nil
 }
 
+// Account returns the id of the practitioner whom Authenticate looks up by name,
+// or if there is none, the form of name in which its spellings are equal.
+func (p *Practice) Account(ctx context.Context, name string) (string, error) {
+	who, _, err := p.credentials(ctx, name)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return "name " + fold(name), nil
+	case err != nil:
+		return "", fmt.Errorf("look up account: %w", err)
+	}
+	return who.ID, nil
+}
+
+// DeviceKey returns a secret by which browsers can be known again.
+func (p *Practice) DeviceKey() ([]byte, error) { return p.store.Subkey("device") }
+
 // credentials finds a practitioner by name and returns their password hash.
 func (p *Practice) credentials(ctx context.Context, name string) (who Practitioner, phc string, err error) {
 	query, args := "SELECT id, name, password FROM practitioner WHERE name_index = ?", []any{p.nameIndex(name)}

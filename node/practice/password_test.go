@@ -275,3 +275,26 @@ func TestAtMostTwoHashesAtOnce(t *testing.T) {
 		t.Errorf("%d hashed later, want 3", n)
 	}
 }
+
+// TestAccountIsWhomSignInLooksUp: every spelling that signs somebody in is one
+// account, and so is every spelling of a name that nobody has.
+func TestAccountIsWhomSignInLooksUp(t *testing.T) {
+	f := newFixture(t)
+	for _, name := range []string{"Dr. Ada Lee", "DR. ADA LEE", "  dr.  ada\u00a0lee ", "Dr. Ａda Lee", "", " "} {
+		if who, err := f.Authenticate(t.Context(), name, goodPassword); err != nil || who.ID != f.who.ID {
+			t.Fatalf("%q signs %q in, %v", name, who.ID, err)
+		}
+		if got, err := f.Account(t.Context(), name); err != nil || got != f.who.ID {
+			t.Errorf("%q is %q, %v, want %q", name, got, err, f.who.ID)
+		}
+	}
+	first, err := f.Account(t.Context(), "Straße Ⅷ é")
+	if err != nil || first == f.who.ID {
+		t.Fatal(first, err)
+	}
+	for _, name := range []string{"STRASSE VIII É", "strasse viii e\u0301", " Strasse\u00a0viii  É"} {
+		if got, err := f.Account(t.Context(), name); err != nil || got != first {
+			t.Errorf("%q is %q, %v, want %q", name, got, err, first)
+		}
+	}
+}
