@@ -26,6 +26,10 @@ const (
 	// published: an interface that comes up reports several changes at once.
 	settle = 5 * time.Second
 
+	// gather is how long changes of the diary are gathered before it is read:
+	// when many guests come or go at once, each of them changes it.
+	gather = time.Second
+
 	// publishAtOnce is how many records are on their way at the same time.
 	publishAtOnce = 4
 
@@ -141,19 +145,30 @@ func (p *publisher) run(ctx context.Context, wanted func(context.Context) ([]ann
 			case <-tick.C:
 				continue
 			case <-changed:
+				if !pause(ctx, gather) {
+					return
+				}
 				continue
 			case <-moved:
 			}
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, settle) {
 			return
-		case <-time.After(settle):
 		}
 		select {
 		case <-moved: // and now it has settled
 		default:
 		}
+	}
+}
+
+// pause waits for d and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
