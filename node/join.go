@@ -53,16 +53,16 @@ func (n *Node) Join(ctx context.Context, conn wire.Conn, from netip.Addr, public
 func (n *Node) Accept(ctx context.Context, conn wire.Conn) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close(wire.ErrGoingAway) })
 	defer stop()
-	var at practice.Seat
+	at := new(practice.Seat)
 	var greeting *wire.Welcome
 	channel, err := seal.Accept(conn,
 		func(rid [32]byte) (_ *invite.HostKeys, ok bool) {
 			seat, err := n.Practice.Lookup(ctx, rid)
-			at = seat
+			*at = seat
 			return seat.Keys, err == nil
 		},
 		func() ([]byte, error) {
-			w, err := n.welcome(ctx, at)
+			w, err := n.welcome(ctx, *at)
 			if err != nil {
 				return nil, err
 			}
@@ -78,27 +78,34 @@ func (n *Node) Accept(ctx context.Context, conn wire.Conn) error {
 
 // seatGuest waits for the person at the other end to press Join, and serves
 // them until they leave.
-func (n *Node) seatGuest(ctx context.Context, channel *seal.Channel, at practice.Seat, greeting *wire.Welcome) error {
-	join, err := n.awaitJoin(channel, at.Member)
-	if err != nil {
-		room.Dismiss(channel, err)
-		return fmt.Errorf("read join: %w", err)
-	}
-	// Time has passed since the handshake: ask again who may sit here.
-	at, err = n.Practice.Lookup(ctx, at.Keys.Rendezvous.RID())
-	if err == nil {
-		err = mayEnter(at, n.Practice.Now())
-	}
-	if err != nil {
-		room.Dismiss(channel, err)
-		return fmt.Errorf("enter: %w", err)
-	}
-	r, done, err := n.enter(ctx, at.Appointment)
+func (n *Node) seatGuest(ctx context.Context, channel *seal.Channel, at *practice.Seat, greeting *wire.Welcome) error {
+	r, guest, done, err := n.admitToRoom(ctx, channel, at, greeting)
 	if err != nil {
 		room.Dismiss(channel, err)
 		return err
 	}
 	defer done()
+	return r.Serve(ctx, channel, guest)
+}
+
+// admitToRoom returns who pressed Join, and the room that they may wait in until
+// done. What it needs for that is not kept while they wait.
+func (n *Node) admitToRoom(ctx context.Context, channel *seal.Channel, at *practice.Seat, greeting *wire.Welcome) (r *openRoom, guest *room.Participant, done func(), err error) {
+	join, err := n.awaitJoin(channel, at.Member)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("read join: %w", err)
+	}
+	// Time has passed since the handshake: ask again who may sit here.
+	now, err := n.Practice.Lookup(ctx, at.Keys.Rendezvous.RID())
+	if err == nil {
+		err = mayEnter(now, n.Practice.Now())
+	}
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("enter: %w", err)
+	}
+	if r, done, err = n.enter(ctx, now.Appointment); err != nil {
+		return nil, nil, nil, err
+	}
 
 	// The token of the welcome with which it first took the seat is what a
 	// device is known by.
@@ -107,17 +114,17 @@ func (n *Node) seatGuest(ctx context.Context, channel *seal.Channel, at practice
 		token = greeting.Resume
 	}
 	device, hash := sha256.Sum256(token), channel.Hash()
-	return r.Serve(ctx, channel, room.Participant{
-		Member:      at.Member,
+	return r, &room.Participant{
+		Member:      now.Member,
 		Role:        wire.RoleGuest,
 		Name:        join.Name,
-		Label:       at.Label,
+		Label:       now.Label,
 		Fingerprint: join.Fingerprint,
 		Key:         greeting.Confirm,
 		Hash:        hash[:],
 		Device:      device[:],
-		Returning:   subtle.ConstantTimeCompare(device[:], at.ResumeHash) == 1,
-	})
+		Returning:   subtle.ConstantTimeCompare(device[:], now.ResumeHash) == 1,
+	}, done, nil
 }
 
 // awaitJoin reads what a guest says before they press Join.
@@ -164,7 +171,7 @@ func (n *Node) Attend(ctx context.Context, conn wire.Conn, practitioner string, 
 		return err
 	}
 	defer done()
-	return r.Serve(ctx, conn, room.Participant{
+	return r.Serve(ctx, conn, &room.Participant{
 		Member:      wire.HostID,
 		Role:        wire.RoleHost,
 		Name:        greeting.Practitioner,

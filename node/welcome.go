@@ -69,7 +69,7 @@ type recorder struct {
 // was just told holds after the next start too.
 func (r recorder) always() context.Context { return context.WithoutCancel(r.lifetime) }
 
-func (r recorder) Seated(p room.Participant) error {
+func (r recorder) Seated(p *room.Participant) error {
 	return told(r.Practice.Bind(r.always(), p.Member, p.Device))
 }
 

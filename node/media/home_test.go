@@ -86,7 +86,7 @@ func newHome(t *testing.T) *home {
 
 type audit struct{}
 
-func (audit) Seated(room.Participant) error          { return nil }
+func (audit) Seated(*room.Participant) error         { return nil }
 func (audit) Admitted(wire.MemberID) error           { return nil }
 func (audit) Waiting(wire.MemberID)                  {}
 func (audit) Held(wire.MemberID, bool)               {}
@@ -154,9 +154,9 @@ func (h *home) join(conn wire.Conn) error {
 		p.Key = random()
 	}
 	if h.lieAbout != nil {
-		return h.room.Serve(h.t.Context(), liar{channel, h.lieAbout}, p)
+		return h.room.Serve(h.t.Context(), liar{channel, h.lieAbout}, &p)
 	}
-	return h.room.Serve(h.t.Context(), channel, p)
+	return h.room.Serve(h.t.Context(), channel, &p)
 }
 
 // A liar changes the introductions of guests on the way to a guest.
@@ -219,7 +219,7 @@ func (h *home) attendWith(a wire.Attend, lies mediatest.Lies) *practitioner {
 			return
 		}
 		attend := mustDecode(frame).(*wire.Attend)
-		h.room.Serve(h.t.Context(), there, room.Participant{
+		h.room.Serve(h.t.Context(), there, &room.Participant{
 			Member: wire.HostID, Role: wire.RoleHost, Name: "Dr Lee",
 			Fingerprint: attend.Fingerprint, Tab: attend.Tab, Take: attend.Take,
 		})

@@ -33,7 +33,7 @@ const (
 // it is locked.
 type Recorder interface {
 	// Seated notes that p's device holds the seat. If it fails, p has no seat.
-	Seated(p Participant) error
+	Seated(p *Participant) error
 	// Admitted notes that m is let in. If it fails, m is not let in.
 	Admitted(m wire.MemberID) error
 	// Waiting notes that m, who was let in, waits again. The seat stays theirs.
@@ -248,7 +248,7 @@ func (r *Room) turnAway(reason *wire.Error) (gone []wire.MemberID) {
 }
 
 // take gives p a seat and hears it through l.
-func (r *Room) take(p Participant, l *link) (*seat, error) {
+func (r *Room) take(p *Participant, l *link) (*seat, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed != nil {
@@ -272,21 +272,21 @@ func (r *Room) take(p Participant, l *link) (*seat, error) {
 		s.stop(wire.ErrReplaced)
 		s.offer, s.candidates = nil, nil
 	}
-	s.Participant, s.link = p, l
+	s.Participant, s.link = *p, l
 	r.greetLocked(s)
 	return s, nil
 }
 
 // mayKnock says why guest p cannot have a seat now. If another device has it,
 // both that device and the practitioner are told.
-func (r *Room) mayKnock(p Participant) error {
+func (r *Room) mayKnock(p *Participant) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.mayKnockLocked(r.seatLocked(p.Member), p)
 }
 
 // mayKnockLocked says why guest p may not have seat s, which is nil if free.
-func (r *Room) mayKnockLocked(s *seat, p Participant) error {
+func (r *Room) mayKnockLocked(s *seat, p *Participant) error {
 	if s != nil && !p.Returning {
 		s.alarm = true
 		r.tellLocked(s, &wire.Alarm{Member: s.Member})

@@ -36,7 +36,7 @@ func (r *recorder) has(line string) bool {
 	return slices.Contains(r.lines, line)
 }
 
-func (r *recorder) Seated(p Participant) error {
+func (r *recorder) Seated(p *Participant) error {
 	r.add("seated %s", p.Member)
 	return nil
 }
@@ -79,7 +79,7 @@ func newRoom(t *testing.T, kept ...Kept) *fixture {
 func (f *fixture) enter(p Participant) *member {
 	here, there := wire.Pipe()
 	m := &member{f.t, here, make(chan error, 1)}
-	go func() { m.done <- f.Serve(f.t.Context(), there, p) }() // ends with the room
+	go func() { m.done <- f.Serve(f.t.Context(), there, &p) }() // ends with the room
 	return m
 }
 
@@ -477,7 +477,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		here, there := wire.Pipe()
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- r.Serve(ctx, there, guest(1)) }()
+		go func() { done <- r.Serve(ctx, there, new(guest(1))) }()
 		p := &member{t, here, nil}
 		expect[*wire.Seat](p)
 		cancel()
@@ -510,8 +510,8 @@ func TestNamesStayOutOfTheLog(t *testing.T) {
 		p := guest(1)
 		p.Fingerprint = nil // cannot be introduced: an error is logged
 		h, hThere := wire.Pipe()
-		go r.Serve(t.Context(), there, p)
-		go r.Serve(t.Context(), hThere, host())
+		go r.Serve(t.Context(), there, &p)
+		go r.Serve(t.Context(), hThere, new(host()))
 		synctest.Wait()
 		r.Close(wire.ErrGoingAway)
 		synctest.Wait()

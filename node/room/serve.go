@@ -18,7 +18,7 @@ var errLeft = errors.New("left")
 // Serve seats p in the room and carries messages between it and conn until
 // either has had enough or ctx ends. It closes conn, and returns why: nil if
 // the member left by choice.
-func (r *Room) Serve(ctx context.Context, conn wire.Conn, p Participant) error {
+func (r *Room) Serve(ctx context.Context, conn wire.Conn, p *Participant) error {
 	ctx, kick := context.WithCancelCause(ctx) // the first reason given wins
 	defer kick(nil)
 
@@ -45,7 +45,7 @@ func (r *Room) Serve(ctx context.Context, conn wire.Conn, p Participant) error {
 
 // enter records that p's device holds the seat, and then seats it: whoever
 // hears of a guest can admit them.
-func (r *Room) enter(p Participant, l *link) (*seat, error) {
+func (r *Room) enter(p *Participant, l *link) (*seat, error) {
 	if p.Role == wire.RoleHost {
 		return r.take(p, l)
 	}
