@@ -48,17 +48,21 @@ func CheckFiles(dir, keyFile string) error {
 // Check reads all of the database and fails with ErrDamaged if it is not whole.
 func (s *Store) Check(ctx context.Context) error {
 	err := s.Read(ctx, func(tx *sql.Tx) error {
-		var found string
-		if err := tx.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
-			return err
-		}
-		if found != "ok" { // what it found may quote a row
-			return ErrDamaged
-		}
-		return nil
+		return quickCheck(ctx, tx)
 	})
 	if err != nil {
 		return fmt.Errorf("check database: %w", err)
+	}
+	return nil
+}
+
+func quickCheck(ctx context.Context, tx *sql.Tx) error {
+	var found string
+	if err := tx.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
+		return err
+	}
+	if found != "ok" { // what it found may quote a row
+		return ErrDamaged
 	}
 	return nil
 }

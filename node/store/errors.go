@@ -61,6 +61,14 @@ func full(dir string) bool {
 	return isFull(err)
 }
 
+// explainFile is explain for an error of the file system.
+func explainFile(err error) error {
+	if isFull(err) {
+		return ErrFull
+	}
+	return err
+}
+
 // isFull reports whether err is of a file system without room.
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)

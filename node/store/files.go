@@ -1,7 +1,6 @@
 package store
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -23,34 +22,26 @@ func privateDir(dir string) error {
 	return private(dir, info, "700")
 }
 
-// privateDatabase makes an empty database file, whose mode SQLite gives to the
-// files beside it, or checks those that exist. It reports whether there is
-// nothing in it yet.
+// privateDatabase checks the database file and those beside it. It reports
+// whether there is nothing in it, or no such file.
 func privateDatabase(path string) (empty bool, err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return false, err
-	}
-	info, err := f.Stat()
-	if err := errors.Join(err, f.Close()); err != nil {
-		return false, err
-	}
-	if err := private(path, info, "600"); err != nil {
-		return false, err
-	}
-	for _, beside := range []string{path + "-wal", path + "-shm"} {
-		info, err := os.Stat(beside)
+	empty = true
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return false, err
 		}
-		if err := private(beside, info, "600"); err != nil {
+		if err := private(name, info, "600"); err != nil {
 			return false, err
 		}
+		if name == path {
+			empty = info.Size() == 0
+		}
 	}
-	return info.Size() == 0, nil
+	return empty, nil
 }
 
 // readKey returns the root key. A key that others can read is refused, and so
@@ -78,11 +69,9 @@ func readKey(path string) ([]byte, error) {
 	return key, nil
 }
 
-// makeKey writes a new root key to path, which does not exist. When it
-// returns, the key is on the disk, whole, under its name.
-func makeKey(path string) ([]byte, error) {
-	key := make([]byte, KeySize)
-	rand.Read(key)
+// writeKey writes the root key to path, which does not exist. When it returns,
+// the key is on the disk, whole, under its name.
+func writeKey(path string, key []byte) error {
 	dir := filepath.Dir(path)
 	err := func() error {
 		f, err := os.CreateTemp(dir, ".key-*") // mode 0600
@@ -100,9 +89,9 @@ func makeKey(path string) ([]byte, error) {
 		return syncDir(dir)
 	}()
 	if err != nil {
-		return nil, fmt.Errorf("make key file: %w", err)
+		return fmt.Errorf("make key file: %w", err)
 	}
-	return key, nil
+	return nil
 }
 
 // shellWord returns s so that a shell takes it as one word.

@@ -59,9 +59,13 @@ func readMigrations(from fs.FS) ([]migration, error) {
 const applicationID = 0x416e7465
 
 // migrate brings the database from the version it has to len(steps).
-func (s *Store) migrate(ctx context.Context, path, keyFile string, steps []migration) (from, to int, err error) {
+func (s *Store) migrate(ctx context.Context, keyFile string, steps []migration) (from, to int, err error) {
+	path := s.path
 	if from, err = s.version(ctx, path); err != nil {
 		return 0, 0, err
+	}
+	if from == 0 && !s.making {
+		return 0, 0, noDatabase(keyFile, path)
 	}
 	to = len(steps)
 	if from > to {
@@ -177,6 +181,11 @@ func (s *Store) copyBefore(ctx context.Context, path string, version int) (strin
 			return err
 		}
 		defer f.Close()
+		if version > 1 { // the copy is complete without a log
+			if _, err := s.writer.ExecContext(ctx, "UPDATE lineage SET open = 0"); err != nil {
+				return err
+			}
+		}
 		if _, err := s.writer.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {
 			return err
 		}

@@ -10,12 +10,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
@@ -29,6 +29,10 @@ type Config struct {
 	// Empty: store.key in Dir.
 	KeyFile string
 	Log     *slog.Logger
+
+	// AcceptLoss opens a database whose write-ahead log is missing, without
+	// what was in it.
+	AcceptLoss bool
 }
 
 // ErrInUse says that another process has the directory open.
@@ -47,7 +51,11 @@ type Store struct {
 	writer *sql.DB // one connection
 	reader *sql.DB // cannot write
 	queue  *queue
-	foldAt int64 // how long the write-ahead log may get; owned by who has the turn
+	foldAt int64        // how long the write-ahead log may get; owned by who has the turn
+	making bool         // it is a new one, under another name
+	marked bool         // there is a lineage
+	begun  bool         // and it says that the database is open
+	newLog *atomic.Bool // nothing has been written since the log was emptied
 }
 
 // readers is how many transactions may read at once. Two cores are not kept
@@ -69,6 +77,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return open(ctx, cfg, steps)
 }
 
+func newStore(path string, log *slog.Logger) *Store {
+	return &Store{dir: filepath.Dir(path), path: path, log: log, queue: newQueue(), foldAt: logLimit, newLog: new(atomic.Bool)}
+}
+
 func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err error) {
 	if cfg.KeyFile == "" {
 		cfg.KeyFile = filepath.Join(cfg.Dir, "store.key")
@@ -76,7 +88,7 @@ func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err err
 	if err := privateDir(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("open data directory: %w", err)
 	}
-	s := &Store{dir: cfg.Dir, path: filepath.Join(cfg.Dir, "anteroom.db"), log: cfg.Log, queue: newQueue(), foldAt: logLimit}
+	s := newStore(filepath.Join(cfg.Dir, "anteroom.db"), cfg.Log)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -90,41 +102,38 @@ func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err err
 		return nil, fmt.Errorf("data directory %s is %w", cfg.Dir, ErrInUse)
 	}
 
-	path := s.path
-	made, err := privateDatabase(path)
+	root, err := s.rootKey(ctx, cfg.KeyFile, steps)
 	if err != nil {
+		return nil, err
+	}
+	defer clear(root)
+	if err := s.unlock(root); err != nil {
+		return nil, err
+	}
+	if err := checkLog(ctx, s.path, cfg.KeyFile, cfg.AcceptLoss); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	if err := s.unlock(cfg.KeyFile, path, made); err != nil {
+	if err := s.connect(s.path); err != nil {
 		return nil, err
 	}
-	if err := s.connect(path); err != nil {
-		return nil, err
+	if err := s.keepLog(ctx, true); err != nil {
+		return nil, fmt.Errorf("open database: %w", explain(s.dir, err))
 	}
-	from, to, err := s.migrate(ctx, path, cfg.KeyFile, steps)
+	from, to, err := s.migrate(ctx, cfg.KeyFile, steps)
 	if err != nil {
 		return nil, err
 	}
 	if from != to {
 		cfg.Log.Info("database migrated", "version", to, "n", to-from)
 	}
+	if err := s.begin(ctx); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	return s, nil
 }
 
-// unlock reads the root key, or makes one for a new database, and derives from
-// it what the store itself needs.
-func (s *Store) unlock(keyFile, path string, newDatabase bool) error {
-	root, err := readKey(keyFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		if !newDatabase {
-			return fmt.Errorf("key file %s is missing, and without it %s cannot be read: put it back", keyFile, path)
-		}
-		root, err = makeKey(keyFile)
-	}
-	if err != nil {
-		return err
-	}
-	defer clear(root)
+// unlock derives from the root key what the store itself needs.
+func (s *Store) unlock(root []byte) (err error) {
 	if s.keys, err = newKeys(root); err != nil {
 		return err
 	}
@@ -180,6 +189,9 @@ func pool(path string, size int, every, own url.Values) (*sql.DB, error) {
 // Close ends the store. What was written stays.
 func (s *Store) Close() error {
 	var errs []error
+	if s.begun {
+		errs = append(errs, s.finish(context.Background()))
+	}
 	if s.reader != nil {
 		errs = append(errs, s.reader.Close())
 	}

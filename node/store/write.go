@@ -122,7 +122,7 @@ func (s *Store) writeBatch() {
 		}
 	} else {
 		for _, w := range batch {
-			w.tell(explain(s.dir, transact(w.ctx, s.writer, w.fn)))
+			w.tell(explain(s.dir, s.commit(w.ctx, w.fn)))
 		}
 	}
 	s.boundLog()
@@ -138,7 +138,7 @@ func (s *Store) writeTogether(batch []*write) ([]error, error) {
 		return nil, errAlone
 	}
 	results := make([]error, len(batch))
-	err := transact(context.Background(), s.writer, func(tx *sql.Tx) error { // a context of one would end it for all
+	err := s.commit(context.Background(), func(tx *sql.Tx) error { // a context of one would end it for all
 		for i, w := range batch {
 			var lost error
 			if results[i], lost = w.within(tx); lost != nil {
@@ -210,7 +210,7 @@ func (s *Store) fold(ctx context.Context) error {
 	defer conn.Close()
 	_, err = conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", logPatience))
 	if err == nil {
-		_, err = conn.ExecContext(ctx, foldLog)
+		err = s.foldLog(ctx, conn)
 	}
 	_, back := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout))
 	return errors.Join(err, back)
@@ -225,15 +225,11 @@ func (s *Store) logSize() int64 {
 	return info.Size()
 }
 
-// foldLog moves what is in the log into the database and empties it. That a
-// reader held it up is no error.
-const foldLog = "PRAGMA wal_checkpoint(TRUNCATE)"
-
 // Forget moves the write-ahead log into the database and empties it, so that
 // no older state of a row outlives its deletion there. A reader may hold it
 // up; then the next call does it.
 func (s *Store) Forget(ctx context.Context) error {
-	if _, err := s.writer.ExecContext(ctx, foldLog); err != nil {
+	if err := s.foldLog(ctx, s.writer); err != nil {
 		return fmt.Errorf("empty write-ahead log: %w", explain(s.dir, err))
 	}
 	return nil
