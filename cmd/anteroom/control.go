@@ -102,6 +102,7 @@ type (
 		Node     node.Status `json:"node"`
 
 		Readiness   readinessReply `json:"readiness"`
+		Clock       string         `json:"clock,omitempty"`       // what is the matter with it
 		Certificate *certs.Status  `json:"certificate,omitempty"` // nil if this node has none
 		Limits      []limitReply   `json:"limits"`
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"time"
 
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -18,6 +19,7 @@ import (
 	"anteroom/httpui"
 	"anteroom/httpui/certs"
 	"anteroom/node/doctor"
+	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
 )
 
@@ -57,9 +59,22 @@ func (p *program) examine(cmd *cobra.Command) (doctor.Report, error) {
 	}
 	report, err := call[doctor.Report](cmd.Context(), newClient(cfg.dataDir()), "doctor", nothing{})
 	if f, ok := errors.AsType[failure](err); ok && f.code == exitNotRunning {
-		return doctor.Run(cmd.Context(), patient(cfg)), nil
+		c := patient(cfg)
+		c.Records, c.Audit = inspect(cfg, (*practice.Practice).Check), inspect(cfg, (*practice.Practice).CheckAudit)
+		return doctor.Run(cmd.Context(), c), nil
 	}
 	return report, err
+}
+
+// inspect is a check of the records of a node that does not run.
+func inspect(cfg Config, check func(*practice.Practice, context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		p, err := practice.Inspect(ctx, practice.Config{Dir: cfg.dataDir(), KeyFile: cfg.Store.KeyFile})
+		if err != nil {
+			return err
+		}
+		return errors.Join(check(p, ctx), p.Leave())
+	}
 }
 
 // verdict is how the program ends after a report.
@@ -154,6 +169,12 @@ func (d *daemon) patient() doctor.Config {
 	c.Ports = d.boundPorts()
 	c.Clock = d.practice.Now
 	c.Records = d.practice.Check
+	c.Audit = d.practice.CheckAudit
+	c.Leapt = func() (from, to time.Time, wait time.Duration, leapt bool) {
+		leap, leapt := d.practice.Leapt()
+		return leap.Lived, leap.Clock, leap.Wait, leapt
+	}
+	c.BelieveClock = d.practice.BelieveClock
 	c.Discovery = d.discovery
 	c.Lenders = d.node.CountLenders
 	c.Borrowed = d.node.BorrowedURLs

@@ -114,6 +114,7 @@ Without a command it serves, as "anteroom serve" does.`
 		p.linkCommand(),
 		p.peerCommand(),
 		p.configCommand(),
+		p.acceptLossCommand(),
 		p.versionCommand(),
 		p.mediaCommand(),
 	)

@@ -372,6 +372,11 @@ func (d *daemon) status(ctx context.Context) (statusReply, error) {
 	for _, l := range d.ui.Limits() {
 		reply.Limits = append(reply.Limits, limitReply(l))
 	}
+	if leap, leapt := d.practice.Leapt(); leapt {
+		const form = "2006-01-02 15:04"
+		reply.Clock = fmt.Sprintf("gone from %s to %s: nothing that is over is deleted until that is confirmed, see \"anteroom doctor\"",
+			leap.Lived.Local().Format(form), leap.Clock.Local().Format(form))
+	}
 	if d.entrance.certs != nil {
 		s := d.entrance.certs.Status()
 		reply.Certificate = &s

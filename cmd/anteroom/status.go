@@ -46,6 +46,9 @@ func printStatus(w io.Writer, s statusReply) error {
 	if s.Readiness.Todo != "" {
 		fmt.Fprintf(t, "To do\t%s\n", s.Readiness.Todo)
 	}
+	if s.Clock != "" {
+		fmt.Fprintf(t, "Clock\t%s\n", s.Clock)
+	}
 	fmt.Fprintf(t, "Page\t%s\n", s.URL)
 	fmt.Fprintf(t, "Links\t%s\n", s.Links)
 	if c := s.Certificate; c != nil {

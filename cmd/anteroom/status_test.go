@@ -8,6 +8,17 @@ import (
 	"anteroom/httpui/certs"
 )
 
+func TestStatusNamesAClockThatLeapt(t *testing.T) {
+	var out strings.Builder
+	if err := printStatus(&out, statusReply{Clock: "gone from here to there"}); err != nil || !strings.Contains(out.String(), "Clock") || !strings.Contains(out.String(), "gone from here to there\n") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	out.Reset()
+	if err := printStatus(&out, statusReply{}); err != nil || strings.Contains(out.String(), "Clock") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+}
+
 // TestStatusOfACertificate: why there is none, and when it is tried again.
 func TestStatusOfACertificate(t *testing.T) {
 	at := time.Date(2026, 3, 4, 15, 6, 0, 0, time.Local)

@@ -32,7 +32,14 @@ type Config struct {
 
 	DataDir, KeyFile string                      // KeyFile empty: store.key in DataDir
 	Records          func(context.Context) error // reads through the open store
+	Audit            func(context.Context) error // verifies the audit trail; *store.TrailError if it is not whole
 	Ports            []Port
+
+	// Leapt reports whether the clock has leapt from one time to another so that
+	// it is not believed, and for how much longer. BelieveClock is for when others
+	// confirm it.
+	Leapt        func() (from, to time.Time, wait time.Duration, leapt bool)
+	BelieveClock func()
 
 	PublicURL   string                      // origin at which patients come to this node
 	Proxied     bool                        // a proxy stands there, and has the certificate
@@ -147,6 +154,7 @@ var table = []struct {
 	{"configuration", "Configuration", (*run).configuration, true},
 	{"clock", "Clock", (*run).clock, false},
 	{"store", "Records", (*run).store, true},
+	{"audit", "Audit trail", (*run).audit, true},
 	{"disk", "Disk space", (*run).disk, true},
 	{"ports", "Ports", (*run).ports, true},
 	{"certificate", "Certificate", (*run).certificate, true},
@@ -237,7 +245,7 @@ func (r *Report) summarize(local, reached bool) {
 	for _, c := range r.Checks {
 		if c.Status == Fail {
 			r.Ready, r.Confirmed, r.Summary = false, false, "Patients cannot reach you because "+inner(c.Finding)
-			if c.ID == "store" { // some may reach you, and it is worse than that
+			if c.ID == "store" || c.ID == "audit" { // some may reach you, and it is worse than that
 				r.Summary = "Your records need you: " + inner(c.Finding)
 			}
 			return

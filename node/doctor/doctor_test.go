@@ -40,6 +40,7 @@ func healthy(t testing.TB) (Config, *discovery.Discovery) {
 		PublicURL: fmt.Sprintf("https://127.0.0.1:%d", h.port),
 		DataDir:   records(t),
 		Records:   func(context.Context) error { return nil },
+		Audit:     func(context.Context) error { return nil },
 		Certificate: func() (Certificate, error) {
 			return Certificate{Names: []string{"127.0.0.1"}, NotAfter: ends}, nil
 		},
@@ -241,6 +242,22 @@ func TestClock(t *testing.T) {
 		witness(other, func(w *Witness) { w.clock = func() time.Time { return time.Now().Add(ahead) } })
 	}
 	expect(t, newRun(t, cfg).clock(t.Context()), Pass, "The clock agrees with those of 3 peers.", "")
+}
+
+// TestClockThatLeapt: without a peer it is not believed, and one that agrees
+// settles it.
+func TestClockThatLeapt(t *testing.T) {
+	cfg, _ := healthy(t)
+	leapt := true
+	cfg.Leapt = func() (from, to time.Time, wait time.Duration, is bool) {
+		at := time.Date(2026, 3, 4, 15, 6, 0, 0, time.Local)
+		return at, at.AddDate(0, 0, 40), 30 * time.Hour, leapt
+	}
+	cfg.BelieveClock = func() { leapt = false }
+	alone := Config{Running: true, Leapt: cfg.Leapt, BelieveClock: cfg.BelieveClock}
+	expect(t, newRun(t, alone).clock(t.Context()), Warn, "has gone from 2026-03-04 15:06 to 2026-04-13 15:06", "it has run for another 30 hours")
+	expect(t, newRun(t, cfg).clock(t.Context()), Pass, "The clock agrees with that of a peer.", "")
+	expect(t, newRun(t, alone).clock(t.Context()), Skip, "No peer answered that could tell the time.", "")
 }
 
 func TestRelayOnThisComputer(t *testing.T) {

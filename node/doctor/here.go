@@ -84,6 +84,30 @@ func (r *run) store(ctx context.Context) finding {
 	return fail("The records cannot be read: "+sentence(found), "Look at the files in "+r.DataDir+", and at the disk that they are on.")
 }
 
+func (r *run) audit(ctx context.Context) finding {
+	if earlier, ok := r.earlier["audit"]; ok {
+		return earlier
+	}
+	if r.Audit == nil {
+		return skip("The audit trail was not looked at.", "")
+	}
+	if err := store.CheckFiles(r.DataDir, r.KeyFile); err != nil {
+		return skip("The audit trail was not looked at.", "")
+	}
+	err := r.Audit(ctx)
+	bad, ok := errors.AsType[*store.TrailError](err)
+	switch {
+	case err == nil:
+		return pass("The audit trail is as it was recorded.")
+	case late(err):
+		return outOfTime
+	case ok:
+		return fail("The audit trail is not as it was recorded: "+sentence(bad.Error()),
+			"Keep a copy of the whole data directory as it is, find out who had access to it, and restore the last good backup as docs/operate.md says under “Backups”.")
+	}
+	return fail("The audit trail cannot be verified: "+sentence(err.Error()), "Look at what is said of the records.")
+}
+
 func (r *run) disk(context.Context) finding {
 	free, err := freeSpace(existing(r.DataDir))
 	switch {

@@ -115,3 +115,17 @@ func TestConfiguration(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 }
+
+func TestAuditTrail(t *testing.T) {
+	dir := records(t)
+	cfg := Config{Running: true, DataDir: dir}
+	expect(t, newRun(t, cfg).audit(t.Context()), Skip, "The audit trail was not looked at.", "")
+	cfg.Audit = func(context.Context) error { return nil }
+	expect(t, newRun(t, cfg).audit(t.Context()), Pass, "The audit trail is as it was recorded.", "")
+	cfg.Audit = func(context.Context) error {
+		return fmt.Errorf("verify: %w", &store.TrailError{Seq: 3, Was: "is missing"})
+	}
+	expect(t, newRun(t, cfg).audit(t.Context()), Fail, "entry 3 is missing.", "Keep a copy")
+	cfg.Audit = func(context.Context) error { return errors.New("no such thing") }
+	expect(t, newRun(t, cfg).audit(t.Context()), Fail, "cannot be verified: no such thing.", "Look at what is said of the records.")
+}

@@ -91,6 +91,9 @@ func (r *run) heard() []answer {
 
 func (r *run) clock(context.Context) finding {
 	heard := r.heard()
+	if f, ok := r.leap(); ok && len(heard) == 0 {
+		return f
+	}
 	if len(heard) == 0 {
 		return skip("No peer answered that could tell the time.", "Ask a friendly practice to be your peer, or compare the clock yourself.")
 	}
@@ -110,7 +113,24 @@ func (r *run) clock(context.Context) finding {
 	case off > skewed:
 		return warn(found, todo)
 	}
+	if r.BelieveClock != nil {
+		r.BelieveClock()
+	}
 	return pass(fmt.Sprintf("The clock agrees with %s.", count(len(heard), "that of a peer", "those of %d peers")))
+}
+
+// leap says that the clock is not believed, which nobody has confirmed.
+func (r *run) leap() (finding, bool) {
+	if r.Leapt == nil {
+		return finding{}, false
+	}
+	from, to, wait, leapt := r.Leapt()
+	if !leapt {
+		return finding{}, false
+	}
+	const form = "2006-01-02 15:04"
+	return warn(fmt.Sprintf("The clock of this computer has gone from %s to %s without that time having passed while Anteroom ran, so nothing that is over is deleted for now.", from.Local().Format(form), to.Local().Format(form)),
+		fmt.Sprintf("Compare the clock with another, and set it if it is wrong; if it is right, Anteroom believes it after it has run for another %s.", span(wait.Round(time.Hour)+time.Minute))), true
 }
 
 func span(d time.Duration) string {

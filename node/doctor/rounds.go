@@ -203,7 +203,7 @@ func (r Report) sound() bool {
 }
 
 // heavy are the checks that take time or trouble others.
-var heavy = map[string]bool{"store": true, "dht": true}
+var heavy = map[string]bool{"store": true, "audit": true, "dht": true}
 
 // ofHeavy returns what stands while the heavy checks are not made again.
 func (r Report) ofHeavy() map[string]finding {

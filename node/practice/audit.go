@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"anteroom/node/store"
@@ -32,14 +33,14 @@ const (
 	EventSetUp        = "set-up"
 	EventSignIn       = "sign-in"
 	EventSignInFailed = "sign-in-failed"
-	EventSignOut      = "sign-out"
-	EventView         = "view"      // an appointment was looked at
 	EventShowLink     = "show-link" // a guest's link was shown again
 	EventCreate       = "create"
 	EventCancel       = "cancel"
 	EventRevoke       = "revoke"
 	EventRotate       = "rotate"
 	EventAdmit        = "admit"
+	EventLoss         = "records-lost" // somebody went on without the write-ahead log
+	EventTrailBroken  = "trail-broken" // the trail goes on, but not from where its head said
 )
 
 // An Entry says what happened, and to which pseudonyms: no names, addresses or
@@ -55,21 +56,11 @@ type Entry struct {
 }
 
 // An AuditError names the first entry that is not as it was recorded.
-type AuditError struct {
-	Seq int64 // 0: the head
-	Was string
-}
-
-func (e *AuditError) Error() string {
-	if e.Seq == 0 {
-		return "audit: the record of its length " + e.Was
-	}
-	return fmt.Sprintf("audit: entry %d %s", e.Seq, e.Was)
-}
+type AuditError = store.TrailError
 
 // Record adds e to the trail.
 func (p *Practice) Record(ctx context.Context, e Entry) error {
-	err := p.store.Write(ctx, func(tx *sql.Tx) error { return p.record(ctx, tx, e) })
+	err := p.store.WriteFromReserve(ctx, func(tx *sql.Tx) error { return p.record(ctx, tx, e) })
 	if err != nil {
 		return fmt.Errorf("write audit entry: %w", err)
 	}
@@ -90,23 +81,50 @@ type head struct {
 // record adds e within the transaction of what it tells of, so that neither is
 // there without the other.
 func (p *Practice) record(ctx context.Context, tx *sql.Tx, e Entry) error {
-	last, err := p.head(ctx, tx)
+	last, broken, err := p.end(ctx, tx)
 	if err != nil {
 		return err
 	}
+	if broken {
+		if last, err = p.add(ctx, tx, last, Entry{Event: EventTrailBroken}); err != nil {
+			return err
+		}
+	}
+	last, err = p.add(ctx, tx, last, e)
+	if err != nil {
+		return err
+	}
+	return p.setHead(ctx, tx, last)
+}
+
+// end returns where the chain goes on. If the head is lost, or does not know of
+// the last entry, that is behind whatever is there; broken says so.
+func (p *Practice) end(ctx context.Context, tx *sql.Tx) (last head, broken bool, err error) {
+	last, err = p.head(ctx, tx)
+	if _, lost := errors.AsType[*AuditError](err); err != nil && !lost {
+		return head{}, false, err
+	}
+	broken = err != nil
+	err = p.entries(ctx, tx, last.seq, -1, func(row auditRow) error {
+		last.seq, broken = row.seq, true
+		copy(last.hash[:], row.hash)
+		return nil
+	})
+	return last, broken, err
+}
+
+// add writes e behind last.
+func (p *Practice) add(ctx context.Context, tx *sql.Tx, last head, e Entry) (head, error) {
 	e.Seq, e.Time = last.seq+1, p.Now()
 	plain, err := e.encode()
 	if err != nil {
-		return err
+		return head{}, err
 	}
 	sealed := p.store.Seal(entryPlace(e.Seq), plain)
 	next := last.next(sealed)
 	_, err = tx.ExecContext(ctx, "INSERT INTO audit (seq, entry, hash, mac) VALUES (?, ?, ?, ?)",
 		next.seq, sealed, next.hash[:], p.auditMAC(next.hash[:]))
-	if err != nil {
-		return err
-	}
-	return p.setHead(ctx, tx, next)
+	return next, err
 }
 
 func (h head) next(sealed []byte) head {
@@ -153,14 +171,14 @@ func (p *Practice) head(ctx context.Context, tx *sql.Tx) (h head, err error) {
 	var sealed []byte
 	err = tx.QueryRowContext(ctx, "SELECT head FROM audit_head").Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return head{}, &AuditError{0, "is missing"}
+		return head{}, &AuditError{Seq: 0, Was: "is missing"}
 	}
 	if err != nil {
 		return head{}, err
 	}
 	plain, err := p.store.Unseal(headPlace, sealed)
 	if err != nil || len(plain) != 8+len(h.hash) {
-		return head{}, &AuditError{0, "was changed"}
+		return head{}, &AuditError{Seq: 0, Was: "was changed"}
 	}
 	return head{int64(binary.BigEndian.Uint64(plain)), [sha256.Size]byte(plain[8:])}, nil
 }
@@ -168,44 +186,87 @@ func (p *Practice) head(ctx context.Context, tx *sql.Tx) (h head, err error) {
 // Verify checks the whole trail and returns how many entries are good from the
 // first on. The error is an *AuditError if one is not.
 func (p *Practice) Verify(ctx context.Context) (good int64, err error) {
+	last, err := p.verify(ctx, head{})
+	return last.seq, err
+}
+
+const (
+	// shortTrail is how many entries are always verified all, which takes about
+	// a second; of a longer trail, those before the last look once a day.
+	shortTrail = 100_000
+	trailEvery = 24 * time.Hour
+)
+
+// verified is what of the trail was found good when the whole was last looked at.
+type verified struct {
+	mu  sync.Mutex
+	end head
+	at  time.Time
+}
+
+// CheckAudit is Verify for who asks often.
+func (p *Practice) CheckAudit(ctx context.Context) error {
+	p.good.mu.Lock()
+	defer p.good.mu.Unlock()
+	from := p.good.end
+	whole := from.seq <= shortTrail || time.Since(p.good.at) >= trailEvery
+	if whole {
+		from = head{}
+	}
+	end, err := p.verify(ctx, from)
+	switch {
+	case err != nil:
+		p.good.end = head{}
+	case whole:
+		p.good.end, p.good.at = end, time.Now()
+	}
+	return err
+}
+
+// verify checks the trail behind from, and returns the last entry that is good.
+func (p *Practice) verify(ctx context.Context, from head) (last head, err error) {
+	last = from
 	err = p.store.Read(ctx, func(tx *sql.Tx) error {
 		end, err := p.head(ctx, tx)
 		if err != nil {
 			return err
 		}
-		var last head
-		err = p.entries(ctx, tx, 0, -1, func(row auditRow) error {
+		err = p.entries(ctx, tx, from.seq, -1, func(row auditRow) error {
 			if row.seq != last.seq+1 {
-				return &AuditError{last.seq + 1, "is missing"}
+				return &AuditError{Seq: last.seq + 1, Was: "is missing"}
 			}
 			if row.seq > end.seq {
-				return &AuditError{row.seq, "was added by someone else"}
+				return &AuditError{Seq: row.seq, Was: "was added by someone else"}
 			}
 			next := last.next(row.entry)
 			if !hmac.Equal(next.hash[:], row.hash) || !hmac.Equal(p.auditMAC(row.hash), row.mac) {
-				return &AuditError{row.seq, "was changed"}
+				return &AuditError{Seq: row.seq, Was: "was changed"}
 			}
-			if _, err := p.openEntry(row); err != nil {
+			e, err := p.openEntry(row)
+			if err != nil {
 				return err
 			}
-			last, good = next, next.seq
+			if e.Event == EventTrailBroken {
+				return &AuditError{Seq: row.seq, Was: "says that the record of how long the trail was had been damaged"}
+			}
+			last = next
 			return nil
 		})
 		if err != nil {
 			return err
 		}
 		if last.seq < end.seq {
-			return &AuditError{last.seq + 1, "is missing"}
+			return &AuditError{Seq: last.seq + 1, Was: "is missing"}
 		}
 		if last.hash != end.hash {
-			return &AuditError{last.seq, "was changed"}
+			return &AuditError{Seq: last.seq, Was: "was changed"}
 		}
 		return nil
 	})
 	if err != nil {
-		return good, fmt.Errorf("verify audit: %w", err)
+		return last, fmt.Errorf("verify audit: %w", err)
 	}
-	return good, nil
+	return last, nil
 }
 
 // Entries returns up to limit entries of the trail behind entry after, oldest
@@ -251,11 +312,11 @@ func (p *Practice) entries(ctx context.Context, tx *sql.Tx, after int64, limit i
 func (p *Practice) openEntry(row auditRow) (Entry, error) {
 	plain, err := p.store.Unseal(entryPlace(row.seq), row.entry)
 	if err != nil {
-		return Entry{}, &AuditError{row.seq, "was changed"}
+		return Entry{}, &AuditError{Seq: row.seq, Was: "was changed"}
 	}
 	e, err := decodeEntry(plain)
 	if err != nil {
-		return Entry{}, fmt.Errorf("entry %d: %w", row.seq, err)
+		return Entry{}, &AuditError{Seq: row.seq, Was: "cannot be read"}
 	}
 	e.Seq = row.seq
 	return e, nil

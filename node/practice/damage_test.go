@@ -3,6 +3,8 @@ package practice
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -200,5 +202,38 @@ func TestDamagedPlainColumnsHideNobody(t *testing.T) {
 			}
 			f.wantDamaged(tt.damaged)
 		})
+	}
+}
+
+func TestALossIsAcceptedAndRecorded(t *testing.T) {
+	f := newFixture(t)
+	kept := f.create("Ann")
+	must(t, f.store.Forget(t.Context()))
+	gone := f.create("Ben")
+	killed := filepath.Join(t.TempDir(), "killed")
+	must(t, os.Mkdir(killed, 0o700))
+	for _, name := range []string{"anteroom.db", "store.key"} {
+		content, err := os.ReadFile(filepath.Join(f.dir, name))
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(killed, name), content, 0o600))
+	}
+	must(t, f.Close())
+	f.dir = killed
+	if err := f.tryOpen(cheap); !errors.Is(err, store.ErrLogMissing) {
+		t.Fatalf("got %v, want ErrLogMissing", err)
+	}
+	cfg := Config{Dir: f.dir, Clock: f.clock.Now}
+	for _, want := range []bool{true, false} {
+		if lost, err := AcceptLoss(t.Context(), cfg); err != nil || lost != want {
+			t.Fatalf("got %v, %v, want %v", lost, err, want)
+		}
+	}
+	f.open()
+	f.reread(kept.ID)
+	if _, err := f.Appointment(t.Context(), gone.ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	if events := f.events(); events[len(events)-1] != EventLoss {
+		t.Errorf("got %v", events)
 	}
 }

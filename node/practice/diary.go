@@ -29,7 +29,7 @@ func (p *Practice) Create(ctx context.Context, practitioner string, n New) (Appo
 		}
 		a.Invites, rows = append(a.Invites, inv), append(rows, row)
 	}
-	err = p.change(ctx, func(tx *sql.Tx) error {
+	err = p.extend(ctx, func(tx *sql.Tx) error {
 		var known bool
 		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM practitioner WHERE id = ?)", practitioner).Scan(&known); err != nil {
 			return err

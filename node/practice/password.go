@@ -225,7 +225,7 @@ func (p *Practice) Authenticate(ctx context.Context, name, password string) (Pra
 			return Practitioner{}, fmt.Errorf("hash password: %w", err)
 		}
 	}
-	err = p.store.Write(ctx, func(tx *sql.Tx) error {
+	err = p.store.WriteFromReserve(ctx, func(tx *sql.Tx) error {
 		if better != "" {
 			sealed := p.store.Seal(passwordPlace(who.ID), []byte(better))
 			if _, err := tx.ExecContext(ctx, "UPDATE practitioner SET password = ? WHERE id = ?", sealed, who.ID); err != nil {

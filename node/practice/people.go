@@ -106,7 +106,7 @@ func (p *Practice) SetUp(ctx context.Context, s SetUp) (Practitioner, error) {
 		return Practitioner{}, fmt.Errorf("hash password: %w", err)
 	}
 	var who Practitioner
-	err = p.change(ctx, func(tx *sql.Tx) error {
+	err = p.extend(ctx, func(tx *sql.Tx) error {
 		sealed := p.store.Seal(namePlace("practice", "1"), []byte(practice))
 		added, err := tx.ExecContext(ctx, "INSERT INTO practice (id, name) VALUES (1, ?) ON CONFLICT DO NOTHING", sealed)
 		if err != nil {

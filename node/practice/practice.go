@@ -27,6 +27,9 @@ type Config struct {
 	KeyFile string           // the store's key; empty: store.key in Dir
 	Clock   func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: nothing is logged
+
+	acceptLoss bool
+	count      func() time.Duration // of time that passes; nil: the computer's own
 }
 
 var (
@@ -66,6 +69,8 @@ type Practice struct {
 	passwords hasher
 	auditKey  func() []byte
 	decoy     seatRow
+	life      lifetime
+	good      verified
 
 	mu       sync.Mutex
 	watchers map[chan struct{}]struct{}
@@ -84,7 +89,7 @@ func open(ctx context.Context, cfg Config, passwords hasher) (_ *Practice, err e
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Practice{clock: cfg.Clock, log: cfg.Log, passwords: passwords, watchers: make(map[chan struct{}]struct{})}
-	p.store, err = store.Open(ctx, store.Config{Dir: cfg.Dir, KeyFile: cfg.KeyFile, Log: cfg.Log})
+	p.store, err = store.Open(ctx, store.Config{Dir: cfg.Dir, KeyFile: cfg.KeyFile, Log: cfg.Log, AcceptLoss: cfg.acceptLoss})
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +109,55 @@ func open(ctx context.Context, cfg Config, passwords hasher) (_ *Practice, err e
 	if err := p.store.Write(ctx, func(tx *sql.Tx) error { return p.beginAudit(ctx, tx) }); err != nil {
 		return nil, fmt.Errorf("open practice: %w", err)
 	}
+	p.life.count = cfg.count
+	if err := p.beginLife(ctx); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
+// Inspect opens the practice of a node that does not run, to Check and
+// CheckAudit it. It fails where Open would, and changes nothing.
+func Inspect(ctx context.Context, cfg Config) (*Practice, error) {
+	s, err := store.Inspect(ctx, store.Config{Dir: cfg.Dir, KeyFile: cfg.KeyFile, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.Subkey("audit-mac")
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return &Practice{store: s, clock: time.Now, auditKey: func() []byte { return key }}, nil
+}
+
+// Leave ends an Inspect.
+func (p *Practice) Leave() error { return p.store.Close() }
+
+// AcceptLoss makes the practice in cfg.Dir one that Open opens although its
+// write-ahead log is missing, and records that. It reports whether it was.
+func AcceptLoss(ctx context.Context, cfg Config) (lost bool, err error) {
+	if err := store.CheckFiles(cfg.Dir, cfg.KeyFile); err != nil {
+		return false, err
+	}
+	p, err := Open(ctx, cfg)
+	if !errors.Is(err, store.ErrLogMissing) {
+		if err == nil {
+			err = p.Close()
+		}
+		return false, err
+	}
+	cfg.acceptLoss = true
+	if p, err = Open(ctx, cfg); err != nil {
+		return false, err
+	}
+	return true, errors.Join(p.Record(ctx, Entry{Event: EventLoss}), p.Close())
+}
+
 // Close ends the use of the store.
-func (p *Practice) Close() error { return p.store.Close() }
+func (p *Practice) Close() error {
+	p.Lived()
+	return errors.Join(p.keepLife(context.Background()), p.store.Close())
+}
 
 // Now returns the practice's time, by which windows open and close.
 func (p *Practice) Now() time.Time { return p.clock() }
@@ -127,9 +176,19 @@ func (p *Practice) Watch() (changed <-chan struct{}, stop func()) {
 	}
 }
 
-// change runs fn in a writing transaction and, if it was committed, ticks.
+// change runs fn in a writing transaction and, if it was committed, ticks. On a
+// full disk it uses what was set aside.
 func (p *Practice) change(ctx context.Context, fn func(*sql.Tx) error) error {
-	if err := p.store.Write(ctx, fn); err != nil {
+	return p.tickAfter(p.store.WriteFromReserve(ctx, fn))
+}
+
+// extend is change for what can wait until there is room.
+func (p *Practice) extend(ctx context.Context, fn func(*sql.Tx) error) error {
+	return p.tickAfter(p.store.Write(ctx, fn))
+}
+
+func (p *Practice) tickAfter(err error) error {
+	if err != nil {
 		return err
 	}
 	p.mu.Lock()

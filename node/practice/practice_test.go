@@ -38,8 +38,23 @@ var noon = time.Unix(1_800_000_000, 0)
 
 // A clock stands still unless it is told otherwise.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu     sync.Mutex
+	now    time.Time
+	passed time.Duration // with the computer on
+}
+
+// count is how much time has passed by the computer's own count.
+func (c *clock) count() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.passed
+}
+
+// pass lets time pass, with the computer on.
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now, c.passed = c.now.Add(d), c.passed+d
 }
 
 func (c *clock) Now() time.Time {
@@ -95,7 +110,7 @@ func (f *fixture) open() {
 
 func (f *fixture) tryOpen(c cost) (err error) {
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	f.Practice, err = open(context.Background(), Config{Dir: f.dir, Clock: f.clock.Now, Log: log}, newHasher(c))
+	f.Practice, err = open(context.Background(), Config{Dir: f.dir, Clock: f.clock.Now, Log: log, count: f.clock.count}, newHasher(c))
 	return err
 }
 

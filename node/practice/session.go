@@ -34,7 +34,7 @@ func (s Sessions) FindCtx(ctx context.Context, token string) (data []byte, ok bo
 		if err != nil {
 			return err
 		}
-		data, ok = s.open(token, sealed)
+		data, ok = s.open(token, sealed, s.p.Now())
 		return nil
 	})
 	if err != nil {
@@ -45,13 +45,13 @@ func (s Sessions) FindCtx(ctx context.Context, token string) (data []byte, ok bo
 
 // open returns the data of a session, unless it has expired or was tampered
 // with, which is as if it were not there.
-func (s Sessions) open(token string, sealed []byte) (data []byte, ok bool) {
+func (s Sessions) open(token string, sealed []byte, now time.Time) (data []byte, ok bool) {
 	plain, err := s.p.store.Unseal(sessionPlace(token), sealed)
 	if err != nil || len(plain) < 8 {
 		return nil, false
 	}
 	expiry := time.Unix(0, int64(binary.BigEndian.Uint64(plain)))
-	if !s.p.Now().Before(expiry) {
+	if !now.Before(expiry) {
 		return nil, false
 	}
 	return plain[8:], true
@@ -61,7 +61,7 @@ func (s Sessions) open(token string, sealed []byte) (data []byte, ok bool) {
 func (s Sessions) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
 	plain := binary.BigEndian.AppendUint64(nil, uint64(expiry.UnixNano()))
 	sealed := s.p.store.Seal(sessionPlace(token), append(plain, data...))
-	err := s.p.store.Write(ctx, func(tx *sql.Tx) error {
+	err := s.p.store.WriteFromReserve(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO session (token, data) VALUES (?, ?) ON CONFLICT DO UPDATE SET data = excluded.data", token, sealed)
 		return err
 	})
@@ -73,7 +73,7 @@ func (s Sessions) CommitCtx(ctx context.Context, token string, data []byte, expi
 
 // DeleteCtx removes a session, if there is one.
 func (s Sessions) DeleteCtx(ctx context.Context, token string) error {
-	err := s.p.store.Write(ctx, func(tx *sql.Tx) error {
+	err := s.p.store.WriteFromReserve(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM session WHERE token = ?", token)
 		return err
 	})
@@ -88,7 +88,7 @@ func (s Sessions) AllCtx(ctx context.Context) (map[string][]byte, error) {
 	all := make(map[string][]byte)
 	err := s.p.store.Read(ctx, func(tx *sql.Tx) error {
 		return s.each(ctx, tx, func(token string, sealed []byte) {
-			if data, ok := s.open(token, sealed); ok {
+			if data, ok := s.open(token, sealed, s.p.Now()); ok {
 				all[token] = data
 			}
 		})
@@ -116,10 +116,10 @@ func (s Sessions) each(ctx context.Context, tx *sql.Tx, fn func(token string, se
 	return rows.Err()
 }
 
-// expired returns the tokens of sessions that FindCtx would not find.
-func (s Sessions) expired(ctx context.Context, tx *sql.Tx) (tokens []string, err error) {
+// expired returns the tokens of sessions that FindCtx would not find at now.
+func (s Sessions) expired(ctx context.Context, tx *sql.Tx, now time.Time) (tokens []string, err error) {
 	err = s.each(ctx, tx, func(token string, sealed []byte) {
-		if _, ok := s.open(token, sealed); !ok {
+		if _, ok := s.open(token, sealed, now); !ok {
 			tokens = append(tokens, token)
 		}
 	})

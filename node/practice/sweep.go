@@ -3,6 +3,7 @@ package practice
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,12 +25,17 @@ const (
 
 // Sweep forgets what is over at now: the keys of invites a day after the
 // window, of revoked ones as soon as it closes; appointments after a month;
-// sessions that have expired; old copies of the database. Call it often.
+// sessions that have expired; old copies of the database. It goes by the clock
+// only as far as that is believed. Call it often.
 func (p *Practice) Sweep(ctx context.Context, now time.Time) error {
+	now = p.life.pass(now)
+	if err := p.keepLifeIfDue(ctx); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
 	if err := p.sweep(ctx, now); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	return p.store.ForgetCopies(now.Add(-copiesFor))
+	return errors.Join(p.store.ForgetCopies(now.Add(-copiesFor)), p.store.SetAside())
 }
 
 func (p *Practice) sweep(ctx context.Context, now time.Time) error {
@@ -90,7 +96,7 @@ func (p *Practice) due(ctx context.Context, tx *sql.Tx, now time.Time) (d due, e
 			d.invites = append(d.invites, r.member)
 		}
 	}
-	d.sessions, err = p.Sessions().expired(ctx, tx)
+	d.sessions, err = p.Sessions().expired(ctx, tx, now)
 	return d, err
 }
 

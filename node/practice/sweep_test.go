@@ -17,9 +17,10 @@ func (f *fixture) stored(query string) (n int) {
 	return n
 }
 
+// sweepAt lets time pass until now, and sweeps.
 func (f *fixture) sweepAt(now time.Time) {
 	f.t.Helper()
-	f.set(now)
+	f.pass(now.Sub(f.Now()))
 	if err := f.Sweep(f.t.Context(), now); err != nil {
 		f.t.Fatal(err)
 	}

@@ -17,6 +17,20 @@ func (e *UnreadableError) Error() string {
 	return fmt.Sprintf("%d of %d records cannot be opened", e.Damaged, e.All)
 }
 
+// A TrailError says which entry of the audit trail is the first that is not as
+// it was recorded.
+type TrailError struct {
+	Seq int64 // 0: the record of how many there are
+	Was string
+}
+
+func (e *TrailError) Error() string {
+	if e.Seq == 0 {
+		return "the record of its length " + e.Was
+	}
+	return fmt.Sprintf("entry %d %s", e.Seq, e.Was)
+}
+
 // CheckFiles fails if the files of a store in dir are not there, or if others
 // may read them. It opens and makes nothing. keyFile empty: store.key in dir.
 func CheckFiles(dir, keyFile string) error {
@@ -33,6 +47,8 @@ func CheckFiles(dir, keyFile string) error {
 		switch {
 		case missing && f.beside:
 			continue
+		case missing && f.path == path && exists(keyFile):
+			return noDatabase(keyFile, path)
 		case missing && f.path == keyFile: // the database is there
 			return fmt.Errorf("key file %s is missing, and without it %s cannot be read", keyFile, path)
 		case err != nil:
@@ -65,4 +81,9 @@ func quickCheck(ctx context.Context, tx *sql.Tx) error {
 		return ErrDamaged
 	}
 	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -58,7 +58,7 @@ func checkLog(ctx context.Context, path, keyFile string, acceptLoss bool) error 
 		return noDatabase(keyFile, path)
 	case missing && aloneErr == nil && alone.open && !acceptLoss:
 		return fmt.Errorf("%w: %s was copied, or %s removed, while Anteroom ran or after it was killed, so what was recorded last is not there: "+
-			"put both files back, or start once with --accept-loss to go on without it", ErrLogMissing, path, log)
+			"put both files back, or run \"anteroom accept-loss\" to go on without it", ErrLogMissing, path, log)
 	case missing || info.Size() == 0:
 		return nil
 	}

@@ -159,7 +159,7 @@ func TestALogOfOtherRecordsIsNotReplayed(t *testing.T) {
 		}
 		at := lay(t, with(base.files, walName, nil))
 		if !base.shut {
-			wantRefused(t, at, ErrLogMissing, "--accept-loss")
+			wantRefused(t, at, ErrLogMissing, "accept-loss")
 			cfg := config(at)
 			cfg.AcceptLoss = true
 			s, err := Open(t.Context(), cfg)

@@ -69,8 +69,7 @@ func (s *Store) migrate(ctx context.Context, keyFile string, steps []migration) 
 	}
 	to = len(steps)
 	if from > to {
-		return 0, 0, fmt.Errorf("database %s has version %d, and this program knows up to %d: "+
-			"it was written by a newer Anteroom, so install that one or a later one", path, from, to)
+		return 0, 0, tooNew(path, from, to)
 	}
 	if from > 0 {
 		if err := s.checkCanary(ctx, keyFile, path); err != nil {
@@ -97,20 +96,31 @@ func (s *Store) migrate(ctx context.Context, keyFile string, steps []migration) 
 
 // version returns the number of the last migration; 0 for an empty file.
 func (s *Store) version(ctx context.Context, path string) (version int, err error) {
-	var app, tables int
 	err = s.Write(ctx, func(tx *sql.Tx) error {
-		return errors.Join(
-			tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version),
-			tx.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app),
-			tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables))
+		version, err = s.readVersion(ctx, tx, path)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("open database %s: %w", path, err)
 	}
-	if tables > 0 && app != applicationID {
-		return 0, fmt.Errorf("%s is not an Anteroom database: move it away or choose another data directory", path)
-	}
 	return version, nil
+}
+
+func (s *Store) readVersion(ctx context.Context, tx *sql.Tx, path string) (version int, err error) {
+	var app, tables int
+	err = errors.Join(
+		tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version),
+		tx.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app),
+		tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables))
+	if err == nil && tables > 0 && app != applicationID {
+		err = fmt.Errorf("%s is not an Anteroom database: move it away or choose another data directory", path)
+	}
+	return version, err
+}
+
+func tooNew(path string, version, known int) error {
+	return fmt.Errorf("database %s has version %d, and this program knows up to %d: "+
+		"it was written by a newer Anteroom, so install that one or a later one", path, version, known)
 }
 
 // apply runs one migration, all or nothing.

@@ -74,7 +74,17 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, cfg, steps)
+	s, err := open(ctx, cfg, steps)
+	if errors.Is(err, ErrFull) && newStore(filepath.Join(cfg.Dir, "anteroom.db"), cfg.Log).release() {
+		s, err = open(ctx, cfg, steps)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.SetAside(); err != nil {
+		cfg.Log.Warn("no room set aside for a full disk", "err", err)
+	}
+	return s, nil
 }
 
 func newStore(path string, log *slog.Logger) *Store {

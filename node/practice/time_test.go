@@ -1,0 +1,141 @@
+package practice
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+const day = 24 * time.Hour
+
+// has fails unless the appointment is there, and with it its link, or both are
+// gone.
+func (f *fixture) has(a Appointment, want bool) {
+	f.t.Helper()
+	_, err := f.Appointment(f.t.Context(), a.ID)
+	if got := err == nil; got != want || err != nil && !errors.Is(err, ErrNotFound) {
+		f.t.Errorf("the appointment is there: %v (%v), want %v", got, err, want)
+	}
+	if _, err := f.lookup(a.Invites[0]); want && err != nil {
+		f.t.Errorf("its link: %v", err)
+	}
+}
+
+func (f *fixture) createIn(d time.Duration) Appointment {
+	f.t.Helper()
+	a, err := f.Create(f.t.Context(), f.who.ID, New{Starts: f.Now().Add(d), Minutes: 30, Guests: []string{"Ann"}})
+	must(f.t, err)
+	return a
+}
+
+// leapt returns whether the clock is not believed.
+func (f *fixture) leaptNow() bool { _, leapt := f.Leapt(); return leapt }
+
+// TestAClockThatIsAheadDeletesNothing: the first sweep of a run whose clock is
+// forty days ahead, and then right again.
+func TestAClockThatIsAheadDeletesNothing(t *testing.T) {
+	f := newFixture(t)
+	a := f.createIn(2 * day)
+	must(t, f.Sessions().Commit("token", []byte("x"), noon.Add(day)))
+	must(t, f.Close())
+	f.set(noon.Add(40 * day))
+	f.open()
+	must(t, f.Sweep(t.Context(), f.Now()))
+	for range 60 { // and for an hour
+		f.pass(time.Minute)
+		must(t, f.Sweep(t.Context(), f.Now()))
+	}
+	f.has(a, true)
+	if leap, ok := f.Leapt(); !ok || leap.Clock.Sub(leap.Lived) != 40*day || leap.Wait <= 0 {
+		t.Errorf("got %+v, %v", leap, ok)
+	}
+	must(t, f.Close())
+	f.set(noon.Add(time.Hour))
+	f.open()
+	if f.leaptNow() {
+		t.Error("a clock that is right again is not believed")
+	}
+	f.has(a, true)
+	if _, ok, err := f.Sessions().Find("token"); err != nil || !ok {
+		t.Errorf("the session is gone: %v", err)
+	}
+	f.sweepAt(a.Closes().Add(forgetAfter))
+	f.has(a, false)
+}
+
+func TestAClockThatLeapsWhileItRunsDeletesNothing(t *testing.T) {
+	f := newFixture(t)
+	a := f.createIn(2 * day)
+	f.set(noon.Add(40 * day))
+	must(t, f.Sweep(t.Context(), f.Now()))
+	if got := f.Lived(); !got.Equal(noon) {
+		t.Errorf("lived until %v, want %v", got, noon)
+	}
+	f.has(a, true)
+	f.set(noon.Add(-40 * day))
+	must(t, f.Sweep(t.Context(), f.Now()))
+	if !f.leaptNow() {
+		t.Error("a clock that was set back is believed")
+	}
+	f.has(a, true)
+	f.set(noon)
+	if f.leaptNow() {
+		t.Error("a clock that is right again is not believed")
+	}
+}
+
+// TestWhatIsOverGoesAfterALongAbsence: after six weeks without this computer
+// the clock is believed once it has been on for a week, in whatever pieces.
+func TestWhatIsOverGoesAfterALongAbsence(t *testing.T) {
+	f := newFixture(t)
+	a := f.createIn(10 * day)
+	must(t, f.Close())
+	f.set(noon.Add(42 * day))
+	f.open()
+	for worked := time.Duration(0); worked < steadyFor; worked += 8 * time.Hour {
+		f.has(a, true)
+		for range 8 {
+			f.pass(time.Hour)
+			must(t, f.Sweep(t.Context(), f.Now()))
+		}
+		must(t, f.Close()) // and at night it is off
+		f.set(f.Now().Add(16 * time.Hour))
+		f.open()
+	}
+	f.pass(time.Hour)
+	must(t, f.Sweep(t.Context(), f.Now()))
+	f.has(a, false)
+	if f.leaptNow() {
+		t.Error("the clock is not believed yet")
+	}
+}
+
+func TestAClockThatOthersConfirmIsBelieved(t *testing.T) {
+	f := newFixture(t)
+	a := f.createIn(2 * day)
+	must(t, f.Close())
+	f.set(noon.Add(42 * day))
+	f.open()
+	f.BelieveClock()
+	must(t, f.Sweep(t.Context(), f.Now()))
+	f.has(a, false)
+}
+
+// TestWithoutARecordedTimeTheTrailTellsIt: the database is one from before, or
+// what it says of the time is damaged.
+func TestWithoutARecordedTimeTheTrailTellsIt(t *testing.T) {
+	for _, query := range []string{"DELETE FROM clock", "UPDATE clock SET seen = zeroblob(58)", "UPDATE clock SET seen = x''"} {
+		t.Run(query, func(t *testing.T) {
+			f := newFixture(t)
+			a := f.createIn(2 * day)
+			f.tamper(query)
+			f.set(noon.Add(40 * day))
+			f.open()
+			must(t, f.Sweep(t.Context(), f.Now()))
+			f.has(a, true)
+			if !f.leaptNow() {
+				t.Error("the clock is believed")
+			}
+		})
+	}
+}
