@@ -382,22 +382,23 @@ func (p *pages) Card(ctx context.Context) (string, error) {
 	return card, err
 }
 
-// signIns are the practice's sessions, whose errors a person can read.
-type signIns struct{ practice.Sessions }
+// signIns are the practice's sessions, whose errors a person can read. The
+// practice's own methods are not among its: scs would prefer those with a context.
+type signIns struct{ of httpui.SessionStore }
 
 func (s signIns) Find(token string) ([]byte, bool, error) {
-	data, ok, err := s.Sessions.Find(token)
+	data, ok, err := s.of.Find(token)
 	return data, ok, readable(err)
 }
 
 func (s signIns) Commit(token string, data []byte, expiry time.Time) error {
-	return readable(s.Sessions.Commit(token, data, expiry))
+	return readable(s.of.Commit(token, data, expiry))
 }
 
-func (s signIns) Delete(token string) error { return readable(s.Sessions.Delete(token)) }
+func (s signIns) Delete(token string) error { return readable(s.of.Delete(token)) }
 
 func (s signIns) All() (map[string][]byte, error) {
-	all, err := s.Sessions.All()
+	all, err := s.of.All()
 	return all, readable(err)
 }
 

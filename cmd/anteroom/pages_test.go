@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -287,5 +291,60 @@ func TestCardBeforeSetUp(t *testing.T) {
 	}
 	if info, err := discovery.ParseCard(card); err != nil || info.ID != d.discovery.ID() {
 		t.Errorf("got the card of %v, %v", info.ID, err)
+	}
+}
+
+// fullStore is a practice's sessions on a full disk.
+type fullStore struct{ practice.Sessions }
+
+func (fullStore) Commit(string, []byte, time.Time) error {
+	return fmt.Errorf("commit session: %w", practice.ErrFull)
+}
+
+// TestSessionOnAFullDiskIsTold: whoever signs in by a launch address reads that
+// the disk is full, and the address is good afterwards.
+func TestSessionOnAFullDiskIsTold(t *testing.T) {
+	d := idleDaemon(t, nil)
+	who := setUpDaemon(t, d)
+	store := &signIns{fullStore{d.practice.Sessions()}}
+	l, err := httpui.Listen(t.Context(), []string{"localhost:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ui, err := httpui.New(httpui.Config{Listeners: l, InstallID: "test", Sessions: store}, d.pages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- ui.Run(ctx) }() // ends with ctx
+	defer func() { stop(); <-ran }()
+	_, token, _ := strings.Cut(ui.LaunchURL(who), "#launch=")
+	launch := func() (int, string) {
+		t.Helper()
+		req, err := http.NewRequest("POST", ui.URL()+"/api/launch", strings.NewReader(`{"token":"`+token+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"Origin": {ui.URL()}, "Content-Type": {"application/json"}}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
+	for range 2 {
+		if status, body := launch(); status != 507 || !strings.Contains(body, "disk that the records are on is full") {
+			t.Errorf("%d %s", status, body)
+		}
+	}
+	store.of = d.practice.Sessions()
+	if status, body := launch(); status != 200 {
+		t.Errorf("%d %s", status, body)
 	}
 }
