@@ -41,6 +41,12 @@ func newStrangers(s Searches) *strangers {
 	return &strangers{rate.NewLimiter(rate.Limit(s.All), atOnce*s.All), crowd.NewPace(s.Network, atOnceNetwork*s.Network)}
 }
 
+// Searched returns how much of a second's worth of Searches is used up now.
+func (n *Node) Searched() int {
+	all := n.strangers.all
+	return min(max(all.Burst()-int(all.Tokens()), 0), all.Burst()/atOnce)
+}
+
 // allow reports whether one more may be looked for. Those whose address is not
 // known are all of one network, which has no more than all have.
 func (s *strangers) allow(from netip.Addr) bool {

@@ -12,6 +12,12 @@ import (
 // maxMbit is more than one computer relays.
 const maxMbit = 100_000
 
+// leastSilent is what two browsers open at once.
+const leastSilent = 12
+
+// maxSearches is more look-ups a second than one computer makes.
+const maxSearches = 1000
+
 func (p *problems) relay(c Config) {
 	r := c.Relay
 	p.list("relay.listen", r.Listen, maxListen)
@@ -29,6 +35,8 @@ func (p *problems) relay(c Config) {
 		p.add("relay.lend_to", "there is no relay to lend: set relay.host, or http.public_url with http.tls.mode")
 	}
 	p.cards("relay.borrow_from", r.BorrowFrom, c.Discovery.AllowPrivateAddresses)
+	p.between("relay.limits.silent", r.Limits.Silent, leastSilent, maxOpen)
+	p.between("relay.limits.silent_per_network", r.Limits.SilentPerNetwork, leastSilent, maxOpen)
 }
 
 func (p *problems) front(c Config) {
@@ -66,6 +74,10 @@ func (p *problems) front(c Config) {
 	case len(f.PassFrom) == 0 && f.Addresses:
 		p.add("front.addresses", "has no effect without front.pass_from: write false")
 	}
+	p.between("front.limits.silent", f.Limits.Silent, leastSilent, maxOpen)
+	p.between("front.limits.silent_per_network", f.Limits.SilentPerNetwork, leastSilent, maxOpen)
+	p.between("front.limits.searches", f.Limits.Searches, 1, maxSearches)
+	p.between("front.limits.searches_per_network", f.Limits.SearchesPerNetwork, 1, maxSearches)
 	p.ids("front.guests_of", f.GuestsOf)
 	switch {
 	case len(f.GuestsOf) > 0 && strings.TrimSpace(f.Agreement) == "":

@@ -81,6 +81,12 @@ func TestUnsafeConfigurations(t *testing.T) {
 		{`http: {limits: {sockets_loopback: -1}}`, `http.limits.sockets_loopback: must be a number from 2 to 100000`},
 		{`http: {limits: {connections: 11}}`, `http.limits.connections: must be a number from 12 to 100000`},
 		{`http: {limits: {connections_per_network: 100001}}`, `http.limits.connections_per_network: must be a number from 12 to 100000`},
+		{`relay: {limits: {silent: 11}}`, `relay.limits.silent: must be a number from 12 to 100000`},
+		{`relay: {limits: {silent_per_network: 0}}`, `relay.limits.silent_per_network: must be a number from 12 to 100000`},
+		{`front: {limits: {silent: 100001}}`, `front.limits.silent: must be a number from 12 to 100000`},
+		{`front: {limits: {silent_per_network: -1}}`, `front.limits.silent_per_network: must be a number from 12 to 100000`},
+		{`front: {limits: {searches: 0}}`, `front.limits.searches: must be a number from 1 to 1000`},
+		{`front: {limits: {searches_per_network: 1001}}`, `front.limits.searches_per_network: must be a number from 1 to 1000`},
 		{`http: {limits: {connections_loopback: 0}}`, `http.limits.connections_loopback: must be a number from 12 to 100000`},
 
 		// What links begin with.

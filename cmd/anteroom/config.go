@@ -8,6 +8,9 @@ import (
 
 	"anteroom/httpui"
 	"anteroom/httpui/certs"
+	"anteroom/node"
+	"anteroom/node/passthrough"
+	"anteroom/node/relay"
 )
 
 // Config is everything that can be set. config.example.yaml shows every key
@@ -126,6 +129,15 @@ type Relay struct {
 	MaxMbit    int      `yaml:"max_mbit"`    // Mbit/s in all; 0: no limit
 	LendTo     []string `yaml:"lend_to"`     // peer IDs of nodes of other practices
 	BorrowFrom []string `yaml:"borrow_from"` // peer cards
+
+	Limits RelayLimits `yaml:"limits"`
+}
+
+// RelayLimits says how many connections may be open, where the relay shares
+// the port of the page, that have not said for which of the two they are.
+type RelayLimits struct {
+	Silent           int `yaml:"silent"`
+	SilentPerNetwork int `yaml:"silent_per_network"`
 }
 
 // Front says for whom this node stands in the internet, and who does for it.
@@ -135,6 +147,18 @@ type Front struct {
 	Addresses bool     `yaml:"addresses"` // those nodes tell clients' addresses
 	GuestsOf  []string `yaml:"guests_of"` // peer IDs of nodes of other practices whose guests get the page here
 	Agreement string   `yaml:"agreement"` // which agreement with those practices covers that
+
+	Limits FrontLimits `yaml:"limits"`
+}
+
+// FrontLimits says how many connections may be open that have not said which
+// name they are for, and how many links that no node has told of are looked for
+// in a second.
+type FrontLimits struct {
+	Silent             int `yaml:"silent"`
+	SilentPerNetwork   int `yaml:"silent_per_network"`
+	Searches           int `yaml:"searches"`
+	SearchesPerNetwork int `yaml:"searches_per_network"`
 }
 
 // Store says where the practice's records are opened with.
@@ -154,7 +178,10 @@ func Default() Config {
 			TLS:            TLS{Mode: tlsOff, Directory: certs.LetsEncrypt},
 			Limits:         defaultLimits(),
 		},
-		Relay: Relay{Listen: []string{":3478"}, TLS: true},
+		Relay: Relay{Listen: []string{":3478"}, TLS: true, Limits: RelayLimits{relay.DefaultSilent, relay.DefaultSilentOf}},
+		Front: Front{Limits: FrontLimits{
+			passthrough.DefaultSilent, passthrough.DefaultSilentOf, node.DefaultSearches.All, node.DefaultSearches.Network,
+		}},
 	}
 }
 

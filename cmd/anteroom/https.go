@@ -18,6 +18,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/httpui/certs"
+	"anteroom/node/crowd"
 	"anteroom/node/passthrough"
 	"anteroom/node/quiet"
 	"anteroom/node/relay"
@@ -32,6 +33,10 @@ type entrance struct {
 	proxied  []net.Listener
 	proxies  []netip.Prefix
 	redirect []net.Listener
+
+	// Those who have not said what they want, where names are passed on and
+	// where the page and the relay share a port; nil if there is no such place.
+	unnamed, unsorted *crowd.Lobby
 }
 
 // newEntrance binds what cfg names, or takes the sockets that were passed, and
@@ -80,7 +85,10 @@ func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.D
 		}
 	}
 	e.tls = public // not yet, but to be closed
-	if public, err = pass(cfg.Front, public, d, log); err != nil {
+	if len(cfg.Front.PassTo) > 0 {
+		e.unnamed = crowd.NewLobby(cfg.Front.Limits.Silent, cfg.Front.Limits.SilentPerNetwork)
+	}
+	if public, err = pass(cfg.Front, public, e.unnamed, d, log); err != nil {
 		return entrance{}, err
 	}
 	e.tls = public
@@ -114,8 +122,9 @@ func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.D
 	}
 	e.tls = encrypt(public, e.certs.TLSConfig())
 	if withRelay {
+		e.unsorted = crowd.NewLobby(cfg.Relay.Limits.Silent, cfg.Relay.Limits.SilentPerNetwork)
 		for i, l := range e.tls {
-			web, turn := relay.Split(l)
+			web, turn := relay.Split(l, e.unsorted)
 			e.tls[i], e.turn = web, append(e.turn, turn)
 		}
 	}
@@ -124,13 +133,13 @@ func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.D
 
 // pass puts into public what passes connections on by name, and adds what
 // other nodes pass to this one.
-func pass(cfg Front, public []net.Listener, d *discovery.Discovery, log *slog.Logger) ([]net.Listener, error) {
+func pass(cfg Front, public []net.Listener, unnamed *crowd.Lobby, d *discovery.Discovery, log *slog.Logger) ([]net.Listener, error) {
 	routes, err := parseRoutes(cfg.PassTo)
 	if err != nil {
 		return nil, err
 	}
 	if len(routes) > 0 {
-		front := passthrough.NewFront(d, routes, log)
+		front := passthrough.NewFront(d, routes, unnamed, log)
 		for i, l := range public {
 			public[i] = front.Listen(l)
 		}

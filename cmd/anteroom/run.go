@@ -217,6 +217,7 @@ func newNode(cfg Config, d *daemon, echo echoFunc) (*node.Node, error) {
 		Practice: d.practice, Discovery: d.discovery, Log: d.log, Echo: echo,
 		LendTo: append(lendTo, ids(own)...), Lenders: ids(distinct(append(lenders, own...))),
 		GuestsOf: append(guestsOf, ids(own)...), Gateways: ids(own),
+		Searches: node.Searches{All: cfg.Front.Limits.Searches, Network: cfg.Front.Limits.SearchesPerNetwork},
 	}
 	if d.relay != nil {
 		c.Relay = d.relay
@@ -372,6 +373,7 @@ func (d *daemon) status(ctx context.Context) (statusReply, error) {
 	for _, l := range d.ui.Limits() {
 		reply.Limits = append(reply.Limits, limitReply(l))
 	}
+	reply.Limits = append(reply.Limits, d.limits()...)
 	if leap, leapt := d.practice.Leapt(); leapt {
 		const form = "2006-01-02 15:04"
 		reply.Clock = fmt.Sprintf("gone from %s to %s: nothing that is over is deleted until that is confirmed, see \"anteroom doctor\"",

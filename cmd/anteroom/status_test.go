@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"anteroom/httpui/certs"
+	"anteroom/node/crowd"
 )
 
 func TestStatusNamesAClockThatLeapt(t *testing.T) {
@@ -44,7 +47,7 @@ func TestStatusOfACertificate(t *testing.T) {
 
 // TestStatusTellsLimits: what is open, of how much, by the key that changes it.
 func TestStatusTellsLimits(t *testing.T) {
-	d := idleDaemon(t, func(c *Config) { c.HTTP.Limits.Sockets = 321 })
+	d := idleDaemon(t, func(c *Config) { c.HTTP.Limits.Sockets, c.Front.Limits.Searches = 321, 7 })
 	s, err := d.status(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -53,9 +56,29 @@ func TestStatusTellsLimits(t *testing.T) {
 	if err := printStatus(&out, s); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"http.limits.sockets: 0 of 321\n", "http.limits.sockets (strangers): 0 of 321\n", "http.limits.connections_per_network: 0 of 60\n"} {
+	for _, want := range []string{"http.limits.sockets: 0 of 321\n", "http.limits.sockets (strangers): 0 of 321\n", "http.limits.connections_per_network: 0 of 60\n", "front.limits.searches: 0 of 7\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s\nlacks %s", &out, want)
 		}
+	}
+}
+
+// TestStatusTellsOfSilentConnections: where they are counted, and as full as
+// they are.
+func TestStatusTellsOfSilentConnections(t *testing.T) {
+	d := idleDaemon(t, func(c *Config) {
+		c.Relay.Limits = RelayLimits{Silent: 40, SilentPerNetwork: 30}
+		c.Front.Limits = FrontLimits{Silent: 20, SilentPerNetwork: 15, Searches: 1, SearchesPerNetwork: 1}
+	})
+	if got := fmt.Sprint(d.limits()); got != "[{front.limits.searches 0 1}]" {
+		t.Errorf("without a place for them: %s", got)
+	}
+	d.entrance.unsorted, d.entrance.unnamed = crowd.NewLobby(40, 30), crowd.NewLobby(20, 15)
+	for _, a := range []string{"192.0.2.1", "192.0.2.2", "203.0.113.1"} {
+		d.entrance.unnamed.Enter(netip.MustParseAddr(a), nil)
+	}
+	want := "[{relay.limits.silent 0 40} {relay.limits.silent_per_network 0 30} {front.limits.silent 3 20} {front.limits.silent_per_network 2 15} {front.limits.searches 0 1}]"
+	if got := fmt.Sprint(d.limits()); got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

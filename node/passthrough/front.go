@@ -34,10 +34,10 @@ const (
 	// pinged every 15 s.
 	idleTime = 2 * time.Minute
 
-	// maxHellos bounds the connections of which it is not known yet whom they
-	// want, maxHellosOf those of one /24 or /56: fifteen others can be at it, and
-	// a visitor still comes in.
-	maxHellos, maxHellosOf = 512, 32
+	// DefaultSilent bounds the connections of which it is not known yet whom they
+	// want, DefaultSilentOf those of one /24 or /56. For one more, one that has
+	// been silent for long is hung up on.
+	DefaultSilent, DefaultSilentOf = 512, 32
 
 	// What one hidden node gets, whatever names it has: connections at once, and
 	// new ones a second.
@@ -56,7 +56,7 @@ type Front struct {
 	opener Opener
 	log    *slog.Logger
 	routes map[string]*hidden // by server name, in lower case
-	hellos *crowd.Crowd       // whose wish is not known yet
+	silent *crowd.Lobby       // whose wish is not known yet
 }
 
 // A hidden node is one that has the certificates of one name or more.
@@ -68,9 +68,10 @@ type hidden struct {
 }
 
 // NewFront returns a Front that passes the connections for each name in routes
-// on to its node, and nothing else to anybody.
-func NewFront(opener Opener, routes map[string]peer.ID, log *slog.Logger) *Front {
-	f := &Front{opener: opener, log: log, routes: make(map[string]*hidden), hellos: crowd.New(maxHellos, maxHellosOf)}
+// on to its node, and nothing else to anybody. Those who have not said yet which
+// name they want are in silent.
+func NewFront(opener Opener, routes map[string]peer.ID, silent *crowd.Lobby, log *slog.Logger) *Front {
+	f := &Front{opener: opener, log: log, routes: make(map[string]*hidden), silent: silent}
 	nodes := make(map[peer.ID]*hidden)
 	for name, to := range routes {
 		if nodes[to] == nil {
@@ -105,13 +106,9 @@ func (f *Front) Listen(l net.Listener) net.Listener {
 				own.fail(err)
 				return
 			}
-			who := crowd.Addr(conn.RemoteAddr())
-			if ok, _ := f.hellos.Enter(who); !ok {
-				conn.Close() // too many that say nothing
-				continue
-			}
+			heard := f.silent.Enter(crowd.Addr(conn.RemoteAddr()), func() { conn.Close() })
 			own.running.Go(func() { // ends with conn, or with ctx
-				f.route(ctx, conn, own, func() { f.hellos.Leave(who) })
+				f.route(ctx, conn, own, heard)
 			})
 		}
 	})

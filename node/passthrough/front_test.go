@@ -17,6 +17,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"anteroom/node/crowd"
 )
 
 // A fakeListener accepts what a test puts into it: connections and errors.
@@ -93,40 +95,46 @@ func isOpen(conn net.Conn) bool {
 // subnet is the nth /24.
 func subnet(n, host int) string { return fmt.Sprintf("10.%d.%d.%d", n/256, n%256, host) }
 
-// Clients that say nothing are hung up on: those of one network beyond its
-// share, and all beyond the whole. Those of others still come in.
+// However many clients say nothing, from however many networks, those who say
+// what they want come in; and there are never more that wait than may.
 func TestSilentClients(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newFakeListener()
-		own := NewFront(nil, map[string]peer.ID{}, slog.New(slog.DiscardHandler)).Listen(l)
-		defer own.Close()
-		for i := range maxHellosOf {
-			if conn := l.dial(subnet(0, i), ""); !isOpen(conn) {
-				t.Fatalf("the network's client %d is hung up on", i)
+	for _, flood := range []struct{ networks, each, wait int }{
+		{1, 100, DefaultSilentOf}, {8, 64, 8 * DefaultSilentOf}, {100, 64, DefaultSilent}, {600, 2, DefaultSilent},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newFakeListener()
+			silent := crowd.NewLobby(DefaultSilent, DefaultSilentOf)
+			own := NewFront(nil, map[string]peer.ID{}, silent, slog.New(slog.DiscardHandler)).Listen(l)
+			defer own.Close()
+			hello := helloTo(t, "front.example")
+			var open []net.Conn
+			for n := range flood.each {
+				for _, from := range []string{subnet(5000, 1), subnet(0, 250)} {
+					l.dial(from, hello)
+					if _, err := own.Accept(); err != nil {
+						t.Fatalf("a client from %s: %v", from, err)
+					}
+				}
+				for network := range flood.networks {
+					open = append(open, l.dial(subnet(network, n), ""))
+				}
 			}
-		}
-		if isOpen(l.dial(subnet(0, 200), "")) {
-			t.Error("a network has more than its share")
-		}
-		hello := helloTo(t, "front.example")
-		l.dial(subnet(1, 1), hello)
-		if _, err := own.Accept(); err != nil {
-			t.Errorf("a client of another network: %v", err)
-		}
-		for i := maxHellosOf; i < maxHellos; i++ {
-			if conn := l.dial(subnet(i/maxHellosOf, i%maxHellosOf), ""); !isOpen(conn) {
-				t.Fatalf("client %d is hung up on", i)
+			waiting := 0
+			for _, conn := range open {
+				if isOpen(conn) {
+					waiting++
+				}
 			}
-		}
-		if isOpen(l.dial(subnet(1000, 1), "")) {
-			t.Errorf("client %d is let in", maxHellos+1)
-		}
-		time.Sleep(helloTime)
-		l.dial(subnet(0, 1), hello)
-		if _, err := own.Accept(); err != nil {
-			t.Errorf("after %v: %v", helloTime, err)
-		}
-	})
+			if all, _ := silent.Size(); waiting != all || waiting != flood.wait {
+				t.Errorf("%d networks: %d of %d clients are waited for, %d by count, want %d", flood.networks, waiting, len(open), all, flood.wait)
+			}
+			time.Sleep(helloTime + time.Second)
+			synctest.Wait()
+			if all, _ := silent.Size(); all != 0 {
+				t.Errorf("after %v, %d are waited for", helloTime, all)
+			}
+		})
+	}
 }
 
 // A fakeOpener opens streams to hidden nodes that want no address, and say
@@ -178,7 +186,7 @@ func TestHiddenNodeIsCalledAgain(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := newFakeListener()
-			own := NewFront(of.opener, map[string]peer.ID{oneName: "1"}, slog.New(slog.DiscardHandler)).Listen(l)
+			own := NewFront(of.opener, map[string]peer.ID{oneName: "1"}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), slog.New(slog.DiscardHandler)).Listen(l)
 			defer own.Close()
 			conn := l.dial(subnet(0, 1), helloTo(t, oneName))
 			start := time.Now()
@@ -218,7 +226,7 @@ func testHidden(t *testing.T, test func(t *testing.T, enter, visit func(from, na
 	synctest.Test(t, func(t *testing.T) {
 		l := newFakeListener()
 		routes := map[string]peer.ID{oneName: "1", otherName: "1", anotherNode: "2"}
-		own := NewFront(fakeOpener{}, routes, slog.New(slog.DiscardHandler)).Listen(l)
+		own := NewFront(fakeOpener{}, routes, crowd.NewLobby(DefaultSilent, DefaultSilentOf), slog.New(slog.DiscardHandler)).Listen(l)
 		defer own.Close()
 		hello := make(map[string]string)
 		for name := range routes {
@@ -330,7 +338,7 @@ func TestHasteOfAll(t *testing.T) {
 func TestIdleConnectionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newFakeListener()
-		own := NewFront(fakeOpener{}, map[string]peer.ID{oneName: "1"}, slog.New(slog.DiscardHandler)).Listen(l)
+		own := NewFront(fakeOpener{}, map[string]peer.ID{oneName: "1"}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), slog.New(slog.DiscardHandler)).Listen(l)
 		defer own.Close()
 		conn := l.dial(subnet(0, 1), helloTo(t, oneName))
 		for range 3 {
@@ -353,7 +361,7 @@ func TestIdleConnectionEnds(t *testing.T) {
 // Each of two listeners can be closed while the other goes on.
 func TestListenersCloseByThemselves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		front := NewFront(nil, map[string]peer.ID{}, slog.New(slog.DiscardHandler))
+		front := NewFront(nil, map[string]peer.ID{}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), slog.New(slog.DiscardHandler))
 		one, other := newFakeListener(), newFakeListener()
 		ownOne, ownOther := front.Listen(one), front.Listen(other)
 		if err := ownOne.Close(); err != nil {
@@ -374,7 +382,7 @@ func TestListenersCloseByThemselves(t *testing.T) {
 func TestErrorsOfTheListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newFakeListener()
-		own := NewFront(nil, map[string]peer.ID{}, slog.New(slog.DiscardHandler)).Listen(l)
+		own := NewFront(nil, map[string]peer.ID{}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), slog.New(slog.DiscardHandler)).Listen(l)
 		defer own.Close()
 		for range 3 {
 			l.next <- &net.OpError{Op: "accept", Err: syscall.EMFILE}

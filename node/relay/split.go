@@ -16,9 +16,10 @@ const (
 	// long it may wait for somebody who accepts it.
 	sortTime = 10 * time.Second
 
-	// maxSorting is how many clients may take that long at once, and of one
-	// /24 or /56; more are hung up on.
-	maxSorting, maxSortingOf = 512, 64
+	// DefaultSilent is how many clients may take that long at once,
+	// DefaultSilentOf how many of one /24 or /56. For one more, one that has been
+	// silent for long is hung up on.
+	DefaultSilent, DefaultSilentOf = 512, 64
 )
 
 // Split divides the connections of l, a listener made with tls.NewListener,
@@ -28,10 +29,11 @@ const (
 // sets Request.TLS. To Close one is to Close both, and l.
 //
 // The ALPN protocols that l's tls.Config offers need not include any of TURN:
-// browsers send none for it.
-func Split(l net.Listener) (web, turn net.Listener) {
+// browsers send none for it. Those who have not said yet what they want are in
+// silent, which several listeners may share.
+func Split(l net.Listener, silent *crowd.Lobby) (web, turn net.Listener) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	s := &splitter{Listener: l, ctx: ctx, cancel: cancel, sorting: crowd.New(maxSorting, maxSortingOf)}
+	s := &splitter{Listener: l, ctx: ctx, cancel: cancel, silent: silent}
 	s.web, s.turn = &branch{s, make(chan net.Conn)}, &branch{s, make(chan net.Conn)}
 	s.running.Go(s.run) // ends with l
 	return s.web, s.turn
@@ -40,7 +42,7 @@ func Split(l net.Listener) (web, turn net.Listener) {
 type splitter struct {
 	net.Listener
 	web, turn *branch
-	sorting   *crowd.Crowd
+	silent    *crowd.Lobby
 
 	ctx     context.Context // ends with what Accept returns
 	cancel  context.CancelCauseFunc
@@ -83,29 +85,27 @@ func (s *splitter) run() {
 			return
 		}
 		c, ok := conn.(*tls.Conn)
-		who := addrPort(conn.RemoteAddr()).Addr()
-		if ok {
-			ok, _ = s.sorting.Enter(who)
-		}
 		if !ok {
 			conn.Close()
 			continue
 		}
+		ctx, hangUp := context.WithCancel(s.ctx)
+		leave := s.silent.Enter(addrPort(conn.RemoteAddr()).Addr(), hangUp)
 		s.running.Go(func() { // ends within twice sortTime
-			defer s.sorting.Leave(who)
-			s.pass(c)
+			defer leave()
+			defer hangUp()
+			s.pass(ctx, c)
 		})
 	}
 }
 
-// pass gives one connection to whom it is for.
-func (s *splitter) pass(c *tls.Conn) {
+// pass gives one connection to whom it is for, or hangs up when ctx ends.
+func (s *splitter) pass(ctx context.Context, c *tls.Conn) {
 	hangUp := func() { c.NetConn().Close() } // without a goodbye that might block
-	unhook := context.AfterFunc(s.ctx, hangUp)
-	defer unhook()
+	unhook := context.AfterFunc(ctx, hangUp)
 	c.SetDeadline(time.Now().Add(sortTime))
-	to, conn, err := s.sort(c)
-	if err != nil {
+	to, conn, err := s.sort(ctx, c)
+	if !unhook() || err != nil {
 		hangUp()
 		return
 	}
@@ -116,14 +116,14 @@ func (s *splitter) pass(c *tls.Conn) {
 	case to.conns <- conn:
 	case <-patience.C:
 		hangUp()
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		hangUp()
 	}
 }
 
 // sort finds out whom c is for, and what to give them.
-func (s *splitter) sort(c *tls.Conn) (*branch, net.Conn, error) {
-	if err := c.HandshakeContext(s.ctx); err != nil {
+func (s *splitter) sort(ctx context.Context, c *tls.Conn) (*branch, net.Conn, error) {
+	if err := c.HandshakeContext(ctx); err != nil {
 		return nil, nil, err
 	}
 	switch c.ConnectionState().NegotiatedProtocol {

@@ -9,10 +9,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pion/stun/v3"
+
+	"anteroom/node/crowd"
 )
 
 // splitRig is a web server and a relay on one port.
@@ -21,7 +25,7 @@ func splitRig(t *testing.T) (*rig, net.Listener) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, turn := Split(tls.NewListener(l, serverTLS()))
+	web, turn := Split(tls.NewListener(l, serverTLS()), crowd.NewLobby(DefaultSilent, DefaultSilentOf))
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.Proto, " ", r.TLS != nil && r.TLS.HandshakeComplete)
 	})}
@@ -106,7 +110,7 @@ func TestSplit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, turn := Split(tls.NewListener(l, cfg))
+		_, turn := Split(tls.NewListener(l, cfg), crowd.NewLobby(DefaultSilent, DefaultSilentOf))
 		defer turn.Close()
 		go func() {
 			if c, err := tls.Dial("tcp", l.Addr().String(), insecure("stun.turn")); err == nil {
@@ -127,9 +131,10 @@ func TestSplitEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, turn := Split(tls.NewListener(l, serverTLS()))
+	silent := crowd.NewLobby(DefaultSilent, DefaultSilentOf)
+	web, turn := Split(tls.NewListener(l, serverTLS()), silent)
 	var conns []net.Conn
-	for range maxSortingOf {
+	for range DefaultSilentOf + 1 {
 		c, err := net.Dial("tcp", l.Addr().String()) // says nothing
 		if err != nil {
 			t.Fatal(err)
@@ -137,17 +142,13 @@ func TestSplitEnds(t *testing.T) {
 		defer c.Close()
 		conns = append(conns, c)
 	}
-	eventually(t, "all are waited for", func() bool { return web.(*branch).sorting.Size() == maxSortingOf })
-	one, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	if err := hungUp(conns[0]); err != nil {
+		t.Errorf("the first, when there is one more than may wait: %v", err)
 	}
-	defer one.Close()
-	if err := hungUp(one); err != nil {
-		t.Errorf("one more than may wait: %v", err)
-	}
-	conns[0].Close()
-	eventually(t, "one less", func() bool { return web.(*branch).sorting.Size() < maxSortingOf })
+	waiting := func() int { all, _ := silent.Size(); return all }
+	eventually(t, "the others are waited for", func() bool { return waiting() == DefaultSilentOf })
+	conns[1].Close()
+	eventually(t, "one less", func() bool { return waiting() < DefaultSilentOf })
 	ready, err := tls.Dial("tcp", l.Addr().String(), insecure("h2")) // nobody accepts it
 	if err != nil {
 		t.Fatal(err)
@@ -163,10 +164,104 @@ func TestSplitEnds(t *testing.T) {
 		}
 	}
 	web.Close()
-	if err := hungUp(conns[1]); err != nil {
+	if err := hungUp(conns[2]); err != nil {
 		t.Errorf("a silent client: %v", err)
 	}
-	must(t, "waiting", web.(*branch).sorting.Size(), 0)
+	must(t, "waiting", waiting(), 0)
+}
+
+// A dialled listener accepts what a test puts into it.
+type dialled struct {
+	net.Listener
+	conns chan net.Conn
+}
+
+func (d *dialled) Accept() (net.Conn, error) {
+	conn, ok := <-d.conns
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (d *dialled) Addr() net.Addr { return &net.TCPAddr{} }
+func (d *dialled) Close() error   { close(d.conns); return nil }
+
+type cameFrom struct {
+	net.Conn
+	from netip.Addr
+}
+
+func (c *cameFrom) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.from, 5555))
+}
+
+// dial connects from an address and returns the client's end.
+func (d *dialled) dial(from netip.Addr) net.Conn {
+	client, server := net.Pipe()
+	d.conns <- &cameFrom{server, from}
+	return client
+}
+
+// clientHello is what a client says first.
+func clientHello(t *testing.T) []byte {
+	client, server := net.Pipe()
+	go tls.Client(client, insecure("http/1.1")).Handshake() // ends with server
+	defer server.Close()
+	hello := make([]byte, 4<<10)
+	n, err := server.Read(hello)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hello[:n]
+}
+
+// However many clients say nothing, before, in or after the handshake, from
+// however many networks: those who ask for a page get in, also from a network
+// that the silent ones are in.
+func TestSplitWithSilentClients(t *testing.T) {
+	for _, networks := range []int{1, 8, 100, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &dialled{conns: make(chan net.Conn)}
+			silent := crowd.NewLobby(DefaultSilent, DefaultSilentOf)
+			web, _ := Split(tls.NewListener(l, serverTLS()), silent)
+			subnet := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(n / 256), byte(n), 1}) }
+			hello := clientHello(t)
+			keepSilent := func(i int) {
+				conn := l.dial(subnet(i % networks))
+				switch i % 8 {
+				case 0: // hangs after the handshake
+					go io.Copy(io.Discard, tls.Client(conn, insecure("http/1.1"))) // ends with conn
+				case 1, 2: // hangs in it
+					go conn.Write(hello) // ends with conn
+				}
+			}
+			visit := func(from netip.Addr) {
+				t.Helper()
+				client := tls.Client(l.dial(from), insecure("http/1.1"))
+				go func() { // ends with client
+					io.WriteString(client, "GET / HTTP/1.1\r\n\r\n")
+					io.Copy(io.Discard, client)
+				}()
+				conn, err := web.Accept()
+				if err != nil {
+					t.Fatal(err)
+				}
+				conn.(*peeked).NetConn().Close()
+			}
+			for i := range 1500 {
+				keepSilent(i)
+				if i%20 == 0 {
+					visit(subnet(5000))
+					visit(subnet(0))
+				}
+			}
+			if all, most := silent.Size(); all > DefaultSilent || most > DefaultSilentOf {
+				t.Errorf("%d networks: %d wait, %d of one", networks, all, most)
+			}
+			web.Close()
+		})
+	}
 }
 
 // failing is a listener that fails.
@@ -179,7 +274,7 @@ func TestSplitFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, turn := Split(failing{l})
+	web, turn := Split(failing{l}, crowd.NewLobby(DefaultSilent, DefaultSilentOf))
 	for _, l := range []net.Listener{web, turn} {
 		if _, err := l.Accept(); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("Accept: %v", err)
