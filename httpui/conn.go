@@ -40,7 +40,7 @@ type wsConn struct {
 
 	mu    sync.Mutex
 	first *time.Timer // closes the Conn unless a frame comes
-	next  *time.Timer // the next ping; nil once the Conn has ended
+	next  *time.Timer // the next ping, unless a frame comes; nil once the Conn has ended
 
 	running sync.WaitGroup // the next ping, or the one under way, and hangUp
 }
@@ -123,10 +123,21 @@ func (c *wsConn) Recv() ([]byte, error) {
 	case !c.rate.Allow():
 		c.Close(wire.ErrTooMany)
 	default:
+		c.heard()
 		return b, nil
 	}
 	<-c.done
 	return nil, c.reason
+}
+
+// heard puts the next ping off: who has just said something is there. A page
+// that waits says something more often than we would ask.
+func (c *wsConn) heard() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next != nil && c.next.Stop() {
+		c.next.Reset(pingInterval)
+	}
 }
 
 // Close implements wire.Conn. The closing handshake goes on behind it, for at

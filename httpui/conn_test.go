@@ -293,6 +293,38 @@ func TestDeadBrowser(t *testing.T) {
 	})
 }
 
+// A browser that says something is not asked whether it is there. This one
+// would not answer.
+func TestTalkingBrowserIsNotPinged(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ts := newTest(t)
+		ended := make(chan time.Time, 1)
+		ts.backend.join = func(_ context.Context, conn wire.Conn) error {
+			for {
+				if _, err := conn.Recv(); err != nil {
+					ended <- time.Now()
+					return err
+				}
+			}
+		}
+		c := ts.browser().socket("/ws/guest")
+		c.first.Stop() // a browser does not ask, and waits for ever
+		if c.next.Stop() {
+			c.running.Done()
+		}
+		for range 30 {
+			if err := c.Send([]byte{1}); err != nil {
+				t.Fatal(err)
+			}
+			pass(pingInterval - time.Second)
+		}
+		last := time.Now()
+		if took := (<-ended).Sub(last); took < deadTime-pingInterval || took > deadTime+closeTime {
+			t.Errorf("closed %v after the last sign of life", took)
+		}
+	})
+}
+
 // A browser that takes nothing is closed, and nobody waits longer than one
 // write for it.
 func TestTooSlow(t *testing.T) {
