@@ -43,6 +43,9 @@ const (
 	// comeAtOnce is how many guests are on their way in at the same time.
 	comeAtOnce = 32
 
+	// pingEvery is how often a page that waits says that it is there.
+	pingEvery = 10 * time.Second
+
 	// endTime is within which a daemon must have recorded everything and ended.
 	endTime = 20 * time.Second
 )
@@ -56,7 +59,7 @@ func BenchmarkWaiting(b *testing.B) {
 	for _, n := range []int{1000, 5000} {
 		b.Run(fmt.Sprintf("idle sockets/%d", n), func(b *testing.B) {
 			p := startServer(b, exec.Command(idleName))
-			p.cost(b, n, func(int) (wire.Conn, error) { return media.Dial(b.Context(), p.url) })
+			p.cost(b, n, nil, func(int) (wire.Conn, error) { return media.Dial(b.Context(), p.url) })
 		})
 		b.Run(fmt.Sprintf("guests/%d", n), func(b *testing.B) { benchmarkGuests(b, n) })
 	}
@@ -66,7 +69,11 @@ func benchmarkGuests(b *testing.B, n int) {
 	dir := filepath.Join(b.TempDir(), "data")
 	links := invitations(b, dir, n)
 	p := startServer(b, exec.Command("anteroom", "serve", "--data-dir", dir, "--listen", "localhost:0"))
-	conns := p.cost(b, n, func(i int) (wire.Conn, error) { return takeSeat(b.Context(), p.url, links[i]) })
+	ping, err := wire.Encode(&wire.Ping{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	conns := p.cost(b, n, ping, func(i int) (wire.Conn, error) { return takeSeat(b.Context(), p.url, links[i]) })
 
 	leave, err := wire.Encode(&wire.Leave{})
 	if err != nil {
@@ -204,8 +211,9 @@ func startServer(b *testing.B, cmd *exec.Cmd) *server {
 	return p
 }
 
-// cost opens n Conns and reports what they cost while nothing happens.
-func (p *server) cost(b *testing.B, n int, open func(i int) (wire.Conn, error)) []wire.Conn {
+// cost opens n Conns and reports what they cost while each does nothing but to
+// say ping now and then, if that is not nil.
+func (p *server) cost(b *testing.B, n int, ping []byte, open func(i int) (wire.Conn, error)) []wire.Conn {
 	b.Helper()
 	before := p.memory(b)
 	conns := make([]wire.Conn, n)
@@ -236,7 +244,16 @@ func (p *server) cost(b *testing.B, n int, open func(i int) (wire.Conn, error)) 
 		p.gone.Wait()
 	})
 	used, began := p.processor(b), time.Now()
-	time.Sleep(*watchTime) // what is measured is that nothing happens
+	if ping == nil {
+		time.Sleep(*watchTime) // what is measured is that nothing happens
+	} else {
+		tick := time.NewTicker(pingEvery / time.Duration(n))
+		for i := 0; time.Since(began) < *watchTime; i++ {
+			<-tick.C
+			conns[i%n].Send(ping)
+		}
+		tick.Stop()
+	}
 	share := (p.processor(b) - used).Seconds() / time.Since(began).Seconds()
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(p.memory(b)-before)/1e3/float64(n), "kB-each")
