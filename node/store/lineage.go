@@ -105,34 +105,54 @@ func readLineage(ctx context.Context, path string, mode url.Values, whole bool) 
 	return l, explain(filepath.Dir(path), err)
 }
 
-// begin says in the database that it is open.
-func (s *Store) begin(ctx context.Context) error {
-	err := s.Read(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'lineage')").Scan(&s.marked)
-	})
-	if err != nil {
-		return err
+// beginning is what says in the database that it is open. Whatever an earlier
+// run left is folded in before its mark is replaced.
+func (s *Store) beginning() []step {
+	return []step{
+		s.readMarked,
+		s.Forget,
+		func(ctx context.Context) error { return s.markOpen(ctx, true) },
+		s.Forget,
 	}
-	// What an earlier run left is folded in before its mark is replaced.
-	if err := s.Forget(ctx); err != nil {
-		return err
-	}
-	if err := s.markOpen(ctx, true); err != nil {
-		return err
-	}
-	s.begun = true
-	return s.Forget(ctx)
 }
 
-// finish says that the database is complete, so that its log may go. If there
-// is no room to say so, the log stays.
-func (s *Store) finish(ctx context.Context) error {
-	if err := s.markOpen(ctx, false); errors.Is(err, ErrFull) {
-		return nil
-	} else if err != nil {
-		return err
+// ending is what says that the database is complete, so that its log may go.
+func (s *Store) ending() []step {
+	return []step{
+		func(ctx context.Context) error { return s.markOpen(ctx, false) },
+		func(ctx context.Context) error { return s.keepLog(ctx, false) },
 	}
-	return s.keepLog(ctx, false)
+}
+
+// A step is a part of opening or closing, behind each of which the power may go.
+type step func(context.Context) error
+
+func (s *Store) readMarked(ctx context.Context) error {
+	return s.Read(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'lineage')").Scan(&s.marked)
+	})
+}
+
+func (s *Store) begin(ctx context.Context) error {
+	for _, do := range s.beginning() {
+		if err := do(ctx); err != nil {
+			return err
+		}
+	}
+	s.begun = true
+	return nil
+}
+
+// finish ends what begin began. If there is no room to say so, the log stays.
+func (s *Store) finish(ctx context.Context) error {
+	for _, do := range s.ending() {
+		if err := do(ctx); errors.Is(err, ErrFull) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) markOpen(ctx context.Context, open bool) error {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -256,4 +257,71 @@ func TestAFirstStartThatWasCutShort(t *testing.T) {
 		at := lay(t, map[string][]byte{part: whole[dbName], "store.key": bytes.Repeat([]byte{7}, KeySize)})
 		wantRefused(t, at, ErrNoDatabase)
 	})
+}
+
+// killedWith returns what a kill leaves of a store with this many rows, some
+// folded into the database and some in the log.
+func killedWith(t *testing.T, rows int) map[string][]byte {
+	t.Helper()
+	dir := newDir(t)
+	s := mustOpen(t, dir)
+	for i := range rows {
+		mustPut(t, s, fmt.Sprint(i), []byte("1"))
+		if i == rows/2 {
+			if err := s.Forget(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return contents(t, dir)
+}
+
+func mustHave(t *testing.T, dir string, rows int) {
+	t.Helper()
+	s := mustOpen(t, dir)
+	for i := range rows {
+		get(t, s, fmt.Sprint(i))
+	}
+	s.mustClose(t)
+}
+
+// TestAKillDuringOpeningLosesNothing kills at each step of opening what another
+// kill left, and at each step of closing it.
+func TestAKillDuringOpeningLosesNothing(t *testing.T) {
+	const rows = 6
+	for step := 0; ; step++ {
+		dir := lay(t, killedWith(t, rows))
+		s := newStore(filepath.Join(dir, dbName), slog.New(slog.DiscardHandler))
+		if err := errors.Join(s.connect(s.path), s.keepLog(t.Context(), true)); err != nil {
+			t.Fatal(err)
+		}
+		steps := append(s.beginning(), s.ending()...)
+		for _, do := range steps[:step] {
+			if err := do(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		killed := contents(t, dir)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		mustHave(t, lay(t, killed), rows)
+		if step == len(steps) {
+			return
+		}
+	}
+}
+
+// TestARefusedStartLeavesTheLog: the next one, with the right key, finds it.
+func TestARefusedStartLeavesTheLog(t *testing.T) {
+	const rows = 6
+	all := killedWith(t, rows)
+	dir := lay(t, with(all, "store.key", bytes.Repeat([]byte{7}, KeySize)))
+	if _, err := Open(t.Context(), config(dir)); !errors.Is(err, ErrWrongKey) {
+		t.Fatalf("got %v, want ErrWrongKey", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "store.key"), all["store.key"], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustHave(t, dir, rows)
 }

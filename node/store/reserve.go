@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // On a full disk a link must still be revoked, and whoever is expected must get
@@ -21,6 +22,10 @@ const (
 	// reserveSpare is how much more must be free before room is set aside again,
 	// or else the disk would be full because of it.
 	reserveSpare = 4 << 20
+
+	// reserveAgain is how long to leave a disk alone that had no room for it:
+	// trying takes what is left for a moment.
+	reserveAgain = 10 * time.Minute
 )
 
 func (s *Store) reserve() string { return filepath.Join(s.dir, "anteroom.reserve") }
@@ -58,9 +63,12 @@ func (s *Store) release() bool {
 }
 
 // SetAside sets room aside if it was used, or has never been, and if there is
-// enough. Call it from time to time.
+// enough. Call it from time to time, and not twice at once.
 func (s *Store) SetAside() error {
 	if info, err := os.Stat(s.reserve()); err == nil && info.Size() == reserveSize {
+		return nil
+	}
+	if time.Since(s.noRoom) < reserveAgain {
 		return nil
 	}
 	part := s.reserve() + ".part"
@@ -92,6 +100,7 @@ func (s *Store) SetAside() error {
 	}
 	err = errors.Join(err, os.Remove(part))
 	if isFull(err) {
+		s.noRoom = time.Now()
 		return nil // that is for others to say
 	}
 	return fmt.Errorf("set room aside: %w", err)

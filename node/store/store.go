@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
@@ -55,6 +56,7 @@ type Store struct {
 	making bool         // it is a new one, under another name
 	marked bool         // there is a lineage
 	begun  bool         // and it says that the database is open
+	noRoom time.Time    // when there was none to set aside
 	newLog *atomic.Bool // nothing has been written since the log was emptied
 }
 

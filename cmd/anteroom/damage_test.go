@@ -1,0 +1,90 @@
+package main
+
+import (
+	"database/sql"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"anteroom/httpui"
+	"anteroom/node/practice"
+)
+
+// TestADamagedAppointmentIsListedForWhatItIs damages one of two, and looks at
+// what its practitioner sees and can do.
+func TestADamagedAppointmentIsListedForWhatItIs(t *testing.T) {
+	cfg := Default()
+	cfg.DataDir = t.TempDir() + "/d"
+	cfg.HTTP.Listen = []string{"localhost:0"}
+	start := func() *daemon {
+		t.Helper()
+		d, err := newDaemon(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d := start()
+	who := setUpDaemon(t, d)
+	var made []httpui.Appointment
+	for _, label := range []string{"Knee", "Elbow"} {
+		a, err := d.pages.CreateAppointment(t.Context(), who, httpui.NewAppointment{
+			Starts: time.Now().Unix(), Minutes: 30, Label: label, Guests: []httpui.NewGuest{{Label: "Patient of " + label}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, a)
+	}
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(cfg.DataDir, "anteroom.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("UPDATE appointment SET plan = zeroblob(length(plan)) WHERE id = ?", made[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	// A node that does not run says it, and so does one that runs.
+	if err := inspect(cfg, (*practice.Practice).Check)(t.Context()); err == nil || !strings.Contains(err.Error(), "1 of ") {
+		t.Errorf("without a daemon doctor finds %v", err)
+	}
+	d = start()
+	defer func() {
+		if err := d.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	list, err := d.pages.list(t.Context(), who, false)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("got %+v, %v", list, err)
+	}
+	var out strings.Builder
+	if err := printAppointments(&out, list); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out.String(), "\n")
+	if !strings.HasPrefix(lines[1], "unreadable") || !strings.Contains(lines[1], "damaged") || !strings.Contains(lines[1], "Knee") || !strings.Contains(lines[1], made[0].ID) {
+		t.Errorf("the damaged one is listed as %q", lines[1])
+	}
+	if !strings.Contains(lines[2], "Elbow") || strings.Contains(lines[2], "damaged") || !strings.Contains(lines[2], "Patient of Elbow (unused)") {
+		t.Errorf("the other one is listed as %q", lines[2])
+	}
+	shown, err := d.pages.reveal(t.Context(), who, made[0].ID)
+	if err != nil || shown.State != "damaged" || !shown.Damaged || shown.Starts != 0 || shown.Closes != 0 {
+		t.Errorf("got %+v, %v", shown, err)
+	}
+	if err := d.pages.Cancel(t.Context(), who, made[0].ID); err != nil {
+		t.Error(err)
+	}
+	if err := d.practice.Check(t.Context()); err != nil {
+		t.Errorf("after cancelling: %v", err)
+	}
+}

@@ -1,0 +1,35 @@
+// What the diary says of an appointment whose record is damaged.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Drawn } from './fakes/view.mjs';
+import { appointmentCard, questionDialog } from '../static/view-appointment.js';
+
+const guest = { member: 'a', label: 'Ann', state: 'unused', link: true, local: false };
+const whole = {
+  id: 'x', label: 'Knee', starts: 1_800_000_000, ends: 1_800_001_800, opens: 1_799_999_100, closes: 1_800_003_600,
+  state: 'open', test: false, hidden: false, guests: [guest],
+};
+const lost = { ...whole, state: 'damaged', damaged: true, starts: 0, ends: 0, opens: 0, closes: 0 };
+
+const card = (appointment, act = {}) => new Drawn(appointmentCard(appointment, {
+  now: whole.starts, inside: 0, act,
+  ui: { managing: appointment.id, fresh: null, links: { shown: null, copied: null } },
+}));
+
+test('an appointment that cannot be read says so, and can be cancelled', () => {
+  const asked = [];
+  const drawn = card(lost, { ask: (question) => asked.push(question.kind) });
+  assert.match(drawn.text, /Nobody can tell when it is/);
+  assert.match(drawn.text, /its guests cannot come in\. Cancel it, and make a new one\./);
+  assert.doesNotMatch(drawn.text, /1970|New link|Withdraw/);
+  drawn.press('Cancel appointment');
+  assert.deepEqual(asked, ['cancel']);
+  assert.doesNotMatch(new Drawn(questionDialog({ kind: 'cancel', appointment: lost }, {})).text, /1970/);
+});
+
+test('one of which a part cannot be read offers a new link', () => {
+  const drawn = card({ ...whole, damaged: true });
+  assert.match(drawn.text, /A new link helps a guest who cannot come in/);
+  assert.match(drawn.text, /New link/);
+  assert.doesNotMatch(card(whole).text, /damaged/);
+});
