@@ -14,20 +14,31 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 )
 
-// LoadOrCreateIdentity returns the Ed25519 key that path holds as PKCS #8 PEM,
-// and makes one on the first run. Whoever reads the file can pose as this node
-// to its peers, so a mode that lets others read it is refused, with the fix in
-// the error. Nothing but a missing file leads to a new key: a node that lost
-// its identity must say so, not come back as a stranger.
+// LoadOrCreateIdentity is LoadIdentity, and makes a key on the first run, which
+// the caller knows by what else there is. Nothing but a missing file leads to a
+// new key: a node that lost its identity must say so, not come back as a
+// stranger.
 func LoadOrCreateIdentity(path string) (crypto.PrivKey, error) {
-	data, err := os.ReadFile(path)
+	key, err := LoadIdentity(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return createIdentity(path)
 	}
+	return key, err
+}
+
+// LoadIdentity returns the Ed25519 key that path holds as PKCS #8 PEM. Whoever
+// reads the file can pose as this node to its peers, so a mode that lets others
+// read it is refused, with the fix in the error. The error is fs.ErrNotExist if
+// there is no file.
+func LoadIdentity(path string) (crypto.PrivKey, error) {
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("read identity: %w", err)
 	}
-	info, err := os.Stat(path)
+	if !info.Mode().IsRegular() { // to open a pipe is to wait for its writer
+		return nil, fmt.Errorf("read identity: %s is not a file: put back the one that belongs there", path)
+	}
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read identity: %w", err)
 	}
@@ -36,11 +47,11 @@ func LoadOrCreateIdentity(path string) (crypto.PrivKey, error) {
 	}
 	block, rest := pem.Decode(data)
 	if block == nil || block.Type != "PRIVATE KEY" || len(rest) != 0 {
-		return nil, fmt.Errorf("read identity: %s is damaged: want one PEM block PRIVATE KEY", path)
+		return nil, fmt.Errorf("read identity: %s is damaged, as it is not one PEM block PRIVATE KEY: put back the one that belongs there", path)
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("read identity: %s is damaged: not a PKCS #8 key", path)
+		return nil, fmt.Errorf("read identity: %s is damaged, as it is no PKCS #8 key: put back the one that belongs there", path)
 	}
 	private, ok := key.(ed25519.PrivateKey)
 	if !ok {

@@ -159,7 +159,7 @@ func openBook(self peer.ID, cfg Config) (*book, error) {
 			return nil, fmt.Errorf("configure relay: %w", err)
 		}
 	}
-	if err := b.load(); err != nil {
+	if err := b.load(cfg.Log); err != nil {
 		return nil, err
 	}
 	return b, nil

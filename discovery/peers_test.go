@@ -1,9 +1,11 @@
 package discovery
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -181,27 +183,100 @@ func TestNodesOfOldLeadIntoTheDHT(t *testing.T) {
 	until(t, "connection to a node of old", func() bool { return again.Connected(servers[1].ID()) })
 }
 
+// TestDamagedPeersFile: the node starts with what can be read, keeps the file as
+// it was, and says so until somebody has dealt with it.
 func TestDamagedPeersFile(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "peers.json")
-	for _, bad := range []string{
-		"", "{", `{"version":2,"added":[],"seen":[]}`, `{"version":1,"added":[],"seen":[],"more":1}`,
-		`{"version":1,"added":[{"id":"x","addrs":[]}],"seen":[]}`, `{"version":1,"added":[],"seen":[]} {}`,
+	good, err := json.Marshal(PeerInfo{ID: idOf(t), Addrs: addrs("/ip4/9.9.9.9/tcp/1"), Name: "Kept"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := func(added, seen string) string {
+		return `{"version":1,"added":[` + added + `],"seen":[` + seen + `]}`
+	}
+	one := string(good)
+	key := newKey(t)
+	self, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := json.Marshal(PeerInfo{ID: self})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for bad, kept := range map[string]int{
+		"": 0, "{": 0, "\x00\x00\x00": 0, "[]": 0, "null": 0, `{"version":1}`: 0, `{"version":1,"added":null,"seen":[]}`: 0,
+		`{"version":2,"added":[],"seen":[]}`:                     0,
+		`{"version":1,"added":[],"seen":[],"more":1}`:            0,
+		`{"version":1,"added":{},"seen":[]}`:                     0,
+		`{"version":"1","added":[` + one + `],"seen":[]}`:        1,
+		file(`{"id":"x","addrs":[]}`, ""):                        0,
+		file(one+`,{"id":"x","addrs":[]}`, ""):                   1,
+		file(`7,`+one, ""):                                       1,
+		file(`{"id":"x"},`+one, one):                             1,
+		file(strings.Replace(one, "Kept", "two\\nlines", 1), ""): 0,
+		file(string(own)+","+one, ""):                            1,
+		file(one, `"seen"`):                                      1,
+		file(one, "") + "]":                                      1,
+		file(one, "") + " {}":                                    1,
+		strings.Repeat(" ", maxPeersFile) + file(one, ""):        0,
 	} {
-		if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
+		path, readable := filepath.Join(t.TempDir(), "peers.json"), kept == 1
+		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		d, err := New(Config{Identity: newKey(t), PeersFile: file})
-		if err == nil {
-			t.Errorf("%q: accepted", bad)
-			_ = d.Close()
-			continue
+		if err := CheckPeersFile(path); err == nil && !strings.Contains(bad, string(own)) { // it does not know who this node is
+			t.Errorf("%.80q: nothing to say before the start", bad)
 		}
-		if !strings.Contains(err.Error(), file) {
-			t.Errorf("%q: %v does not name the file", bad, err)
+		for range 2 { // the second start finds what the first one left
+			d := run(t, Config{Identity: key, PeersFile: path})
+			list := d.ListPeers()
+			named := slices.ContainsFunc(list, func(p Peer) bool { return p.Name == "Kept" && p.Added })
+			if len(list) != kept || named != readable {
+				t.Errorf("%.80q: started with %+v", bad, list)
+			}
+			if err := d.AddPeer(PeerInfo{ID: idOf(t)}); err != nil {
+				t.Errorf("%.80q: %v", bad, err)
+			}
+			kept++
+			d.stop()
 		}
-		if after, _ := os.ReadFile(file); string(after) != bad {
-			t.Errorf("%q: changed", bad)
+		aside, err := filepath.Glob(path + ".damaged-*")
+		if err != nil || len(aside) != 1 {
+			t.Fatalf("%.80q: kept aside: %q, %v", bad, aside, err)
 		}
+		if after, _ := os.ReadFile(aside[0]); string(after) != bad {
+			t.Errorf("%.80q: changed", bad)
+		}
+		if err := CheckPeersFile(path); err == nil || !strings.Contains(err.Error(), aside[0]) {
+			t.Errorf("%.80q: %v does not name the file", bad, err)
+		}
+		if err := os.Remove(aside[0]); err != nil {
+			t.Fatal(err)
+		}
+		if err := CheckPeersFile(path); err != nil {
+			t.Errorf("%.80q: dealt with, and yet %v", bad, err)
+		}
+	}
+}
+
+// A peers file need not be one at all.
+func TestPeersFileThatIsNone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "[a] peers?.json")
+	if err := os.MkdirAll(filepath.Join(path, "inside"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d := run(t, Config{PeersFile: path})
+	if err := d.AddPeer(PeerInfo{ID: idOf(t)}); err != nil {
+		t.Error(err)
+	}
+	d.stop()
+	err := CheckPeersFile(path)
+	damaged, ok := errors.AsType[damagedPeers](err)
+	if !ok {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(damaged.path, "inside")); err != nil {
+		t.Errorf("not kept: %v", err)
 	}
 }
 

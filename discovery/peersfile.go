@@ -6,9 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -23,31 +28,98 @@ type peersFile struct {
 	Seen    []PeerInfo `json:"seen"`    // last-known-good addresses, of contacts and DHT servers
 }
 
-// load takes up what the peers file says. A damaged file is an error: it may
-// be the only place that knows whom the operator added.
-func (b *book) load() error {
+// maxPeersFile is more than maxPeers and maxKnown nodes take, bytes.
+const maxPeersFile = 1 << 20
+
+// A damagedPeers says which peers file is damaged, or was, and is kept aside.
+type damagedPeers struct{ path string }
+
+func (d damagedPeers) Error() string {
+	return fmt.Sprintf("the file of known nodes is damaged, and is kept as %s: nodes that were added by hand may be missing, so add them again with anteroom peer add, and then delete that file", d.path)
+}
+
+// CheckPeersFile fails if the peers file at path is damaged, or if a damaged one
+// is still kept beside it, which its operator has not dealt with. It changes
+// nothing.
+func CheckPeersFile(path string) error {
+	kept, err := filepath.Glob(globbed(path) + damagedMark + "*")
+	if err != nil {
+		return err
+	}
+	if len(kept) > 0 {
+		return damagedPeers{kept[len(kept)-1]} // the newest
+	}
+	if _, whole := readPeersFile(path); !whole {
+		return fmt.Errorf("the file of known nodes, %s, is damaged: put back a good copy, or start Anteroom, which goes on without what cannot be read", path)
+	}
+	return nil
+}
+
+// damagedMark and a time follow the name of a peers file that was put aside.
+const damagedMark = ".damaged-"
+
+// globbed quotes what means something in a pattern.
+func globbed(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+// readPeersFile returns what can be read of the peers file at path, and whether
+// that is all of it. One that does not exist is whole.
+func readPeersFile(path string) (f peersFile, whole bool) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, true
+	}
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxPeersFile { // to open a pipe is to wait for its writer
+		return f, false
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return f, false
+	}
+	var raw struct {
+		Version int               `json:"version"`
+		Added   []json.RawMessage `json:"added"`
+		Seen    []json.RawMessage `json:"seen"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	err = decoder.Decode(&raw)
+	_, after := decoder.Token()
+	whole = err == nil && errors.Is(after, io.EOF) && raw.Version == 1 && raw.Added != nil && raw.Seen != nil
+	read := func(entries []json.RawMessage) (list []PeerInfo) {
+		for _, entry := range entries {
+			var p PeerInfo
+			if err := decodeStrictly(entry, &p); err != nil || p.ID.Validate() != nil || !validName(p.Name) {
+				whole = false
+				continue
+			}
+			list = append(list, p)
+		}
+		return list
+	}
+	return peersFile{raw.Version, read(raw.Added), read(raw.Seen)}, whole
+}
+
+func decodeStrictly(data []byte, v any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(v)
+}
+
+// load takes up what the peers file says. A node must start without it, and the
+// file may be the only place that knows whom the operator added: a damaged one
+// is put aside, and what could be read of it is written anew.
+func (b *book) load(log *slog.Logger) error {
 	if b.file == "" {
 		return nil
 	}
-	data, err := os.ReadFile(b.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read peers file: %w", err)
-	}
-	var f peersFile
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&f); err != nil || f.Version != 1 || decoder.More() {
-		return fmt.Errorf("read peers file: %s is damaged; restore it, or move it away and add peers again", b.file)
-	}
+	f, whole := readPeersFile(b.file)
 	for _, p := range f.Added {
-		if err := b.put(p, func(c *contact) { c.added, c.bootstrap = true, false }); err != nil {
-			return fmt.Errorf("read peers file %s: %w", b.file, err)
+		if err := b.add(p); err != nil {
+			whole = false
 		}
 	}
-	b.saved = data // nobody else knows b yet
 	for _, p := range f.Seen {
 		if c := b.contacts[p.ID]; c != nil {
 			c.seen = p.Addrs
@@ -55,7 +127,15 @@ func (b *book) load() error {
 			b.known = append(b.known, p)
 		}
 	}
-	return nil
+	if whole {
+		return nil
+	}
+	aside := b.file + damagedMark + time.Now().UTC().Format("20060102T150405.000")
+	if err := os.Rename(b.file, aside); err != nil {
+		return fmt.Errorf("put damaged peers file aside: %w", err)
+	}
+	log.Error("the file of known nodes is damaged and was kept aside: see anteroom doctor", "peers", len(f.Added))
+	return b.save(nil)
 }
 
 // remember notes where connected contacts are and who makes up the DHT, and
