@@ -52,9 +52,17 @@ func (d *Discovery) Card(name string) (string, error) {
 	return makeCard(d.key, d.Addrs(), name)
 }
 
-func makeCard(key crypto.PrivKey, addrs []ma.Multiaddr, name string) (string, error) {
+// CheckName fails if no card can have this name.
+func CheckName(name string) error {
 	if !validName(name) {
-		return "", badCard("the name must be at most 64 printable characters")
+		return badCard("the name must be at most 64 printable characters")
+	}
+	return nil
+}
+
+func makeCard(key crypto.PrivKey, addrs []ma.Multiaddr, name string) (string, error) {
+	if err := CheckName(name); err != nil {
+		return "", err
 	}
 	signed, err := sealAddrs(key, addrs, maxCardRecord)
 	if err != nil {

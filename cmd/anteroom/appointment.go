@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"anteroom/httpui"
+	"anteroom/node/practice"
 )
 
 func (p *program) appointmentCommand() *cobra.Command {
@@ -41,6 +42,15 @@ func (p *program) appointmentCreate() *cobra.Command {
 				if !utf8.ValidString(text) { // JSON would change it silently
 					return usage("a label must be text in UTF-8")
 				}
+			}
+			for _, g := range guests {
+				if strings.TrimSpace(g) == "" {
+					return usage("--guest needs a label, such as Patient")
+				}
+			}
+			wanted := practice.New{Starts: at, Minutes: minutes, Label: label, Guests: guests, RelayOnly: hide}
+			if err := wanted.Check(time.Now()); err != nil {
+				return failure{exitUsage, err}
 			}
 			c, err := p.client(cmd)
 			if err != nil {

@@ -33,8 +33,9 @@ const (
 // Validate reports every value that cannot work or is unsafe, one a line, each
 // by its name in the YAML file and with what to write instead. Nothing is
 // opened or looked up.
-func (c Config) Validate() error {
-	var p problems
+func (c Config) Validate() error { return errors.Join(c.problems()...) }
+
+func (c Config) problems() (p problems) {
 	p.dataDir(c)
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "auto", "text", "json")
@@ -52,14 +53,20 @@ func (c Config) Validate() error {
 	p.relay(c)
 	p.front(c)
 	p.path("store.key_file", c.Store.KeyFile)
-	return errors.Join(p...)
+	p.collisions(c)
+	return p
 }
 
 // problems collects what is wrong.
 type problems []error
 
+// A problem is what is wrong with the value of a key.
+type problem struct{ key, text string }
+
+func (p problem) Error() string { return p.key + ": " + p.text }
+
 func (p *problems) add(key, format string, args ...any) {
-	*p = append(*p, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	*p = append(*p, problem{key, fmt.Sprintf(format, args...)})
 }
 
 func (p *problems) oneOf(key, value string, of ...string) {
@@ -75,6 +82,10 @@ func (p *problems) dataDir(c Config) {
 		return
 	}
 	dir := c.dataDir()
+	if dir == "" {
+		p.add("data_dir", "is empty, and there is no home directory to use instead, as HOME is not set: give --data-dir, or write a path")
+		return
+	}
 	if filepath.Dir(dir) == dir {
 		p.add("data_dir", "must be a directory of its own: use %s", filepath.Join(dir, "var", "lib", "anteroom"))
 	}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"anteroom/node/store"
 )
 
 // A client is the command line's end of the control socket.
@@ -78,6 +80,9 @@ func (c *client) unreachable(err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ECONNREFUSED):
 		return failure{exitNotRunning, fmt.Errorf("no daemon is running with the data directory %s: start it with \"anteroom serve\"", c.dataDir)}
 	case errors.Is(err, fs.ErrPermission):
+		if err := store.Foreign(c.dataDir); err != nil {
+			return err
+		}
 		return fmt.Errorf("the daemon with the data directory %s belongs to another user: run this as that user", c.dataDir)
 	}
 	return fmt.Errorf("talk to the daemon: %w", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"reflect"
 
@@ -185,16 +186,32 @@ func Default() Config {
 	}
 }
 
-// dataDir returns the absolute path of the data directory.
+// dataDir returns the absolute path of the data directory; empty: nobody said
+// where it is, and there is no home to put it in. Validate refuses that.
 func (c Config) dataDir() string {
 	if c.DataDir != "" {
 		return c.DataDir
 	}
-	return filepath.Join(xdg.DataHome, "anteroom")
+	return inHome("XDG_DATA_HOME", xdg.DataHome, "anteroom")
 }
 
-// defaultFile is read if it exists and no other file is named.
-func defaultFile() string { return filepath.Join(xdg.ConfigHome, "anteroom", "config.yaml") }
+// defaultFile is read if it exists and no other file is named; empty: there is
+// no home to look in.
+func defaultFile() string {
+	return inHome("XDG_CONFIG_HOME", xdg.ConfigHome, "anteroom", "config.yaml")
+}
+
+// inHome returns a path below base, which variable sets, or else the user's home
+// directory does; empty if there is none, as in some containers and jobs. What
+// went to the root of the file system then would be lost with it, or found by
+// nobody.
+func inHome(variable, base string, names ...string) string {
+	homeless := filepath.Dir(xdg.Home) == xdg.Home && os.Getenv(variable) == ""
+	if homeless || !filepath.IsAbs(base) {
+		return ""
+	}
+	return filepath.Join(append([]string{base}, names...)...)
+}
 
 // A setting is one leaf of Config.
 type setting struct {

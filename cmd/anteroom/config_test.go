@@ -86,7 +86,7 @@ func TestExampleExplainsEveryKey(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	file := writeConfig(t, "log: {level: warn, format: json}\nhttp: {listen: [\"localhost:1\"], public_url: \"https://file.example\"}\n")
 	env := []string{
-		"ANTEROOM_LOG_LEVEL=error", "ANTEROOM_HTTP_LISTEN=localhost:2, [::1]:2", "ANTEROOM_HTTP_PUBLIC_URL=",
+		"ANTEROOM_LOG_LEVEL=error", "ANTEROOM_HTTP_LISTEN=localhost:2, [::1]:3", "ANTEROOM_HTTP_PUBLIC_URL=",
 		"ANTEROOM_DISCOVERY_SERVER=false", "HOME=/root",
 	}
 	got, err := Load(testFlags(t, "--config", file, "--log-level", "debug"), env)
@@ -95,7 +95,7 @@ func TestPrecedence(t *testing.T) {
 	}
 	want := Default()
 	want.Log = Log{Level: "debug", Format: "json"}        // flag, file
-	want.HTTP.Listen = []string{"localhost:2", "[::1]:2"} // environment
+	want.HTTP.Listen = []string{"localhost:2", "[::1]:3"} // environment
 	want.HTTP.PublicURL = "https://file.example"          // an empty variable sets nothing
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
@@ -157,10 +157,10 @@ func TestFileModes(t *testing.T) {
 		{0o600, ""},
 		{0o400, ""},
 		{0o640, ""},
-		{0o644, "can be read by everybody (mode 0644): run chmod 600 "},
-		{0o660, "can be written by others (mode 0660): run chmod 600 "},
+		{0o644, "can be read by everybody (mode 0644): run chmod 640 "},
+		{0o660, "can be written by others (mode 0660): run chmod 640 "},
 		{0o602, "can be written by others (mode 0602): run chmod 600 "},
-		{0o666, "can be written by others (mode 0666): run chmod 600 "},
+		{0o666, "can be written by others (mode 0666): run chmod 640 "},
 	} {
 		file := writeConfig(t, "")
 		if err := os.Chmod(file, c.mode); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -25,22 +26,51 @@ func (p *program) configCommand() *cobra.Command {
 		},
 	}
 	output.add(show)
+	var checked outputFlag
 	check := &cobra.Command{
 		Use:   "check",
-		Short: "Report everything that is wrong with the configuration",
-		Args:  noArgs,
+		Short: "Report everything that is wrong with the configuration, and whether it can work here",
+		Long: `Report everything that is wrong with the configuration, and what on this computer
+keeps it from working: files that are missing or not for this user, a certificate
+that cannot be used, ports that are taken. Nothing is made or changed.
+
+Ports are not looked at while the daemon has them, nor those that systemd is set
+up to pass. It ends with 0 if all is in order, and with 4 if not.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := p.config(cmd); err != nil {
+			cfg, err := p.config(cmd)
+			if err == nil {
+				err = errors.Join(prepare(cfg), checkPorts(cmd.Context(), cfg))
+			}
+			if checked.json {
+				reply := checkReply{OK: err == nil, Problems: []string{}}
+				if err != nil {
+					reply.Problems = strings.Split(err.Error(), "\n")
+				}
+				if printErr := printJSON(p.stdout, reply); printErr != nil {
+					return printErr
+				}
+			}
+			if err != nil {
 				return failure{exitCheck, err}
 			}
-			fmt.Fprintln(p.stderr, "The configuration is in order.")
+			if !checked.json {
+				fmt.Fprintln(p.stderr, "The configuration is in order.")
+			}
 			return nil
 		},
 	}
+	checked.add(check)
 	addServeFlags(show.Flags())
 	addServeFlags(check.Flags())
 	cmd.AddCommand(show, check)
 	return cmd
+}
+
+// checkReply is what "config check --output json" prints.
+type checkReply struct {
+	OK       bool     `json:"ok"`
+	Problems []string `json:"problems"` // one sentence each
 }
 
 // showConfig writes cfg in a form that Load reads.

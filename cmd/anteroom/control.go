@@ -104,6 +104,7 @@ type (
 		Readiness   readinessReply `json:"readiness"`
 		Clock       string         `json:"clock,omitempty"`       // what is the matter with it
 		Certificate *certs.Status  `json:"certificate,omitempty"` // nil if this node has none
+		Problems    []string       `json:"problems,omitempty"`    // that keep no call from working, in a sentence each
 		Limits      []limitReply   `json:"limits"`
 	}
 

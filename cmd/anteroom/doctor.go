@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"net/url"
 	"reflect"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/spf13/cobra"
 
+	"anteroom/discovery"
 	"anteroom/httpui"
 	"anteroom/httpui/certs"
 	"anteroom/node/doctor"
@@ -153,6 +153,9 @@ func patient(cfg Config) doctor.Config {
 		Nodes:     ids(nodes),
 		Fronts:    ids(fronts),
 	}
+	c.Identity = func() error { return checkIdentity(cfg) }
+	c.KnownNodes = func() error { return discovery.CheckPeersFile(peersFile(cfg)) }
+	c.Configuration = func() (bool, error) { return false, errors.Join(checkPlace(cfg), checkKeyFile(cfg)) }
 	if cfg.hasRelay() {
 		c.RelayHost = strings.ToLower(cfg.relayHost())
 	}
@@ -181,6 +184,9 @@ func (d *daemon) patient() doctor.Config {
 	if d.reload != nil {
 		c.Configuration = func() (bool, error) {
 			cfg, err := d.reload()
+			if err == nil {
+				err = errors.Join(checkPlace(cfg), checkKeyFile(cfg))
+			}
 			return !reflect.DeepEqual(cfg, d.config()), err
 		}
 	}
@@ -194,13 +200,7 @@ func (d *daemon) patient() doctor.Config {
 }
 
 func fileCertificate(cfg Config) (doctor.Certificate, error) {
-	origin, err := url.Parse(cfg.HTTP.PublicURL)
-	if err != nil {
-		return doctor.Certificate{}, err
-	}
-	m, err := certs.New(certs.Config{
-		Mode: certs.Files, Name: origin.Hostname(), CertFile: cfg.HTTP.TLS.CertFile, KeyFile: cfg.HTTP.TLS.KeyFile,
-	})
+	m, err := loadFiles(cfg)
 	if err != nil {
 		return doctor.Certificate{}, err
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"anteroom/node/store"
 )
 
 const (
@@ -44,8 +46,16 @@ var flagOf = map[string]string{
 
 // addFileFlags defines the flags that say which node is meant.
 func addFileFlags(flags *pflag.FlagSet) {
-	flags.String("config", "", "configuration `file` (default "+defaultFile()+", if it exists)")
-	flags.Var(new(pathFlag), "data-dir", "data `directory` (default "+Default().dataDir()+")")
+	flags.String("config", "", "configuration `file`"+ifKnown(" (default %s, if it exists)", defaultFile()))
+	flags.Var(new(pathFlag), "data-dir", "data `directory`"+ifKnown(" (default %s)", Default().dataDir()))
+}
+
+// ifKnown writes path into format, if there is one.
+func ifKnown(format, path string) string {
+	if path == "" {
+		return ""
+	}
+	return fmt.Sprintf(format, path)
 }
 
 // addServeFlags defines the flags that say what it does.
@@ -87,7 +97,28 @@ func Load(flags *pflag.FlagSet, environ []string) (Config, error) {
 	if cfg, err = merge(name, content, env, flags); err != nil {
 		return Config{}, err
 	}
-	return cfg, cfg.Validate()
+	found := cfg.problems()
+	if err := errors.Join(found...); err != nil && len(found) == len(found.ofFlags(flags)) {
+		return Config{}, failure{exitUsage, err}
+	} else if err != nil {
+		return Config{}, err
+	}
+	return cfg, nil
+}
+
+// ofFlags returns those problems that were typed on the command line.
+func (p problems) ofFlags(flags *pflag.FlagSet) (typed problems) {
+	for _, err := range p {
+		one, ok := errors.AsType[problem](err)
+		if !ok {
+			continue
+		}
+		key, _, _ := strings.Cut(one.key, "[")
+		if f := flags.Lookup(flagOf[key]); f != nil && f.Changed {
+			typed = append(typed, err)
+		}
+	}
+	return typed
 }
 
 // merge lays flags over env over the file's content over Default.
@@ -188,7 +219,9 @@ func readConfig(flags *pflag.FlagSet, env map[string]string) (string, []byte, er
 	if f := flags.Lookup("config"); f != nil && f.Changed {
 		name = f.Value.String()
 	} else if name == "" {
-		name, named = defaultFile(), false
+		if name, named = defaultFile(), false; name == "" {
+			return "", nil, nil
+		}
 	}
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { // to open a pipe is to wait for its writer
 		return "", nil, fmt.Errorf("%s is not a file", name)
@@ -196,6 +229,8 @@ func readConfig(flags *pflag.FlagSet, env map[string]string) (string, []byte, er
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return name, nil, nil
+	} else if errors.Is(err, fs.ErrPermission) {
+		return "", nil, fmt.Errorf("%s cannot be read by this user: run this as the user that the node runs as, or with sudo", name)
 	} else if err != nil {
 		return "", nil, fmt.Errorf("open configuration: %w", err)
 	}
@@ -218,16 +253,22 @@ func readConfig(flags *pflag.FlagSet, env map[string]string) (string, []byte, er
 }
 
 // checkMode refuses a file that others could have written, or can read: it
-// says whom this practice talks to.
+// says whom this practice talks to. The command that mends it leaves the owner
+// and the group what they have, which may be how a service reads it.
 func checkMode(name string, info fs.FileInfo) error {
 	if runtime.GOOS == "windows" { // has no such modes
 		return nil
 	}
-	switch mode := info.Mode().Perm(); {
+	mode := info.Mode().Perm()
+	mend := fmt.Sprintf("run chmod %o %s", mode&^0o027, name)
+	if store.Foreign(name) != nil {
+		mend = fmt.Sprintf("run sudo chmod %o %s", mode&^0o027, name)
+	}
+	switch {
 	case mode&0o022 != 0:
-		return fmt.Errorf("%s can be written by others (mode %04o): run chmod 600 %[1]s", name, mode)
+		return fmt.Errorf("%s can be written by others (mode %04o): %s", name, mode, mend)
 	case mode&0o004 != 0:
-		return fmt.Errorf("%s can be read by everybody (mode %04o): run chmod 600 %[1]s", name, mode)
+		return fmt.Errorf("%s can be read by everybody (mode %04o): %s", name, mode, mend)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -66,6 +67,7 @@ func (p *program) peerCommand() *cobra.Command {
 
 func (p *program) peerCard() *cobra.Command {
 	var name string
+	var anew bool
 	var output outputFlag
 	cmd := &cobra.Command{
 		Use:   "card",
@@ -74,16 +76,24 @@ func (p *program) peerCard() *cobra.Command {
 signed, and nothing secret. The operator of another node hands it to "anteroom
 peer add". It is also served at /.well-known/anteroom.
 
-Without a daemon that runs, the card shows where one would listen.`,
+Without a daemon that runs, the card shows where one would listen. A node that
+was never started has no identity yet: with --data-dir, or data_dir in the
+configuration, one is made there, and it is said where. A node that has lost its
+identity gets another with --new-identity alone; its cards of before are void.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := discovery.CheckName(name); err != nil {
+				return failure{exitUsage, fmt.Errorf("--name: %w", err)}
+			}
 			cfg, err := p.config(cmd)
 			if err != nil {
 				return err
 			}
 			reply, err := call[cardReply](cmd.Context(), newClient(cfg.dataDir()), "peer/card", cardRequest{Name: name})
 			if f, ok := errors.AsType[failure](err); ok && f.code == exitNotRunning {
-				reply.Card, err = p.cardWithoutDaemon(cfg, name)
+				reply.Card, err = p.cardWithoutDaemon(cfg, name, anew)
+			} else if err == nil && anew {
+				return usage("the daemon runs, so it has its identity: leave --new-identity out")
 			}
 			if err != nil {
 				return err
@@ -98,15 +108,39 @@ Without a daemon that runs, the card shows where one would listen.`,
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "`name` to put on it (default the practice's)")
+	cmd.Flags().BoolVar(&anew, "new-identity", false, "make an identity, if there is none")
 	output.add(cmd)
 	return cmd
 }
 
 // cardWithoutDaemon binds the configured addresses for a moment, to know them
-// as the daemon would. It dials nobody.
-func (p *program) cardWithoutDaemon(cfg Config, name string) (string, error) {
-	if err := os.MkdirAll(cfg.dataDir(), 0o700); err != nil {
-		return "", fmt.Errorf("make data directory: %w", err)
+// as the daemon would. It dials nobody. Of a node that is not there it makes a
+// card only where somebody has said that it shall be there: otherwise whoever
+// runs this as another user would hand out the card of nobody.
+func (p *program) cardWithoutDaemon(cfg Config, name string, anew bool) (string, error) {
+	if err := checkPlace(cfg); err != nil {
+		return "", err
+	}
+	path := identityFile(cfg)
+	_, err := discovery.LoadIdentity(path)
+	missing := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case missing && anew:
+	case missing && isKnown(cfg):
+		return "", checkIdentity(cfg)
+	case missing && cfg.DataDir == "":
+		return "", failure{exitNotRunning, fmt.Errorf("no daemon is running with the data directory %s, and no node was ever started there, so there is no card of it: "+
+			"if the node runs as another user, run this as that user, with its --data-dir; otherwise start it first with \"anteroom serve\"", cfg.dataDir())}
+	case !missing:
+		if err := checkIdentity(cfg); err != nil {
+			return "", err
+		}
+	}
+	if missing {
+		if err := os.MkdirAll(cfg.dataDir(), 0o700); err != nil {
+			return "", fmt.Errorf("make data directory: %w", err)
+		}
+		fmt.Fprintf(p.stderr, "There was no node here before: its identity is now in %s, and this is its card. Start the node with this data directory.\n", path)
 	}
 	d, err := newDiscovery(cfg, p.logger(cfg.Log, cfg.Log.level()))
 	if err != nil {

@@ -104,6 +104,9 @@ Without a command it serves, as "anteroom serve" does.`
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagError)
 	addFileFlags(root.PersistentFlags())
+	root.Version = newVersion().line()
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
 		p.serveCommand("serve"),
 		p.demoCommand(),
@@ -118,7 +121,34 @@ Without a command it serves, as "anteroom serve" does.`
 		p.versionCommand(),
 		p.mediaCommand(),
 	)
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			others := group(cmd.Name(), cmd.Short)
+			cmd.Args, cmd.RunE = others.Args, func(*cobra.Command, []string) error { return others.RunE(cmd, nil) }
+		}
+	}
 	return root
+}
+
+// helpCommand is cobra's, but to ask for help on what there is not is an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return failure{exitUsage, err}
+			}
+			if len(rest) > 0 {
+				return noArgs(about, rest)
+			}
+			about.InitDefaultHelpFlag()
+			about.InitDefaultVersionFlag()
+			return about.Help()
+		},
+	}
 }
 
 // flagError says what is wrong with a flag in words that are not the parser's.

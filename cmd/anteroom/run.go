@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -56,7 +57,17 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 			err = errors.Join(err, d.close())
 		}
 	}()
-	// First, as it locks the data directory.
+	if err := prepare(cfg); err != nil {
+		return nil, err
+	}
+	// Before the database, which says that there was an identity once.
+	if err := os.MkdirAll(cfg.dataDir(), 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	if _, err := discovery.LoadOrCreateIdentity(identityFile(cfg)); err != nil {
+		return nil, err
+	}
+	// It locks the data directory.
 	d.practice, err = practice.Open(ctx, practice.Config{Dir: cfg.dataDir(), KeyFile: cfg.Store.KeyFile, Log: log})
 	if err != nil {
 		return nil, err
@@ -146,7 +157,7 @@ func newDiscovery(cfg Config, log *slog.Logger) (*discovery.Discovery, error) {
 		LAN:          cfg.Discovery.LAN,
 		AllowPrivate: cfg.Discovery.AllowPrivateAddresses,
 		Server:       cfg.Discovery.Server,
-		PeersFile:    filepath.Join(cfg.dataDir(), "peers.json"),
+		PeersFile:    peersFile(cfg),
 		Log:          log,
 	})
 }
@@ -226,6 +237,7 @@ func newNode(cfg Config, d *daemon, echo echoFunc) (*node.Node, error) {
 }
 
 func identityFile(cfg Config) string { return filepath.Join(cfg.dataDir(), "identity.key") }
+func peersFile(cfg Config) string    { return filepath.Join(cfg.dataDir(), "peers.json") }
 
 func parsePeers(lists ...[]string) (peers []discovery.PeerInfo, err error) {
 	for _, list := range lists {
@@ -382,6 +394,9 @@ func (d *daemon) status(ctx context.Context) (statusReply, error) {
 	if d.entrance.certs != nil {
 		s := d.entrance.certs.Status()
 		reply.Certificate = &s
+	}
+	if err := discovery.CheckPeersFile(peersFile(d.config())); err != nil {
+		reply.Problems = append(reply.Problems, err.Error())
 	}
 	return reply, nil
 }

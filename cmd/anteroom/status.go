@@ -64,6 +64,9 @@ func printStatus(w io.Writer, s statusReply) error {
 			fmt.Fprintf(t, "Next try\t%s\n", c.Next.Local().Format("2006-01-02 15:04"))
 		}
 	}
+	for _, problem := range s.Problems {
+		fmt.Fprintf(t, "Problem\t%s\n", problem)
+	}
 	fmt.Fprintf(t, "Guests\t%d waiting, %d in a call\n", s.Node.Waiting, s.Node.InCall)
 	fmt.Fprintf(t, "Peers\t%d connected\n", s.Node.Peers)
 	fmt.Fprintf(t, "Records\t%d published, %d with too few copies\n", s.Node.Published, s.Node.Failed)

@@ -20,6 +20,23 @@ type versionReply struct {
 	Platform string `json:"platform"`
 }
 
+func newVersion() versionReply {
+	v := versionReply{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v.Revision = s.Value
+			}
+		}
+	}
+	return v
+}
+
+// line is v for a person; "--version" prints it, too.
+func (v versionReply) line() string {
+	return fmt.Sprintf("anteroom %s (%s, %s)", v.Version, v.Go, v.Platform)
+}
+
 func (p *program) versionCommand() *cobra.Command {
 	var output outputFlag
 	cmd := &cobra.Command{
@@ -27,16 +44,9 @@ func (p *program) versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := versionReply{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						v.Revision = s.Value
-					}
-				}
-			}
+			v := newVersion()
 			return output.print(p.stdout, v, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "anteroom %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+				_, err := fmt.Fprintln(w, v.line())
 				return err
 			})
 		},

@@ -33,6 +33,8 @@ type Config struct {
 	DataDir, KeyFile string                      // KeyFile empty: store.key in DataDir
 	Records          func(context.Context) error // reads through the open store
 	Audit            func(context.Context) error // verifies the audit trail; *store.TrailError if it is not whole
+	Identity         func() error                // reads the key that others know the node by
+	KnownNodes       func() error                // reads the file of them
 	Ports            []Port
 
 	// Leapt reports whether the clock has leapt from one time to another so that
@@ -155,6 +157,7 @@ var table = []struct {
 	{"clock", "Clock", (*run).clock, false},
 	{"store", "Records", (*run).store, true},
 	{"audit", "Audit trail", (*run).audit, true},
+	{"identity", "Identity", (*run).identity, true},
 	{"disk", "Disk space", (*run).disk, true},
 	{"ports", "Ports", (*run).ports, true},
 	{"certificate", "Certificate", (*run).certificate, true},

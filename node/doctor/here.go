@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -108,6 +109,24 @@ func (r *run) audit(ctx context.Context) finding {
 	return fail("The audit trail cannot be verified: "+sentence(err.Error()), "Look at what is said of the records.")
 }
 
+// identity looks at what others know this node by, and at whom it knows.
+func (r *run) identity(context.Context) finding {
+	if _, err := os.Stat(r.DataDir); errors.Is(err, fs.ErrNotExist) {
+		return skip("There is no identity yet.", "")
+	}
+	if r.Identity != nil {
+		if err := r.Identity(); err != nil {
+			return fail("Other nodes would not recognise this one: "+sentence(err.Error()), "Do this before Anteroom is started again.")
+		}
+	}
+	if r.KnownNodes != nil {
+		if err := r.KnownNodes(); err != nil {
+			return warn("Some other nodes may be forgotten: "+sentence(err.Error()), "Do this when you can; the others are not concerned.")
+		}
+	}
+	return pass("Other nodes recognise this one, and it knows those that it was told of.")
+}
+
 func (r *run) disk(context.Context) finding {
 	free, err := freeSpace(existing(r.DataDir))
 	switch {
@@ -148,7 +167,7 @@ func (r *run) ports(ctx context.Context) finding {
 		if r.Running {
 			break
 		}
-		if err := canBind(ctx, p); err != nil {
+		if err := CanBind(ctx, p); err != nil {
 			return cannotBind(p, err)
 		}
 	}
@@ -179,7 +198,8 @@ func byPurpose(ports []Port) string {
 	return listed(purposes)
 }
 
-func canBind(ctx context.Context, p Port) error {
+// CanBind fails if nothing of ours could listen at p now.
+func CanBind(ctx context.Context, p Port) error {
 	var l net.ListenConfig
 	if p.Network == "udp" {
 		c, err := l.ListenPacket(ctx, p.Network, p.Addr)

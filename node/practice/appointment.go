@@ -106,6 +106,12 @@ type New struct {
 	RelayOnly bool
 }
 
+// Check fails with an *InvalidError if no such appointment can be made at now.
+func (n New) Check(now time.Time) error {
+	_, err := n.check(now)
+	return err
+}
+
 // check returns n in its final form, or an *InvalidError.
 func (n New) check(now time.Time) (New, error) {
 	invalid := func(field, format string, args ...any) (New, error) {

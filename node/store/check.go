@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // An UnreadableError says how many records are not as they were written.
@@ -59,6 +60,31 @@ func CheckFiles(dir, keyFile string) error {
 		}
 	}
 	return nil
+}
+
+// CheckDir fails if dir is there and is not for us alone. It makes nothing.
+func CheckDir(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a directory", dir)
+	}
+	return private(dir, info, "700")
+}
+
+// CheckKey fails if there is a key file at path that cannot be used. It makes
+// nothing.
+func CheckKey(path string) error {
+	key, err := readKey(path)
+	clear(key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // Check reads all of the database and fails with ErrDamaged if it is not whole.

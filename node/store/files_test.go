@@ -93,9 +93,30 @@ func TestFilesOfAnotherUserAreRefused(t *testing.T) {
 	}
 	stat := *info.Sys().(*syscall.Stat_t)
 	stat.Uid++
+	us := "chown " + chownName(os.Geteuid()) + " " + path
 	err = private(path, foreignFile{info, &stat}, "600")
-	if err == nil || !strings.Contains(err.Error(), "chown") {
-		t.Errorf("got %v, want the chown that mends it", err)
+	if err == nil || !strings.Contains(err.Error(), us) {
+		t.Errorf("got %v, want %s", err, us)
+	}
+}
+
+// TestDirectoryOfAnotherUser: its owner keeps it, as a service's user must.
+func TestDirectoryOfAnotherUser(t *testing.T) {
+	dir := t.TempDir()
+	info, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for owner, want := range map[uint32]string{
+		uint32(os.Geteuid()) + 1: "run this as that user, with sudo -u",
+		54321:                    "sudo -u '#54321'",
+	} {
+		stat := *info.Sys().(*syscall.Stat_t)
+		stat.Uid = owner
+		err := private(dir, foreignFile{info, &stat}, "700")
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "chown") {
+			t.Errorf("owner %d: got %v, want %s and no chown", owner, err, want)
+		}
 	}
 }
 

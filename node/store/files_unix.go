@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 )
 
 // private fails if anyone but us owns the file or may do anything with it.
 // The error names the command that mends it; mode is its argument.
 func private(path string, info fs.FileInfo, mode string) error {
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s belongs to another user: run chown %d %s", path, os.Geteuid(), shellWord(path))
+	if err := foreign(path, info); err != nil {
+		return err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return fmt.Errorf("%s is open to other users (mode %04o): run chmod %s %s", path, info.Mode().Perm(), mode, shellWord(path))
