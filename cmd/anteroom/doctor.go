@@ -209,7 +209,7 @@ func fileCertificate(cfg Config) (doctor.Certificate, error) {
 
 // forDoctor is what the doctor says of a certificate.
 func forDoctor(s certs.Status) doctor.Certificate {
-	c := doctor.Certificate{Mode: s.Mode, Names: s.Names, NotAfter: s.NotAfter, Alert: s.Alert, Reason: s.Reason}
+	c := doctor.Certificate{Mode: s.Mode, Names: s.Names, NotAfter: s.NotAfter, NotBefore: s.NotBefore, LacksIssuer: s.LacksIssuer, Alert: s.Alert, Reason: s.Reason}
 	if !s.Next.IsZero() {
 		c.Reason += s.Next.Local().Format("; the next attempt is on 2006-01-02 at 15:04")
 	}

@@ -60,6 +60,9 @@ func printStatus(w io.Writer, s statusReply) error {
 		if c.Reason != "" {
 			fmt.Fprintf(t, "Problem\t%s\n", strings.Join(strings.Fields(c.Reason), " "))
 		}
+		if c.LacksIssuer {
+			fmt.Fprintf(t, "Problem\tthe certificate's file does not hold that of its issuer, so phones refuse it: use fullchain.pem\n")
+		}
 		if !c.Next.IsZero() {
 			fmt.Fprintf(t, "Next try\t%s\n", c.Next.Local().Format("2006-01-02 15:04"))
 		}

@@ -214,6 +214,10 @@ type Status struct {
 	Mode     string    `json:"mode"`
 	Names    []string  `json:"names"`     // what it is for
 	NotAfter time.Time `json:"not_after"` // the zero time if there is none yet
+	// NotBefore is when it begins to be good.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	// LacksIssuer: its file does not hold its issuer's, so phones refuse it.
+	LacksIssuer bool `json:"lacks_issuer,omitempty"`
 	// Alert: patients cannot reach the page, or soon will not; see alertBefore.
 	Alert  bool   `json:"alert"`
 	Reason string `json:"reason"` // why the last attempt to renew it failed, or empty
@@ -232,7 +236,8 @@ func (m *Manager) Status() Status {
 	}
 	if cert := m.current.Load(); cert != nil {
 		s.Names = names(cert.Leaf)
-		s.NotAfter = cert.Leaf.NotAfter
+		s.NotAfter, s.NotBefore = cert.Leaf.NotAfter, cert.Leaf.NotBefore
+		s.LacksIssuer = lacksIssuer(cert)
 	}
 	return s
 }
@@ -264,10 +269,15 @@ func parse(chain, key []byte, name string) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	return &cert, isFor(&cert, name)
+}
+
+// isFor fails if cert is for other names.
+func isFor(cert *tls.Certificate, name string) error {
 	if cert.Leaf.VerifyHostname(name) != nil { // whose error lists whatever the certificate is for
-		return nil, fmt.Errorf("the certificate is for %s, not for %s", strings.Join(names(cert.Leaf), ", "), name)
+		return fmt.Errorf("the certificate is for %s, not for %s", strings.Join(names(cert.Leaf), ", "), name)
 	}
-	return &cert, nil
+	return nil
 }
 
 func names(leaf *x509.Certificate) []string {

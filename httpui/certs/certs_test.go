@@ -87,7 +87,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 
 		put(t, certFile, cert)
 		wait()
-		if s := m.Status(); !served(m).Equal(first) || !strings.Contains(s.Reason, "private key does not match") || s.Alert {
+		if s := m.Status(); !served(m).Equal(first) || !strings.Contains(s.Reason, "is not that of the certificate in") || s.Alert {
 			t.Errorf("with half a pair: %+v", s)
 		}
 		put(t, certFile, []byte("no certificate"))
@@ -144,9 +144,9 @@ func TestFilesThatAreRefused(t *testing.T) {
 	for _, c := range []struct{ name, cert, key, want string }{
 		{name, dir + "/none", key, "read certificate: open " + dir + "/none: no such file"},
 		{name, cert, dir + "/none", "read key of certificate: stat " + dir + "/none: no such file"},
-		{name, cert, open, open + " is open to other users (mode 0644): run chmod 600 " + open},
-		{name, key, key, "failed to find certificate PEM data"},
-		{name, otherCert, key, "private key does not match public key"},
+		{name, cert, open, open + " is open to other users (mode 0644): run chmod 640 " + open},
+		{name, key, key, "holds a key and no certificate"},
+		{name, otherCert, key, "is not that of the certificate in"},
 		{"www.call.example", cert, key, "the certificate is for call.example, not for www.call.example"},
 		{"203.0.113.7", cert, key, "the certificate is for call.example, not for 203.0.113.7"},
 	} {

@@ -26,7 +26,7 @@ type files struct {
 
 func newFiles(cfg Config) (*files, *tls.Certificate, error) {
 	f := &files{name: cfg.Name, certFile: cfg.CertFile, keyFile: cfg.KeyFile, interval: fileInterval}
-	cert, err := f.load()
+	cert, err := f.load(nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,46 +35,58 @@ func newFiles(cfg Config) (*files, *tls.Certificate, error) {
 
 // next implements source. A pair that cannot be used, perhaps because only one
 // half of it has been replaced so far, leaves the old one in use.
-func (f *files) next(_ context.Context, _ *tls.Certificate) (*tls.Certificate, time.Duration, error) {
-	cert, err := f.load()
+func (f *files) next(_ context.Context, old *tls.Certificate) (*tls.Certificate, time.Duration, error) {
+	cert, err := f.load(old)
 	return cert, f.interval, err
 }
 
 // load returns the certificate if the files have changed since the last good
-// one, otherwise nil.
-func (f *files) load() (*tls.Certificate, error) {
+// one, otherwise nil. One that is good now gives way to no other.
+func (f *files) load(old *tls.Certificate) (*tls.Certificate, error) {
 	chain, err := os.ReadFile(f.certFile)
 	if err != nil {
-		return nil, fmt.Errorf("read certificate: %w", err)
+		return nil, unreadable("certificate", f.certFile, err)
 	}
 	if err := checkKey(f.keyFile); err != nil {
 		return nil, err
 	}
 	key, err := os.ReadFile(f.keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("read key of certificate: %w", err)
+		return nil, unreadable("key of certificate", f.keyFile, err)
 	}
 	if bytes.Equal(chain, f.chain) && bytes.Equal(key, f.key) {
 		return nil, nil
 	}
-	cert, err := parse(chain, key, f.name)
+	cert, err := readPair(f.certFile, f.keyFile, chain, key)
+	if err == nil {
+		err = isFor(cert, f.name)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read certificate from %s and %s: %w", f.certFile, f.keyFile, err)
+		return nil, fmt.Errorf("read certificate: %w", err)
+	}
+	if now := time.Now(); old != nil && good(old, now) && !good(cert, now) {
+		return nil, fmt.Errorf("the new certificate in %s is good from %s to %s only, so the one before stays in use", f.certFile,
+			cert.Leaf.NotBefore.Local().Format(time.DateOnly), cert.Leaf.NotAfter.Local().Format(time.DateOnly))
 	}
 	f.chain, f.key = chain, key
 	return cert, nil
 }
 
+func good(cert *tls.Certificate, now time.Time) bool {
+	return !now.Before(cert.Leaf.NotBefore) && now.Before(cert.Leaf.NotAfter)
+}
+
 // checkKey refuses a key that everybody on this computer can read, or that
-// others can replace. A group may read it: that is how services share one.
+// others can replace. A group may read it: that is how services share one, and
+// the command that mends the mode leaves it that.
 func checkKey(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("read key of certificate: %w", err)
+		return unreadable("key of certificate", path, err)
 	}
 	const others fs.FileMode = 0o027
 	if mode := info.Mode().Perm(); mode&others != 0 && runtime.GOOS != "windows" { // has no such modes
-		return fmt.Errorf("%s is open to other users (mode %04o): run chmod 600 %[1]s", path, mode)
+		return fmt.Errorf("%s is open to other users (mode %04o): run chmod %o %[1]s", path, mode, mode&^others)
 	}
 	return nil
 }

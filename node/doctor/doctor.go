@@ -71,11 +71,13 @@ type Port struct {
 
 // A Certificate is how the one of the public page is now.
 type Certificate struct {
-	Mode     string
-	Names    []string
-	NotAfter time.Time // zero: there is none yet
-	Alert    bool      // it ends soon, and should have been renewed
-	Reason   string    // why it was not
+	Mode        string
+	Names       []string
+	NotAfter    time.Time // zero: there is none yet
+	NotBefore   time.Time // when it begins to be good
+	LacksIssuer bool      // the issuer's own certificate is not sent with it
+	Alert       bool      // it ends soon, and should have been renewed
+	Reason      string    // why it was not
 }
 
 // A Relay is the node's own.

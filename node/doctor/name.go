@@ -55,10 +55,15 @@ func (r *run) certificate(context.Context) finding {
 		return fail("There is no certificate yet: "+sentence(c.Reason), todo)
 	case left <= 0:
 		return fail(strings.TrimSuffix("The certificate ended on "+day(c.NotAfter)+"."+why, " "), todo)
+	case time.Until(c.NotBefore) > 0:
+		return fail("The certificate is not good before "+day(c.NotBefore)+".", "Compare this computer's clock with another; if it is right, use the certificate of before.")
 	case !covers(c.Names, r.host):
 		return fail(fmt.Sprintf("The certificate is for %s, not for %s.", listed(c.Names), r.host), "Get one for the name in http.public_url.")
 	case c.Alert:
 		return warn("The certificate ends on "+day(c.NotAfter)+" and should have been renewed."+why, todo)
+	case c.LacksIssuer:
+		return warn("The file of the certificate does not hold that of its issuer, so phones and some programs refuse it.",
+			"Use the file with the whole chain for http.tls.cert_file, which is often called fullchain.pem.")
 	case c.Reason != "":
 		return warn("The certificate is good until "+day(c.NotAfter)+"."+why, todo)
 	}

@@ -24,6 +24,8 @@ func TestCertificate(t *testing.T) {
 	}{
 		{Certificate{Names: []string{"call.example"}, NotAfter: later}, nil, Pass, "The certificate for call.example is good until " + day(later) + ".", ""},
 		{Certificate{Names: []string{"*.example"}, NotAfter: later}, nil, Pass, "good until", ""},
+		{Certificate{Names: []string{"call.example"}, NotAfter: later, LacksIssuer: true}, nil, Warn, "does not hold that of its issuer, so phones and some programs refuse it.", "fullchain.pem"},
+		{Certificate{Names: []string{"call.example"}, NotAfter: later, NotBefore: soon}, nil, Fail, "The certificate is not good before " + day(soon) + ".", "clock"},
 		{Certificate{Names: []string{"other.example"}, NotAfter: later}, nil, Fail, "The certificate is for other.example, not for call.example.", "http.public_url"},
 		{Certificate{Names: []string{"call.example"}, NotAfter: soon, Alert: true, Reason: "order: no route"}, nil, Warn, "ends on " + day(soon) + " and should have been renewed. Renewing it failed: order: no route.", "renewed"},
 		{Certificate{Names: []string{"call.example"}, NotAfter: later, Reason: "order: no route"}, nil, Warn, "Renewing it failed: order: no route.", "Have the two files"},
