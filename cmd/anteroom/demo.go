@@ -71,7 +71,9 @@ All of it is deleted when the demo is interrupted.`,
 				}
 			}
 			cfg := Log{Level: level, Format: "auto"}
-			if err := (Config{Log: cfg, HTTP: Default().HTTP}).Validate(); err != nil {
+			whole := Default()
+			whole.DataDir, whole.Log = os.TempDir(), cfg // there need be no home
+			if err := whole.Validate(); err != nil {
 				return failure{exitUsage, err}
 			}
 			return p.demo(cmd.Context(), p.logger(cfg, cfg.level()), output)
