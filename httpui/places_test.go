@@ -52,20 +52,32 @@ func (ts *testServer) guest(from string) <-chan error {
 func TestSilentSocketsKeepNobodyOut(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		ts := newTest(t)
-		silent := func(n int) {
+		silent := func(n int, begun bool) {
 			for i := range n {
-				ts.stranger(fmt.Sprintf("198.%d.%d.1:5000", 18+i/256, i%256))
+				from := fmt.Sprintf("198.%d.%d.1:5000", 18+i/256, i%256)
+				if begun {
+					b := ts.browser()
+					b.from = from
+					c := b.socket("/ws/guest")
+					if err := c.Send([]byte{1}); err != nil { // a key frame, and no more
+						t.Fatal(err)
+					}
+					keepReading(c)
+				} else {
+					ts.stranger(from)
+				}
 			}
 			pass(0)
 		}
-		silent(600)
+		silent(600, false)
 		lee := ts.signedIn()
 		desk := keepReading(lee.openDesk())
 		var guests []<-chan error
 		for i := range 55 {
 			guests = append(guests, ts.guest(fmt.Sprintf("203.0.%d.7:5000", i)))
 		}
-		silent(600)
+		silent(600, false)
+		silent(600, true)
 		for i, end := range guests {
 			if ended(end) {
 				t.Errorf("guest %d lost the socket to strangers", i)
