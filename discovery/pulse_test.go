@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"io"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ func TestDialsAreGivenUpOnMoving(t *testing.T) {
 		here, there := addrs("/ip4/45.1.0.2"), addrs("/ip4/45.1.0.77")
 		var at atomic.Pointer[[]ma.Multiaddr]
 		at.Store(&here)
-		s.interfaces = func() ([]ma.Multiaddr, error) { return append([]ma.Multiaddr(nil), *at.Load()...), nil }
+		s.interfaces = func() ([]ma.Multiaddr, error) { return slices.Clone(*at.Load()), nil }
 		home := s.hidden(cfg)
 		time.Sleep(3200 * time.Millisecond) // virtual; the handshake's next try is three seconds away
 		front.dead.Store(false)

@@ -15,6 +15,9 @@ export class Authority {
     execFileSync('certutil', ['-A', '-d', `sql:${db}`, '-n', 'test', '-t', 'C,,', '-i', this.#file('ca.pem')]);
   }
 
+  /** The file with its own certificate. */
+  get certificate() { return this.#file('ca.pem'); }
+
   /** Issues a certificate: {cert, key} are PEM files. */
   issue(name) {
     this.#openssl(name, `/CN=${name}`, `subjectAltName=DNS:${name}`, 'basicConstraints=critical,CA:false');

@@ -236,6 +236,11 @@ export class Person {
   /** A guest opens a link and goes as far as the waiting room. */
   async knock(link, name) {
     await this.page.goto(link);
+    await this.ask(name);
+  }
+
+  /** A guest who has opened a link does. */
+  async ask(name) {
     await this.button('Continue').click();
     await this.page.getByRole('textbox', {name: 'Your name'}).fill(name);
     await this.button('Join').click();

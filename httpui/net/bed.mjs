@@ -126,8 +126,21 @@ export class Bed {
 
   /** Takes a computer to the router that another is behind, as from one Wi-Fi to the next. */
   move(host, to) {
-    ip(host.ns, 'link delete eth0');
+    this.unplug(host);
     this.#join(host, to);
+  }
+
+  /** Takes a computer out of its network; move takes it into another. */
+  unplug(host) {
+    if (host.plugged) ip(host.ns, 'link delete eth0');
+    host.plugged = false;
+  }
+
+  /** Makes a host lose what it would send to a UDP port, until the function that it returns is called. */
+  blockUDP({ns}, port) {
+    const nft = (text) => run('ip', ['netns', 'exec', ns, 'nft', '-f', '-'], text);
+    nft(`table inet block {\n chain out {\n type filter hook output priority 0\n udp dport ${port} drop\n }\n}\n`);
+    return () => nft('delete table inet block\n');
   }
 
   /** Gives a computer other addresses in the network that it is in. */
@@ -152,6 +165,7 @@ export class Bed {
   /** Puts a cable between a computer and a switch. */
   #plug(host) {
     const port = `port${++this.#plugs}`;
+    host.plugged = true;
     ip(host.ns, `link add name eth0 type veth peer name ${port} netns ${host.switch}`, 'link set eth0 up');
     ip(host.switch, `link set ${port} master lan`, `link set ${port} up`);
   }
@@ -219,13 +233,15 @@ export class Bed {
 
 /**
  * A computer: `addresses` are its own, `outside` those that others see, `nets`
- * what the first begin with, by IP version; `switch` is its router, if it has one.
+ * what the first begin with, by IP version; `switch` is its router, if it has
+ * one, and `plugged` whether there is a cable to it.
  */
 class Host {
   addresses = {};
   outside = {};
   nets = {};
   switch;
+  plugged = false;
 
   constructor(ns, kind) {
     this.ns = ns;

@@ -6,6 +6,7 @@ import {fileURLToPath} from 'node:url';
 import {Authority} from '../e2e/authority.mjs';
 import {binary, Daemon, Person, Program, run, setUp, until} from '../e2e/harness.mjs';
 import {browse} from './browser.mjs';
+import {Seeker} from './seeker.mjs';
 
 /** A node on a host; its own page is at the port, and others reach it at the next one. */
 export class Node extends Daemon {
@@ -70,6 +71,9 @@ export class Ways {
 
   /** A browser on another host of the bed. */
   browserOn(host) { return browse(this.#bed, host, this.#authority); }
+
+  /** Somebody on a host of the bed who has no more than a link. */
+  seek(t, host, link) { return new Seeker(t, host, link, this.#authority.certificate); }
 
   /**
    * The home node of the practitioner in a kind of network, and what makes of a
