@@ -446,9 +446,18 @@ export class Peer {
     });
   }
 
-  /** @param {Connection | null} connection @param {Session} offer */
+  /**
+   * The connection may have been making its first offer when this one came. What
+   * it made for that cannot be rolled back, and would be seen in place of what comes.
+   * @param {Connection | null} connection @param {Session} offer
+   */
   #answer(connection, offer) {
-    if (connection) this.#negotiate(connection, () => this.#answerNow(connection, offer));
+    if (!connection) return;
+    this.#negotiate(connection, async () => {
+      if (!connection.offering || connection.remoteId !== null) return this.#answerNow(connection, offer);
+      this.#drop();
+      this.#answer(this.#connect(), offer);
+    });
   }
 
   /** A step of negotiation. @param {Connection} connection @param {Session} offer */
