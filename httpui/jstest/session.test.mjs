@@ -14,7 +14,7 @@ async function signedIn(signOut) {
     forget: () => log.push('forget'),
     signOut,
   };
-  const session = new Session({ api, onChange: () => {} });
+  const session = new Session({ api, onChange: () => {}, cookies: () => true });
   await session.begin('');
   assert.equal(session.snapshot.phase, 'signed-in');
   return { session, log };
@@ -40,7 +40,7 @@ test('a launch address that the node could not use is not said to be used', asyn
     [new ApiError('unauthorized', 'This address has been used.', 401), /has been used before/],
   ]) {
     const api = { launch: async () => { throw err; }, session: async () => ({ state: 'signed-out', practice: 'P', name: '', names: 1 }) };
-    const session = new Session({ api, onChange: () => {} });
+    const session = new Session({ api, onChange: () => {}, cookies: () => true });
     await session.begin('token');
     const text = new Drawn(setupView(session.snapshot, {}, {})).text;
     assert.match(text, want);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
-import { SafeStorage } from '../static/storage.js';
+import { SafeStorage, keepsCookies } from '../static/storage.js';
 
 const refuse = () => {
   throw new DOMException('The operation is insecure.', 'SecurityError');
@@ -32,6 +32,22 @@ test('what the browser keeps is there, and an older value is gone once a newer o
   room = false;
   storage.setItem('a', '2');
   assert.deepEqual([storage.getItem('a'), kept.has('a')], ['2', false]);
+});
+
+test('whether cookies are kept is found out by trying, and leaves none', () => {
+  const jar = new Map();
+  const browser = {
+    get cookie() { return [...jar].map(([name, value]) => `${name}=${value}`).join('; '); },
+    set cookie(text) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(text);
+      if (/Max-Age=0/.test(text)) jar.delete(name);
+      else jar.set(name, value);
+    },
+  };
+  assert.equal(keepsCookies(browser), true);
+  assert.equal(jar.size, 0);
+  assert.equal(keepsCookies({ get cookie() { return ''; }, set cookie(_) {} }), false);
+  assert.equal(keepsCookies({ get cookie() { return refuse(); }, set cookie(_) { refuse(); } }), false);
 });
 
 test('no other script asks a browser for a storage', () => {

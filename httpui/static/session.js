@@ -1,4 +1,5 @@
 import { ApiError } from './api.js';
+import { keepsCookies } from './storage.js';
 
 /**
  * @typedef {import('./api.js').Api} Api
@@ -22,7 +23,7 @@ export class Session {
    * @param {{api: Api, onChange: (now: SessionSnapshot) => void, cookies?: () => boolean}} options
    *   cookies: whether the browser keeps any
    */
-  constructor({ api, onChange, cookies = () => navigator.cookieEnabled !== false }) {
+  constructor({ api, onChange, cookies = keepsCookies }) {
     this.#api = api;
     this.#cookies = cookies;
     this.#onChange = onChange;

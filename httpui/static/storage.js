@@ -57,3 +57,20 @@ export const ofTab = new SafeStorage(() => globalThis.sessionStorage);
 
 /** Of this browser, until its person clears it. */
 export const ofBrowser = new SafeStorage(() => globalThis.localStorage);
+
+/**
+ * Whether the browser keeps cookies of this page. Only trying tells: one that
+ * blocks them for some sites says that it has them.
+ * @param {{cookie: string}} [page] what tests replace
+ */
+export function keepsCookies(page = globalThis.document) {
+  const probe = `anteroom-probe=${Math.random().toString(36).slice(2)}`;
+  try {
+    page.cookie = `${probe}; Path=/; SameSite=Strict; Max-Age=60`;
+    const kept = page.cookie.includes(probe);
+    page.cookie = 'anteroom-probe=; Path=/; SameSite=Strict; Max-Age=0';
+    return kept;
+  } catch {
+    return false;
+  }
+}
