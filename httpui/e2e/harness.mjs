@@ -206,7 +206,26 @@ export class Person {
     if (!browser) t.after(() => p.browser.close());
     p.context = await p.browser.newContext({viewport, colorScheme, locale: 'en-GB', permissions: ['camera', 'microphone', 'clipboard-read', 'clipboard-write']});
     await p.context.addInitScript(watchConnections);
-    p.page = await p.context.newPage();
+    return p.#begin(t, await p.context.newPage());
+  }
+
+  /** A person whose browser writes to a disk, as everybody's does. */
+  static async withProfile(t, {preferences = {}, viewport = {width: 390, height: 844}} = {}) {
+    const p = new Person();
+    p.profile = temporary(t);
+    mkdirSync(join(p.profile, 'Default'), {recursive: true});
+    writeFileSync(join(p.profile, 'Default', 'Preferences'), JSON.stringify(preferences));
+    p.context = await chromium.launchPersistentContext(p.profile, {
+      executablePath: chromiumPath, args: chromiumFlags, viewport, locale: 'en-GB', permissions: ['camera', 'microphone', 'clipboard-read', 'clipboard-write'],
+    });
+    t.after(() => p.context.close());
+    await p.context.addInitScript(watchConnections);
+    return p.#begin(t, p.context.pages()[0] ?? await p.context.newPage());
+  }
+
+  #begin(t, page) {
+    const p = this;
+    p.page = page;
     p.page.setDefaultTimeout(20_000);
     p.console = [];
     p.requests = [];

@@ -165,6 +165,45 @@ test('a page that is closed while it waits for its seat looks no more', async ()
   assert.equal(again.sockets.length, sockets);
 });
 
+test('a guest’s other tab takes the seat in the call, and nobody is alarmed', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  const second = new guest.constructor(w, guest.link);
+  w.pages.push(second);
+  await second.media.start({ audio: true, video: true });
+  await w.settle();
+  const handed = guest.call.handOver();
+  await w.settle();
+  assert.deepEqual([guest.view.phase, guest.view.code, guest.media.snapshot.audio, guest.tab.kept.size], ['ended', 'moved', 'off', 0]);
+  second.call.join(handed.name, handed);
+  await w.settle();
+  await w.advance(2_000);
+  assert.deepEqual([second.view.phase, second.view.alarm, host.view.alarm], ['call', false, []]);
+  assert.equal(w.home.log.some((m) => m.type === 'alarm'), false);
+  together(host, second);
+  second.reload();
+  await second.media.start({ audio: true, video: true });
+  await w.join(second);
+  assert.equal(second.view.phase, 'call', 'and keeps what takes it again');
+});
+
+test('a seat that its tab has not handed over is waited for without a knock', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  const { member } = guest;
+  const second = new guest.constructor(w, guest.link);
+  w.pages.push(second);
+  await w.settle();
+  second.call.join('Ada', { patient: true });
+  await w.advance(20_000);
+  assert.deepEqual([second.view.phase, second.view.code, host.view.alarm, guest.view.alarm], ['joining', 'seat-taken', [], false]);
+  guest.call.close();
+  await w.settle();
+  w.home.expire(member);
+  await w.advance(11_000);
+  assert.deepEqual([second.view.phase, second.view.code, host.view.alarm], ['waiting', null, []]);
+});
+
 test('another tab of the practitioner takes the room only when told to', async () => {
   const { w, host, guest } = await make();
   await w.seat(guest);

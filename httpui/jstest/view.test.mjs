@@ -6,7 +6,8 @@ import { Drawn } from './fakes/view.mjs';
 import { guestSentence } from '../static/errors.js';
 import { deviceCheck } from '../static/view-check.js';
 import { controls } from '../static/view-controls.js';
-import { guestView } from '../static/view-guest.js';
+import { guestTitle, guestView } from '../static/view-guest.js';
+import { countdown } from '../static/format.js';
 import { focusKeeper } from '../static/view-shell.js';
 
 const welcome = {
@@ -17,11 +18,11 @@ const media = { audio: 'on', video: 'on', screen: false, stream: null, inputs: [
 const checkUi = { phase: 'ready', speakerAsked: false, heard: null, path: null, speaker: '', agent: { system: 'other', browser: 'chrome', inApp: false } };
 
 /** The guest's page with this call, past Continue. */
-const page = (call, act = noting().act) =>
+const page = (call, act = noting().act, state = {}) =>
   new Drawn(guestView({
-    trouble: null, call: { phase: 'ready', connection: 'online', code: null, welcome, self: null, alarm: false, peers: [], chat: [], ...call },
+    trouble: null, call: call && { phase: 'ready', connection: 'online', code: null, welcome, self: null, alarm: false, peers: [], chat: [], ...call },
     media, checking: true, talked: false, online: true, now: welcome.now, served: 'practice.example', name: 'Ada', check: checkUi,
-    ui: {}, canShare: true, canFlip: false, copied: false,
+    ui: {}, canShare: true, canFlip: false, copied: false, link: '', elsewhere: false, returning: false, doorOpened: false, ...state,
   }, act));
 
 /** Intents that note how they were called. */
@@ -139,4 +140,84 @@ test('Join keeps the focus while it works', () => {
   const [, tag] = /<button(?![^>]*type="button")([^>]*)>Joining…/.exec(html);
   assert.match(tag, /aria-disabled=true/);
   assert.doesNotMatch(tag, /\?disabled=/);
+});
+
+test('who is late is told so, and that it is not too late', () => {
+  const at = (seconds, checking) => page({}, undefined, { now: welcome.starts + seconds, checking }).text;
+  for (const checking of [false, true]) {
+    assert.match(at(-60, checking), /your appointment is at /);
+    assert.match(at(0, checking), /your appointment is at (?!.*still join)/);
+    assert.match(at(360, checking), /your appointment was at .*You can still join\./);
+  }
+});
+
+test('who is early sees how long it is until the door opens, in the title too', () => {
+  const early = { ...welcome, state: 'early', opens: 1_800_000_000, starts: 1_800_000_900 };
+  const state = { now: early.opens - 245, checking: false };
+  assert.match(page({ welcome: early }, undefined, state).text, /You are early.*Opens in 4 min 05 s/);
+  assert.match(page({ welcome: early }, undefined, { ...state, checking: true }).text, /You can join from.*Opens in 4 min 05 s/);
+  assert.match(page({ welcome: early }, undefined, state).html, /role="timer" aria-live="off"/, 'it is not read out each second');
+  const said = { 0: 'in a moment', '-5': 'in a moment', 0.4: 'in 1 s', 59: 'in 59 s', 60: 'in 1 min 00 s', 3600: 'in 1 h 00 min', 90_000: 'in 25 h 00 min', 200_000: 'in 2 days' };
+  for (const [seconds, words] of Object.entries(said)) assert.equal(countdown(Number(seconds)), `Opens ${words}`);
+});
+
+test('a tab that was in the seat comes back by one tap, and the name is there', () => {
+  const { calls, act } = noting();
+  const drawn = page({}, act, { checking: false, returning: true });
+  assert.match(drawn.text, /one tap brings you back/);
+  assert.doesNotMatch(drawn.html, /<input/);
+  drawn.press('Come back to your appointment');
+  assert.deepEqual(calls, [['comeBack']]);
+  assert.match(page({ welcome: { ...welcome, state: 'early' } }, act, { checking: false, returning: true }).text, /You are early/);
+});
+
+test('a second tab says where the appointment is, and takes it when told to', () => {
+  const { calls, act } = noting();
+  const drawn = page(null, act, { elsewhere: true });
+  assert.match(drawn.text, /open in another tab of this browser/);
+  drawn.press('Use it here');
+  assert.deepEqual(calls, [['useHere']]);
+});
+
+test('wherever the page sends somebody to another browser, the link can be copied', () => {
+  const agent = { system: 'ios', browser: 'other', inApp: true };
+  const check = { ...checkUi, agent };
+  const screens = [
+    [{}, { checking: false, check }],
+    [{}, { check }],
+    [{}, { check: { ...check, phase: 'asking' } }],
+    [{}, { check, media: { ...media, audio: 'denied', video: 'denied' } }],
+    [null, { trouble: 'unsupported' }],
+  ];
+  for (const [call, state] of screens) {
+    const { calls, act } = noting();
+    const drawn = page(call, act, state);
+    drawn.press('Copy link');
+    assert.deepEqual(calls, [['copyLink']]);
+    assert.doesNotMatch(drawn.text, /Open in (browser|Safari)/);
+    assert.match(page(call, act, { ...state, copied: true }).text, /Link copied/);
+    assert.match(page(call, act, { ...state, link: 'https://practice.example/j#AX8' }).html, /<input id="link" readonly value=https:\/\/practice.example\/j#AX8/);
+  }
+  assert.doesNotMatch(page({}).text, /Copy link/);
+});
+
+test('the title says what is so', () => {
+  const title = (call, state = {}) => guestTitle({ trouble: null, call: call && { phase: 'ready', code: null, welcome, ...call }, checking: false, talked: false, now: welcome.now, ...state });
+  const practice = 'Harbour Street Practice';
+  const cases = [
+    [title({}), practice],
+    [title({}, { doorOpened: true }), `The door is open – ${practice}`],
+    [title({ welcome: { ...welcome, state: 'early', opens: welcome.now + 90 } }), `Opens in 1 min 30 s – ${practice}`],
+    [title({ phase: 'waiting' }), `Waiting – ${practice}`],
+    [title({ phase: 'call' }), `In the call – ${practice}`],
+    [title({ phase: 'held' }), `On hold – ${practice}`],
+    [title({ phase: 'ended', code: 'left' }), `Ended – ${practice}`],
+    [title({ phase: 'ended', code: 'rotated' }), `Replaced link – ${practice}`],
+    [title({ phase: 'ended', code: 'bad-link', welcome: null }), 'Damaged link – Your video appointment'],
+    [title(null, { trouble: 'bad-link' }), 'Damaged link – Your video appointment'],
+    [title(null, { trouble: 'no-link' }), 'Link needed – Your video appointment'],
+    [title(null, { elsewhere: true }), 'Open in another tab – Your video appointment'],
+    [title(null), 'Your video appointment'],
+  ];
+  for (const [got, want] of cases) assert.equal(got, want);
 });

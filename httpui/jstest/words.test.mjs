@@ -13,7 +13,7 @@ const general = guestSentence('', names);
 // What a guest can never be sent has the general sentence.
 const notForGuests = new Set(['unauthorized', 'host-elsewhere', 'early']);
 
-for (const code of [...CODES, 'bad-link', 'no-link', 'wrong-practice', 'unsupported', 'left', 'offline']) {
+for (const code of [...CODES, 'bad-link', 'no-link', 'wrong-practice', 'unsupported', 'left', 'offline', 'open-elsewhere']) {
   test(`${code} is said to guests and practitioners`, () => {
     for (const sentence of [guestSentence(code, names), guestSentence(code, nothing), hostSentence(code), refusalSentence(code)]) {
       for (const text of [sentence.title, sentence.todo]) {

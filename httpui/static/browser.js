@@ -9,7 +9,24 @@
  *   microphone often cannot be allowed at all
  */
 
-const apps = /FBAN|FBAV|FB_IAB|Instagram|Line\/|WhatsApp|Snapchat|Twitter|LinkedInApp|GSA\/|; wv\)/u;
+/**
+ * What the web views of apps call themselves. "; wv)" is what Android's say unless
+ * the app has changed it; on iOS a web view has no "Safari/", which every browser
+ * there has.
+ */
+const apps = new RegExp([
+  '\\bFBA[NV]/|FB_IAB|MessengerForiOS|MessengerLite', // Facebook, Messenger
+  'Instagram|Threads|Barcelona', // Threads is Barcelona on iOS
+  'WhatsApp|\\bLine/|KAKAOTALK|MicroMessenger|WeChat|\\bQQ/|DingTalk|Viber|Zalo|Telegram', // messengers
+  'Snapchat|TwitterAndroid|Twitter for|Pinterest/|LinkedInApp|musical_ly|Bytedance|TikTok|trill_', // networks
+  '\\bGSA/|Outlook-|OutlookMobile|com\\.microsoft\\.office\\.outlook|YahooMobile|\\bTeams/|Slack', // search, mail, work
+  '; ?wv\\)',
+].join('|'), 'u');
+
+/** Browsers that are built on a web view. */
+const browsers = /DuckDuckGo|Ddg\//u;
+/** What browsers on iOS have in their names, and web views of other apps have not. */
+const iosBrowsers = /Safari\/|CriOS|FxiOS|EdgiOS|OPiOS|OPT\/|OPX\/|Brave|YaBrowser|Focus\//u;
 
 /**
  * @param {string} ua navigator.userAgent
@@ -20,8 +37,12 @@ export function agentOf(ua, touchPoints = 0) {
   const ios = /iPhone|iPad|iPod/u.test(ua) || (ua.includes('Macintosh') && touchPoints > 1);
   /** @type {System} */
   const system = ios ? 'ios' : ua.includes('Android') ? 'android' : ua.includes('Macintosh') ? 'mac' : 'other';
-  return { system, browser: browserOf(ua), inApp: apps.test(ua) };
+  const inApp = !browsers.test(ua) && (apps.test(ua) || (ios && ua.includes('AppleWebKit') && !iosBrowsers.test(ua)));
+  return { system, browser: browserOf(ua), inApp };
 }
+
+/** @param {Agent} agent @returns {string} what people call their browser, outside of apps */
+export const browserName = ({ system }) => (system === 'ios' ? 'Safari' : system === 'android' ? 'Chrome or another browser' : 'your browser');
 
 /** @param {string} ua @returns {Browser} */
 function browserOf(ua) {
@@ -39,11 +60,14 @@ function browserOf(ua) {
  * @param {Agent} agent
  * @returns {string[]} steps, in order
  */
-export function permissionSteps({ system, browser, inApp }) {
+export function permissionSteps(agent) {
+  const { system, browser, inApp } = agent;
   if (inApp) {
     return [
-      'You are looking at this page inside another app, which may not be allowed to use the camera.',
-      system === 'ios' ? 'Tap the share sign or the three dots and choose “Open in Safari”.' : 'Tap the three dots and choose “Open in browser”.',
+      'You are looking at this page inside another app, which may not be allowed to use camera and microphone.',
+      'Press “Copy link” on this page.',
+      `Open ${browserName(agent)}.`,
+      'Press and hold its address bar and choose “Paste”. Then go there.',
     ];
   }
   if (system === 'ios' && browser === 'safari') {

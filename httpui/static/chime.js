@@ -65,6 +65,11 @@ export class Chime {
     this.#play([880], 0, 0.08);
   }
 
+  /** Two soft notes: whoever was early can go on. */
+  door() {
+    if (!this.#muted) this.#play([659.25, 987.77], 0.3, 0.12);
+  }
+
   /** @param {string} id of an output device; "" is the default */
   useSpeaker(id) {
     const context = this.#context;

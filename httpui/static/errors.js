@@ -13,7 +13,7 @@ const say = (title, todo, again = false) => ({ title, todo, again });
 /** @type {Record<string, (names: Names) => Sentence>} */
 const forGuests = {
   'no-link': () =>
-    say('Please open your appointment with its link.', 'You find the link in the message from your practice. If you were here a moment ago, open it again: after a minute at most you are back in your place.'),
+    say('Please open your appointment with its link.', 'You find the link in the message from your practice. Tap it there, or copy all of it into the address bar.'),
   'bad-link': () =>
     say('This link is damaged.', 'A part of it is missing or changed. Open it again from your message, or copy all of it. If that does not help, ask the practice for a new link.'),
   'wrong-practice': () =>
@@ -34,6 +34,7 @@ const forGuests = {
   'seat-taken': () =>
     say('This link is already in use in another window or on another device.', 'If you closed or reloaded this page just now, it takes up to a minute until your place is free. Otherwise go on where you opened the link first, or leave there. If that was not you, call the practice.', true),
   replaced: () => say('You joined again in another tab or window.', 'Go on there. You can close this page.'),
+  'open-elsewhere': () => say('This appointment is open in another tab of this browser.', 'Go on in that tab, or use it here: then that tab lets go of it.'),
   'room-full': () => say('This call is full.', 'Wait a moment and try again, or call the practice.', true),
   'room-locked': ({ practitioner }) =>
     say(`${practitioner} is letting nobody in at the moment.`, 'Wait a few minutes and try again.', true),
@@ -50,8 +51,18 @@ const forGuests = {
     say('The practice’s computer has a problem: its disk is full or does not work.', 'Please call the practice and tell them. This page tries again by itself.', true),
   'going-away': () => say('The practice’s computer is restarting.', 'This page comes back by itself in a moment.', true),
   unsupported: () =>
-    say('This browser cannot make video calls.', 'Update it, or open the link in a current Safari, Chrome, Firefox or Edge.'),
+    say('This browser cannot make video calls.', 'Update it. Or copy your link, open a current Safari, Chrome, Firefox or Edge, and paste it into the address bar.'),
 };
+
+/** What the title of the page begins with when there is no call to come. @type {Record<string, string>} */
+const heads = {
+  'no-link': 'Link needed', 'bad-link': 'Damaged link', 'wrong-practice': 'Wrong link', rotated: 'Replaced link', revoked: 'Withdrawn link',
+  cancelled: 'Cancelled', 'seat-taken': 'In use elsewhere', 'open-elsewhere': 'Open in another tab',
+  'room-full': 'Full', 'room-locked': 'Closed', unsupported: 'Another browser is needed', denied: 'Not let in',
+};
+
+/** @param {string} code why there is no call @returns {string} for the title of the page */
+export const guestHead = (code) => lookUp(heads, code) ?? 'Ended';
 
 /** @type {Record<string, (names: Names) => Sentence>} */
 const forPractitioners = {

@@ -100,6 +100,18 @@ export function excerpt(text) {
   return points.length <= MAX_EXCERPT ? line : `${points.slice(0, MAX_EXCERPT - 1).join('').trimEnd()}…`;
 }
 
+/**
+ * @param {number} seconds until the door opens
+ * @returns {string} "Opens in 1 h 05 min", "Opens in 4 min 05 s", "Opens in a moment"; for more than a day, in days
+ */
+export function countdown(seconds) {
+  const left = Math.ceil(seconds);
+  if (left <= 0) return 'Opens in a moment';
+  if (left >= 2 * 86_400) return `Opens in ${Math.floor(left / 86_400)} days`;
+  if (left >= 3600) return `Opens in ${Math.floor(left / 3600)} h ${pad(Math.floor(left / 60) % 60)} min`;
+  return left >= 60 ? `Opens in ${Math.floor(left / 60)} min ${pad(left % 60)} s` : `Opens in ${left} s`;
+}
+
 /** @param {string} name @returns {string} one or two letters for a picture that is not there */
 export function initials(name) {
   const words = name.trim().split(/\s+/u).filter((word) => /\p{L}|\p{N}/u.test(word));

@@ -1,7 +1,8 @@
 // The secret part of a link is in the fragment. This module has no imports and
 // is the first script of both pages, so the fragment leaves the address bar
-// (and with it the history, a shared screen and a bookmark) before any other
-// code of ours runs.
+// (and with it the tab's history, a shared screen and a bookmark) before any
+// other code of ours runs. What the browser itself has noted of the address that
+// it was told to open, as Chromium does in its history, no page can take back.
 
 let taken = location.hash;
 if (taken !== '') history.replaceState(null, '', location.pathname + location.search);

@@ -96,15 +96,24 @@ export class GuestCall {
   /**
    * Knocks. At an occupied seat it is a look whether it is free now.
    * @param {string} name what the practitioner is told
+   * @param {{resume?: Bytes | null, patient?: boolean}} [options] resume: what takes
+   *   again a seat that another tab of this browser had; patient: that tab may be in
+   *   it still, so it is waited for, and nobody is alarmed
    */
-  join(name) {
+  join(name, { resume = null, patient = false } = {}) {
     const tidy = tidyText(name, MAX_NAME);
     if (this.#look) return this.#connect();
     if (tidy === '' || this.#phase !== 'ready') return;
     this.#name = tidy;
     this.#code = null;
+    this.#resume = resume ?? this.#resume;
+    if (patient) this.#patience = Date.now() + PATIENCE_MS;
     this.#setPhase('joining');
     if (!this.#signal) return;
+    if (patient) {
+      this.#signal.close();
+      return this.#connect(); // a new welcome says whether it is free
+    }
     this.#signal.idle = false;
     if (!this.#signal.online) return this.#signal.start();
     this.#sendJoin();
@@ -129,6 +138,16 @@ export class GuestCall {
   leave() {
     if (this.#name !== null) this.#signal?.send('leave', {});
     this.#end('left');
+  }
+
+  /**
+   * Lets another tab of this browser have the seat, without a word to anybody.
+   * @returns {{resume: Bytes | null, name: string}} what that tab joins with
+   */
+  handOver() {
+    const handed = { resume: this.#resume, name: this.#name ?? '' };
+    this.#end('moved');
+    return handed;
   }
 
   /** Goes without a word: the seat is kept for a while, and this tab may take it again. */

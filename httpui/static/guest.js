@@ -3,16 +3,16 @@ import { agentOf } from './browser.js';
 import { GuestCall } from './call.js';
 import { Arrivals, callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from './call-page.js';
 import { Chime } from './chime.js';
-import { canVerify } from './identity.js';
+import { GuestTab } from './guest-tab.js';
 import { Media } from './media.js';
-import { parseLink } from './seal.js';
 import { testPath } from './path-test.js';
 import { ofTab } from './storage.js';
 import { Store } from './store.js';
+import { canCall, troubleWith } from './trouble.js';
 import { render } from './html.js';
 import { syncPanel } from './view-call.js';
 import { runMeter } from './view-check.js';
-import { guestScreen, guestView } from './view-guest.js';
+import { guestScreen, guestTitle, guestView } from './view-guest.js';
 import { announce, focusKeeper, focusScreen, toast } from './view-shell.js';
 import { playAll, useSpeaker } from './view-tiles.js';
 import { WakeKeeper } from './wake.js';
@@ -22,7 +22,10 @@ import { WakeKeeper } from './wake.js';
  * @typedef {import('./view-guest.js').GuestState} GuestState
  * @typedef {import('./view-guest.js').GuestIntents} GuestIntents
  * @typedef {import('./view-call.js').CallUi & {checking: boolean, phase: 'asking' | 'ready', speakerAsked: boolean,
- *   heard: boolean | null, path: import('./view-check.js').PathState, name: string, copied: boolean, toast: string | null}} Ui
+ *   heard: boolean | null, path: import('./view-check.js').PathState, name: string, copied: boolean, link: string, toast: string | null,
+ *   elsewhere: boolean, returning: boolean, doorOpened: boolean}} Ui
+ *   link: to be copied by hand; elsewhere: another tab is in the seat; returning: this
+ *   tab was in the seat; doorOpened: while the page was waiting, and nobody has reacted
  */
 
 /** How long an admission waits for its picture before it is drawn without. */
@@ -30,7 +33,8 @@ const ENTER_MS = 400;
 
 /** @returns {Ui} */
 const newUi = () => ({
-  ...newCallUi(), checking: false, phase: 'asking', speakerAsked: false, heard: null, path: null, name: '', copied: false, toast: null,
+  ...newCallUi(), checking: false, phase: 'asking', speakerAsked: false, heard: null, path: null, name: '', copied: false, link: '', toast: null,
+  elsewhere: false, returning: false, doorOpened: false,
 });
 
 /** The guest's page: builds the parts, connects them, and draws what they say. */
@@ -47,7 +51,10 @@ class GuestPage {
   #arrivals = new Arrivals({ chime: this.#chime, ui: this.#ui });
   #act = this.#intents();
 
-  #fragment = ''; // the link's secret part: here and in the call's closure, nowhere else
+  #tab = new GuestTab({ onAsked: () => this.#handOver(), onTaken: () => { if (!this.#inside()) this.#goElsewhere(); } });
+  #fragment = ''; // the link's secret part: here, in the call's closure and, sealed, with the tab
+  #turn = 0; // counts links, and goes to other tabs
+  /** @type {import('./tabs.js').Handed & {patient: boolean} | null} how to join a seat that another tab had */ #handed = null;
   /** @type {string | null} */ #trouble = null;
   /** @type {GuestCall | null} */ #call = null;
   /** @type {GuestSnapshot | null} */ #now = null;
@@ -68,17 +75,37 @@ class GuestPage {
     for (const event of ['online', 'offline']) addEventListener(event, () => this.#draw());
     addEventListener('hashchange', () => this.#anotherLink());
     addEventListener('pagehide', () => this.#close());
-    addEventListener('pageshow', ({ persisted }) => { if (persisted) this.#act.again(); });
+    addEventListener('pageshow', ({ persisted }) => { if (persisted) void this.#take(this.#fragment); });
+    for (const gesture of ['click', 'keydown']) addEventListener(gesture, () => this.#touched());
     addEventListener('beforeunload', (event) => { if (this.#inside()) event.preventDefault(); });
-    this.#take(takeFragment());
+    void this.#take(takeFragment());
   }
 
-  /** @param {string} fragment */
-  #take(fragment) {
+  /**
+   * Begins with a link, or goes on with the one that this tab had.
+   * @param {string} fragment the address's, or ""
+   */
+  async #take(fragment) {
+    const turn = ++this.#turn;
+    this.#closeCall();
+    const { returning } = this.#ui.value;
+    this.#ui.set({ checking: false, elsewhere: false });
+    this.#handed = null;
     this.#fragment = fragment;
-    this.#trouble = troubleWith(fragment);
-    this.#ui.set({ checking: false });
-    this.#open();
+    const trouble = troubleWith(fragment);
+    this.#trouble = trouble === 'no-link' && canCall() ? null : trouble; // the tab may know
+    this.#draw();
+    if (this.#trouble) return;
+    const visit = await this.#tab.begin(fragment.replace(/^#/u, ''));
+    if (turn !== this.#turn) return;
+    this.#fragment = visit ? `#${visit.fragment}` : '';
+    this.#trouble = troubleWith(this.#fragment);
+    if (!visit || this.#trouble) return this.#draw();
+    const name = visit.name || (returning ? this.#ui.value.name : '');
+    this.#ui.set({ name, returning: name !== '', elsewhere: visit.taken });
+    for (const [kind, id] of Object.entries(visit.devices)) callIntents(this.#parts()).switchDevice(/** @type {MediaDeviceKind} */ (kind), id);
+    if (visit.taken) this.#draw();
+    else this.#open();
   }
 
   /**
@@ -104,16 +131,21 @@ class GuestPage {
     this.#quietly = false;
     const before = this.#now;
     this.#now = now;
-    if (now.welcome && now.welcome !== before?.welcome) this.#offset = now.welcome.now - Date.now() / 1000;
+    if (now.welcome && now.welcome !== before?.welcome) {
+      this.#offset = now.welcome.now - Date.now() / 1000;
+      this.#tab.welcomed(now.welcome);
+      if (before?.welcome?.state === 'early' && now.welcome.state === 'open') this.#doorOpens();
+    }
+    this.#talked ||= now.phase === 'call' || now.phase === 'held';
     if (now.phase === 'call' && before?.phase === 'waiting') {
-      this.#talked = true;
       this.#entering = setTimeout(() => this.#enter(), ENTER_MS);
     } else if (this.#entering && (now.phase !== 'call' || now.peers.some(({ stream }) => stream))) {
       this.#enter();
     }
     if (now.phase === 'ended' && before?.phase !== 'ended' && now.code !== 'early') {
+      this.#tab.ended(now.code ?? 'ended');
       this.#media.stop();
-      this.#ui.set({ ...newCallUi(), speaker: this.#ui.value.speaker });
+      this.#ui.set({ ...newCallUi(), speaker: this.#ui.value.speaker, returning: false });
     }
     this.#wake.keep(this.#inside());
     const change = trustChange(before?.peers ?? [], now.peers);
@@ -141,7 +173,20 @@ class GuestPage {
   /** A person pasted another link into this tab. */
   #anotherLink() {
     const fragment = takeFragment();
-    if (fragment !== '' && !this.#inside()) this.#take(fragment);
+    if (fragment !== '' && !this.#inside()) void this.#take(fragment);
+  }
+
+  /** The practice lets in from now on: said once, without moving anything. */
+  #doorOpens() {
+    this.#chime.door();
+    announce('The door is open. You can go on now.');
+    this.#ui.set({ doorOpened: true });
+  }
+
+  /** A person is here. */
+  #touched() {
+    void this.#chime.unlock(); // for the moment when the door opens
+    if (this.#ui.value.doorOpened) this.#ui.set({ doorOpened: false });
   }
 
   #inside() {
@@ -163,7 +208,11 @@ class GuestPage {
   }
 
   #close() {
+    const inside = this.#inside();
+    this.#turn += 1;
     this.#closeCall();
+    this.#tab.hide();
+    if (inside) this.#ui.set({ returning: true, checking: false });
     if (!this.#media.snapshot.stream) this.#ui.set({ checking: false }); // who comes back finds on what was on
     this.#media.stop();
     this.#wake.keep(false);
@@ -179,16 +228,13 @@ class GuestPage {
   /** @returns {GuestIntents} */
   #intents() {
     const ui = this.#ui;
+    const inCall = callIntents(this.#parts());
     return {
-      ...callIntents({
-        media: this.#media,
-        chime: this.#chime,
-        ui,
-        sendChat: (text) => this.#call?.sendChat(text),
-        leave: () => this.#call?.leave(),
-        end: () => {}, // a practitioner's
-        play: playAll,
-      }),
+      ...inCall,
+      switchDevice: (kind, id) => {
+        inCall.switchDevice(kind, id);
+        this.#tab.choose(kind, id);
+      },
       start: () => void this.#check(),
       retryPath: () => void this.#testPath(),
       trySpeaker: () => void this.#chime.unlock().then(() => {
@@ -197,27 +243,90 @@ class GuestPage {
       }),
       heard: (yes) => ui.set({ heard: yes }),
       setName: (name) => ui.set({ name }),
-      join: (name) => {
-        this.#pathTest?.abort();
-        void this.#chime.unlock(); // this tap also lets the others' sound play
-        this.#call?.join(name);
-      },
+      join: (name) => void this.#join(name),
+      comeBack: () => void this.#comeBack(),
+      useHere: () => void this.#useHere(),
       again: () => {
         this.#open();
         if (this.#ui.value.checking) void this.#check();
       },
       copyLink: async () => {
-        if (await copy(`${location.origin}/j${this.#fragment}`)) ui.set({ copied: true });
+        const link = `${location.origin}/j${this.#fragment}`;
+        const copied = await copy(link);
+        ui.set({ copied, link: copied ? '' : link });
       },
     };
   }
 
+  #parts() {
+    return {
+      media: this.#media,
+      chime: this.#chime,
+      ui: this.#ui,
+      sendChat: (/** @type {string} */ text) => this.#call?.sendChat(text),
+      leave: () => this.#call?.leave(),
+      end: () => {}, // a practitioner's
+      play: playAll,
+    };
+  }
+
+  /** @param {string} name */
+  async #join(name) {
+    this.#pathTest?.abort();
+    void this.#chime.unlock(); // this tap also lets the others' sound play
+    const call = this.#call;
+    if (!(await this.#tab.sit(name))) return this.#goElsewhere();
+    if (call === this.#call) call?.join(name, this.#handed ?? {});
+    this.#handed = null;
+  }
+
+  /** One tap, after the page was loaded again: as it was. */
+  async #comeBack() {
+    const call = this.#call;
+    await this.#ask();
+    if (call === this.#call) await this.#join(this.#ui.value.name);
+  }
+
+  /** Takes the seat from the tab that is in it, without a word to anybody else. */
+  async #useHere() {
+    const turn = ++this.#turn;
+    this.#ui.set({ elsewhere: false });
+    const asked = this.#ask();
+    const handed = await this.#tab.take();
+    if (turn !== this.#turn) return;
+    this.#handed = { resume: handed?.resume ?? null, name: handed?.name ?? '', patient: handed === null };
+    if (handed?.name) this.#ui.set({ name: handed.name });
+    this.#open();
+    await Promise.all([asked, this.#call && opened(this.#call)]);
+    if (turn === this.#turn && this.#ui.value.name) await this.#join(this.#ui.value.name);
+  }
+
+  /** @returns {import('./tabs.js').Handed} what the tab that asks for it takes the seat with */
+  #handOver() {
+    const handed = this.#call?.handOver() ?? { resume: null, name: '' };
+    this.#tab.ended('moved');
+    this.#goElsewhere();
+    return handed;
+  }
+
+  /** Another tab of this browser is in the seat. */
+  #goElsewhere() {
+    this.#turn += 1;
+    this.#closeCall();
+    this.#media.stop();
+    this.#ui.set({ elsewhere: true, checking: false });
+  }
+
   /** Asks for camera and microphone; always in a gesture. */
-  async #check() {
+  async #ask() {
     void this.#chime.unlock();
     this.#ui.set({ checking: true, phase: 'asking' });
     await this.#media.start({ audio: true, video: true }).catch(() => {});
     this.#ui.set({ phase: 'ready' });
+  }
+
+  async #check() {
+    await this.#ask();
     void this.#testPath(); // not before: a page that may use the camera may use more of the network, too
   }
 
@@ -253,6 +362,10 @@ class GuestPage {
       canShare: canShareScreen,
       canFlip: canFlipCamera(media),
       copied: ui.copied,
+      link: ui.link,
+      elsewhere: ui.elsewhere,
+      returning: ui.returning,
+      doorOpened: ui.doorOpened,
     };
   }
 
@@ -263,8 +376,8 @@ class GuestPage {
     const { ui, call } = state;
     render(guestView(state, this.#act), this.#root);
     render(toast(this.#ui.value.toast), this.#toasts);
-    document.title = titleOf(screen, call);
-    focusScreen(this.#root, screen);
+    document.title = guestTitle(state);
+    focusScreen(this.#root, screen === 'early' || screen === 'start' ? 'door' : screen); // one becomes the other by itself
     syncPanel(this.#root, screen === 'call' ? ui.panel : null);
     this.#keepFocus();
     this.#meter(screen === 'check');
@@ -288,28 +401,13 @@ class GuestPage {
   }
 }
 
-/**
- * What is wrong with a link or this browser, found without asking anybody.
- * @param {string} fragment
- * @returns {string | null} a code
- */
-function troubleWith(fragment) {
-  if (fragment === '' || fragment === '#') return 'no-link';
-  try {
-    parseLink(fragment);
-  } catch {
-    return 'bad-link';
-  }
-  return 'RTCPeerConnection' in globalThis && crypto.subtle && navigator.mediaDevices && canVerify() ? null : 'unsupported';
-}
-
-/** @param {ReturnType<typeof guestScreen>} screen @param {GuestSnapshot | null} call */
-function titleOf(screen, call) {
-  const practice = call?.welcome?.practice ?? 'Your video appointment';
-  if (screen === 'waiting') return `Waiting – ${practice}`;
-  if (screen === 'call') return `In the call – ${practice}`;
-  if (screen === 'over') return `Ended – ${practice}`;
-  return practice;
-}
+/** @param {GuestCall} call @returns {Promise<void>} when the practice has answered, or there is none */
+const opened = (call) => new Promise((done) => {
+  const stop = call.subscribe(({ phase }) => {
+    if (phase === 'opening') return;
+    stop();
+    done();
+  });
+});
 
 new GuestPage().start();

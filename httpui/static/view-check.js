@@ -29,11 +29,13 @@ import { banner } from './view-shell.js';
  * @param {MediaSnapshot} media
  * @param {CheckUi} ui
  * @param {CheckIntents} act
+ * @param {unknown} [copier] how the link gets into another browser
  */
-export const deviceCheck = (media, ui, act) => html`
+export const deviceCheck = (media, ui, act, copier = nothing) => html`
   <section class="check" aria-label="Camera, microphone and speaker">
     ${preview(media, ui, act)}
     ${refused(media, ui, act)}
+    ${ui.agent.inApp ? copier : nothing}
     <div class="check-rows">
       ${microphone(media, ui)}
       ${speaker(ui, act)}

@@ -2,8 +2,9 @@
 // each screen, in words that need no explanation.
 
 import { html, nothing } from './html.js';
-import { guestSentence } from './errors.js';
-import { clock, when } from './format.js';
+import { browserName } from './browser.js';
+import { guestHead, guestSentence } from './errors.js';
+import { clock, countdown, when } from './format.js';
 import { icon } from './icons.js';
 import { callView } from './view-call.js';
 import { deviceCheck, preview } from './view-check.js';
@@ -18,15 +19,20 @@ import { MAX_NAME, isDead, isOver, tidyText } from './wire.js';
  * @typedef {{
  *   trouble: string | null, call: GuestSnapshot | null, media: MediaSnapshot, checking: boolean, talked: boolean, online: boolean,
  *   now: number, served: string, name: string, check: import('./view-check.js').CheckUi,
- *   ui: import('./view-call.js').CallUi, canShare: boolean, canFlip: boolean, copied: boolean,
+ *   ui: import('./view-call.js').CallUi, canShare: boolean, canFlip: boolean, copied: boolean, link: string,
+ *   elsewhere: boolean, returning: boolean, doorOpened: boolean,
  * }} GuestState
  *   trouble: a code that makes a call impossible from the start (bad-link …);
- *   checking: Continue has been pressed; talked: there was a call; served: the host that served the page
+ *   checking: Continue has been pressed; talked: there was a call; served: the host that served the page;
+ *   link: to be copied by hand; elsewhere: another tab is in the seat; returning: this
+ *   tab was in it; doorOpened: while the page was waiting
  * @typedef {import('./view-call.js').CallIntents & import('./view-check.js').CheckIntents & {
  *   start: () => void,
  *   setName: (name: string) => void,
  *   join: (name: string) => void,
  *   again: () => void,
+ *   comeBack: () => void,
+ *   useHere: () => void,
  *   copyLink: () => void,
  * }} GuestIntents
  */
@@ -34,10 +40,11 @@ import { MAX_NAME, isDead, isOver, tidyText } from './wire.js';
 /**
  * Which screen a state belongs to: what the page's focus and title follow.
  * @param {GuestState} state
- * @returns {'trouble' | 'opening' | 'early' | 'start' | 'check' | 'waiting' | 'call' | 'over'}
+ * @returns {'trouble' | 'elsewhere' | 'opening' | 'early' | 'start' | 'back' | 'check' | 'waiting' | 'call' | 'over'}
  */
-export function guestScreen({ trouble, call, checking }) {
+export function guestScreen({ trouble, call, checking, elsewhere, returning }) {
   if (trouble) return 'trouble';
+  if (elsewhere) return 'elsewhere';
   if (!call) return 'opening';
   if (call.phase === 'waiting') return 'waiting';
   if (call.phase === 'call' || call.phase === 'held') return 'call';
@@ -45,7 +52,7 @@ export function guestScreen({ trouble, call, checking }) {
   if (!call.welcome) return 'opening';
   if (isOver(call.welcome.state)) return 'over'; // full: whoever presses Join raises the alarm
   if (checking) return 'check';
-  return call.welcome.state === 'early' ? 'early' : 'start';
+  return call.welcome.state === 'early' ? 'early' : returning ? 'back' : 'start';
 }
 
 /** @param {GuestState} state @param {GuestIntents} act */
@@ -55,12 +62,16 @@ export function guestView(state, act) {
   switch (guestScreen(state)) {
     case 'trouble':
       return frame(state, null, message(state.trouble ?? 'internal', state, act, false));
+    case 'elsewhere':
+      return frame(state, null, message('open-elsewhere', state, act, false));
     case 'opening':
       return frame(state, null, opening(state, act));
     case 'early':
       return frame(state, welcome, early(state, /** @type {Welcome} */ (welcome), act));
     case 'start':
       return frame(state, welcome, start(state, /** @type {Welcome} */ (welcome), act));
+    case 'back':
+      return frame(state, welcome, back(state, /** @type {Welcome} */ (welcome), act));
     case 'check':
       return frame(state, welcome, check(state, /** @type {Welcome} */ (welcome), act));
     case 'waiting':
@@ -123,16 +134,38 @@ function opening({ call, online }, act) {
 }
 
 /** @param {Welcome} welcome @param {number} now */
-const appointmentLine = ({ practitioner, starts }, now) => html`
-  <p class="lead">Your appointment with <strong><bdi>${practitioner}</bdi></strong></p>
-  <p class="clock-line">It is ${clock(now)}, your appointment is ${when(now, starts)}.</p>`;
+const appointmentLine = (welcome, now) => html`
+  <p class="lead">Your appointment with <strong><bdi>${welcome.practitioner}</bdi></strong></p>
+  <p class="clock-line">${timeLine(welcome, now)}</p>`;
+
+/** @param {Welcome} welcome @param {number} now @returns {string} what somebody who looks at the clock wants to know */
+function timeLine({ starts }, now) {
+  const late = now >= starts && clock(now) !== clock(starts);
+  return `It is ${clock(now)}, your appointment ${late ? 'was' : 'is'} ${when(now, starts)}.${late ? ' You can still join.' : ''}`;
+}
 
 /** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */
 const early = (state, welcome, act) => html`
   <section class="card card-main">
     ${appointmentLine(welcome, state.now)}
     ${banner({ tone: 'info', icon: 'clock', title: 'You are early', text: html`The door opens ${when(state.now, welcome.opens)}. Keep this page open, it goes on by itself; or come back with the same link.` })}
+    ${doorTimer(state, welcome)}
     <button type="button" class="button button-wide" @click=${act.start}>Check camera and microphone now</button>
+  </section>`;
+
+/**
+ * Counts, but is not read out each second.
+ * @param {GuestState} state @param {Welcome} welcome
+ */
+const doorTimer = ({ now }, { opens }) => html`<p class="countdown" role="timer" aria-live="off">${icon('door')}<span>${countdown(opens - now)}</span></p>`;
+
+/** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */
+const back = (state, welcome, act) => html`
+  <section class="card card-main">
+    ${appointmentLine(welcome, state.now)}
+    <p>You were here a moment ago: one tap brings you back.</p>
+    <button type="button" class="button button-primary button-wide button-large" @click=${act.comeBack}>Come back to your appointment</button>
+    <p class="hint">Your browser may ask again for camera and microphone. Choose “Allow”.</p>
   </section>`;
 
 /** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */
@@ -145,15 +178,30 @@ const start = (state, welcome, act) => html`
   </section>`;
 
 /** @param {GuestState} state @param {GuestIntents} act */
-function inAppHint({ check: { agent }, copied }, act) {
+function inAppHint(state, act) {
+  const { agent } = state.check;
   if (!agent.inApp) return nothing;
   return banner({
     tone: 'warn',
     title: 'You opened this inside another app',
-    text: `If camera or microphone do not work here, open the link in ${agent.system === 'ios' ? 'Safari' : 'your browser'}.`,
-    action: html`<button type="button" class="button" @click=${act.copyLink}>${icon(copied ? 'check' : 'copy')}<span>${copied ? 'Link copied' : 'Copy link'}</span></button>`,
+    text: `If camera or microphone do not work here, copy your link, open ${browserName(agent)} and paste the link into its address bar.`,
+    action: copyLink(state, act),
   });
 }
+
+/**
+ * The link's way into another browser: the address bar does not have it any more.
+ * @param {GuestState} state @param {GuestIntents} act
+ */
+const copyLink = ({ copied, link }, act) => html`
+  <button type="button" class="button button-wide" @click=${act.copyLink}>${icon(copied ? 'check' : 'copy')}<span>${copied ? 'Link copied' : 'Copy link'}</span></button>
+  ${link
+    ? html`
+      <div class="field">
+        <label for="link">This app does not let the page copy. Touch and hold the link, choose all of it, then “Copy”.</label>
+        <input id="link" readonly value=${link} autocomplete="off" @focus=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => currentTarget.select()}>
+      </div>`
+    : nothing}`;
 
 /** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */
 function check(state, welcome, act) {
@@ -163,8 +211,8 @@ function check(state, welcome, act) {
   const refusal = joining && state.call?.code ? guestSentence(state.call.code, names(welcome)) : null;
   return html`
     <section class="card card-main">
-      <p class="clock-line">It is ${clock(state.now)}, your appointment with <bdi>${welcome.practitioner}</bdi> is ${when(state.now, welcome.starts)}.</p>
-      ${deviceCheck(state.media, state.check, act)}
+      <p>With <bdi>${welcome.practitioner}</bdi>. <span class="clock-line">${timeLine(welcome, state.now)}</span></p>
+      ${deviceCheck(state.media, state.check, act, copyLink(state, act))}
       ${refusal ? banner({ tone: taken ? 'bad' : 'warn', title: refusal.title, text: taken ? `${refusal.todo} This page tries again by itself.` : refusal.todo }) : nothing}
       <form class="form" @submit=${onSubmit((form) => act.join(field(form, 'name')))}>
         <div class="field">
@@ -176,7 +224,7 @@ function check(state, welcome, act) {
         </div>
         ${open
           ? html`<button class="button button-primary button-wide button-large" aria-disabled=${joining && !taken}>${taken ? 'Try again now' : joining ? 'Joining…' : 'Join'}</button>`
-          : html`<p class="door-line" role="status">${icon('clock')}<span>You can join from ${clock(welcome.opens)}. This page goes on by itself.</span></p>`}
+          : html`<p class="door-line" role="status">${icon('clock')}<span>You can join from ${clock(welcome.opens)}. This page goes on by itself.</span></p>${doorTimer(state, welcome)}`}
         <p class="hint">After this you wait until <bdi>${welcome.practitioner}</bdi> lets you in.</p>
       </form>
     </section>`;
@@ -208,11 +256,14 @@ const waiting = ({ call, media, check: checkUi, now, talked }, { practitioner, s
     <button type="button" class="button button-wide" @click=${act.leave}>${icon('leave')}<span>Leave</span></button>
   </section>`;
 
+/** @param {GuestState} state @returns {string} */
+const overCode = ({ call }) => (call?.phase === 'ended' ? call.code : call?.welcome?.state) ?? 'ended';
+
 /** @param {GuestState} state @param {GuestIntents} act */
 function over(state, act) {
   const { call, now, talked } = state;
   const welcome = call?.welcome ?? null;
-  const code = call?.phase === 'ended' ? (call.code ?? 'ended') : (welcome?.state ?? 'ended');
+  const code = overCode(state);
   const knocked = call?.phase === 'ended' && call.self !== null && now < (welcome?.closes ?? 0); // so "ended" is about the call, not the appointment
   if (isDead(code)) return message(code, state, act, false);
   if (!talked && code !== 'left' && !(code === 'ended' && knocked)) return message(code, state, act, code !== 'ended');
@@ -234,14 +285,38 @@ function over(state, act) {
  * One sentence that says what is so, one that says what to do.
  * @param {string} code @param {GuestState} state @param {GuestIntents} act @param {boolean} retry whether there is a link to retry
  */
-function message(code, { call }, act, retry) {
-  const { title, todo, again } = guestSentence(code, names(call?.welcome ?? null));
+function message(code, state, act, retry) {
+  const { title, todo, again } = guestSentence(code, names(state.call?.welcome ?? null));
   return html`
     <section class="card card-main">
       <p class="over-title" role="alert">${icon('info')}<span>${title}</span></p>
       <p>${todo}</p>
       ${again && retry ? html`<button type="button" class="button button-primary button-wide" @click=${act.again}>${icon('retry')}<span>Try again</span></button>` : nothing}
+      ${code === 'open-elsewhere' ? html`<button type="button" class="button button-primary button-wide" @click=${act.useHere}>Use it here</button>` : nothing}
+      ${code === 'unsupported' ? copyLink(state, act) : nothing}
     </section>`;
+}
+
+/** @param {GuestState} state @returns {string} the title of the page: what is seen of it in a list of tabs */
+export function guestTitle(state) {
+  const { call, trouble, now, doorOpened } = state;
+  const practice = call?.welcome?.practice ?? 'Your video appointment';
+  switch (guestScreen(state)) {
+    case 'trouble':
+      return `${guestHead(trouble ?? '')} – ${practice}`;
+    case 'elsewhere':
+      return `${guestHead('open-elsewhere')} – ${practice}`;
+    case 'early':
+      return `${countdown((call?.welcome?.opens ?? 0) - now)} – ${practice}`;
+    case 'waiting':
+      return `Waiting – ${practice}`;
+    case 'call':
+      return `${call?.phase === 'held' ? 'On hold' : 'In the call'} – ${practice}`;
+    case 'over':
+      return `${guestHead(overCode(state))} – ${practice}`;
+    default:
+      return doorOpened ? `The door is open – ${practice}` : practice;
+  }
 }
 
 /** @param {Welcome | null} welcome */
