@@ -121,7 +121,7 @@ test('the same link in another practice’s page opens through its own node', {t
   await page.getByRole('button', {name: 'Continue', exact: true}).waitFor();
 });
 
-test('a guest who is early is told when it opens, and an ended link that it is over', {timeout: 60_000}, async (t) => {
+test('a guest who is early is told when it opens, and who has a cancelled one that it is cancelled', {timeout: 60_000}, async (t) => {
   const home = await practice(t, 'home');
   const doctor = await Person.arrive(t);
   await setUp(doctor, home, 'Riverside Practice', 'Dr Lee');
@@ -135,7 +135,7 @@ test('a guest who is early is told when it opens, and an ended link that it is o
   await home.cli('appointment', 'cancel', made.id);
   const late = await Person.arrive(t);
   await late.page.goto(made.guests[0].url);
-  await late.page.getByText('This appointment has ended.').first().waitFor();
+  await late.page.getByText('This appointment has been cancelled.').first().waitFor();
 });
 
 test('a second device is turned away, and both sides are told', {timeout: 90_000}, async (t) => {
