@@ -26,7 +26,8 @@ import (
 type Config struct {
 	// Dir is made with mode 0700 if it is missing.
 	Dir string
-	// KeyFile holds the 32-byte root key. It is made on the first run.
+	// KeyFile holds the 32-byte root key. It is made on the first run, never
+	// before it.
 	// Empty: store.key in Dir.
 	KeyFile string
 	Log     *slog.Logger
