@@ -7,6 +7,7 @@
 # make race          the Go tests with the race detector
 # make lint          format, vet, staticcheck, types
 # make fmt           formats the Go code
+# make attack        strangers and bad guests against real daemons, in full; as root
 # make bench         the figures, beside the floor, in one run
 # make bench-waiting what guests who wait cost, beside WebSockets that do nothing
 # make screenshots   the pictures in docs, from real calls
@@ -25,13 +26,13 @@ WITH_NODE := PATH="$(CURDIR)/bin:$$PATH"
 
 GO_FILES := find . -name '*.go' -not -path './httpui/node_modules/*' -not -path './tools/node/*'
 
-.PHONY: build test test-go test-page test-e2e test-e2e-doctor test-e2e-others test-net race lint fmt bench bench-waiting screenshots prepare tools clean
+.PHONY: build test test-go test-page test-e2e test-e2e-doctor test-e2e-others test-net test-attack attack race lint fmt bench bench-waiting screenshots prepare tools clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/anteroom ./cmd/anteroom
 
 test: prepare
-	$(MAKE) lint test-go test-page test-e2e
+	$(MAKE) lint test-go test-page test-attack test-e2e
 
 test-go: tools
 	$(WITH_NODE) bin/gotestsum --format pkgname -- -timeout 10m -tags e2e ./...
@@ -39,9 +40,19 @@ test-go: tools
 test-page:
 	cd httpui && $(WITH_NODE) node --test jstest/*.test.mjs
 
+# A few seconds of each attack. Makes a network namespace, so it needs root.
+test-attack: build bin/attack
+	bin/attack
+
+attack: build bin/attack
+	bin/attack -full
+
+bin/attack: $(wildcard httpui/test/attack/*.go rendezvous/*.go rendezvous/*/*.go) go.mod
+	go build -o bin/attack ./httpui/test/attack
+
 # One test at a time: each has several browsers, and measures time. But those of
 # the doctor wait for minutes, most of it for nothing to do.
-test-e2e: build
+test-e2e: build bin/attack
 	$(MAKE) --jobs=2 --output-sync=target test-e2e-doctor test-e2e-others
 
 test-e2e-doctor:
