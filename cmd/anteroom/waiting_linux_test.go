@@ -21,6 +21,7 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/sync/errgroup"
 
+	"anteroom/discovery"
 	"anteroom/node/media"
 	"anteroom/node/practice"
 	"anteroom/rendezvous"
@@ -106,6 +107,9 @@ func invitations(b *testing.B, dir string, n int) []invite.Link {
 	defer p.Close()
 	who, err := p.SetUp(b.Context(), practice.SetUp{Practice: "Riverside", Name: "Dr Lee", Password: "violet tractor seventeen"})
 	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := discovery.LoadOrCreateIdentity(filepath.Join(dir, "identity.key")); err != nil {
 		b.Fatal(err)
 	}
 	const guests = wire.MaxMembers - 1
