@@ -33,10 +33,13 @@ func (n *Node) Join(ctx context.Context, conn wire.Conn, from netip.Addr, public
 		conn.Close(wire.ErrBadMessage)
 		return fmt.Errorf("read key frame: %w", err)
 	}
-	if n.isMine(key.RID()) {
-		return n.Accept(ctx, conn)
-	}
-	remote, err := n.dialHome(ctx, key, from, public)
+	var remote wire.Conn // none if the room is here
+	err = onFreshStack(func() (err error) {
+		if !n.isMine(key.RID()) {
+			remote, err = n.dialHome(ctx, key, from, public)
+		}
+		return err
+	})
 	if errors.Is(err, errBusy) {
 		conn.Close(wire.ErrTooMany)
 		return fmt.Errorf("dial home node: %w", err)
@@ -44,6 +47,9 @@ func (n *Node) Join(ctx context.Context, conn wire.Conn, from netip.Addr, public
 	if err != nil {
 		conn.Close(wire.ErrNotFound)
 		return fmt.Errorf("dial home node: %w: %w", wire.ErrNotFound, err)
+	}
+	if remote == nil {
+		return n.Accept(ctx, conn)
 	}
 	return wire.Splice(ctx, conn, remote)
 }
@@ -53,9 +59,23 @@ func (n *Node) Join(ctx context.Context, conn wire.Conn, from netip.Addr, public
 func (n *Node) Accept(ctx context.Context, conn wire.Conn) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close(wire.ErrGoingAway) })
 	defer stop()
-	at := new(practice.Seat)
-	var greeting *wire.Welcome
-	channel, err := seal.Accept(conn,
+	var channel *seal.Channel
+	at, greeting := new(practice.Seat), new(wire.Welcome)
+	err := onFreshStack(func() (err error) {
+		channel, err = n.shakeHands(ctx, conn, at, greeting)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("handshake: %w", err)
+	}
+	defer n.renewWelcome(conn, greeting)()
+	return n.seatGuest(ctx, channel, at, greeting)
+}
+
+// shakeHands makes conn a sealed channel to the holder of a link. It sets at to
+// the seat that the link is for, and greeting to what its holder was told.
+func (n *Node) shakeHands(ctx context.Context, conn wire.Conn, at *practice.Seat, greeting *wire.Welcome) (*seal.Channel, error) {
+	return seal.Accept(conn,
 		func(rid [32]byte) (_ *invite.HostKeys, ok bool) {
 			seat, err := n.Practice.Lookup(ctx, rid)
 			*at = seat
@@ -66,14 +86,9 @@ func (n *Node) Accept(ctx context.Context, conn wire.Conn) error {
 			if err != nil {
 				return nil, err
 			}
-			greeting = w
+			*greeting = *w
 			return wire.Encode(w)
 		})
-	if err != nil {
-		return fmt.Errorf("handshake: %w", err)
-	}
-	defer n.renewWelcome(conn, greeting)()
-	return n.seatGuest(ctx, channel, at, greeting)
 }
 
 // seatGuest waits for the person at the other end to press Join, and serves
@@ -96,14 +111,18 @@ func (n *Node) admitToRoom(ctx context.Context, channel *seal.Channel, at *pract
 		return nil, nil, nil, fmt.Errorf("read join: %w", err)
 	}
 	// Time has passed since the handshake: ask again who may sit here.
-	now, err := n.Practice.Lookup(ctx, at.Keys.Rendezvous.RID())
-	if err == nil {
-		err = mayEnter(now, n.Practice.Now())
-	}
+	var now practice.Seat
+	err = onFreshStack(func() (err error) {
+		if now, err = n.Practice.Lookup(ctx, at.Keys.Rendezvous.RID()); err == nil {
+			err = mayEnter(now, n.Practice.Now())
+		}
+		if err != nil {
+			return fmt.Errorf("enter: %w", err)
+		}
+		r, done, err = n.enter(ctx, now.Appointment)
+		return err
+	})
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("enter: %w", err)
-	}
-	if r, done, err = n.enter(ctx, now.Appointment); err != nil {
 		return nil, nil, nil, err
 	}
 

@@ -1,0 +1,22 @@
+package node
+
+// onFreshStack returns what f returns, which it calls on a goroutine of its own.
+// It is for what goes deep on behalf of somebody who waits afterwards, for
+// minutes: a stack that cryptography or SQLite has grown to 16 or 32 KiB stays
+// so large below the wait, and of all that a guest costs that was the most.
+// A panic of f is the caller's.
+func onFreshStack(f func() error) error {
+	var err error
+	var panicked any
+	ended := make(chan struct{})
+	go func() { // ends with f
+		defer close(ended)
+		defer func() { panicked = recover() }()
+		err = f()
+	}()
+	<-ended
+	if panicked != nil {
+		panic(panicked)
+	}
+	return err
+}
