@@ -85,7 +85,7 @@ test('nothing of a patient stays on the page after signing out', {timeout: 120_0
   await patient.page.getByRole('textbox', {name: /message/i}).fill('canary words');
   await patient.page.keyboard.press('Enter');
   await doctor.button('Chat').click();
-  await doctor.page.getByText('canary words').waitFor();
+  await doctor.page.locator('.chat-text').getByText('canary words').waitFor();
   await doctor.page.keyboard.press('Escape');
   await doctor.button('Leave').click();
   await doctor.page.getByText('Canary Person').first().waitFor();
