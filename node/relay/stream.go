@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"anteroom/node/crowd"
 	"anteroom/node/quiet"
 )
 
@@ -153,15 +154,17 @@ func (f *front) serve(conn net.Conn) {
 }
 
 // letIn reports whether the relay has room for s, if need be because another
-// stream has to go: the oldest without an allocation. Whoever has a network
-// with many prefixes could keep everybody out who has business here.
+// stream has to go: the oldest without an allocation, of s's prefix if that has
+// its share. Otherwise whoever has streams to spare could keep everybody out who
+// has business here.
 func (r *Relay) letIn(s *stream) bool {
 	for {
 		ok, full := r.streams.Enter(s.addr.Addr())
-		if ok || !full {
-			return ok
+		if ok {
+			return true
 		}
-		oldest := r.idlest()
+		of := crowd.Prefix(s.addr.Addr())
+		oldest := r.idlest(func(a netip.Addr) bool { return full || crowd.Prefix(a) == of })
 		if oldest == nil {
 			return false
 		}
@@ -173,13 +176,14 @@ func (r *Relay) letIn(s *stream) bool {
 	}
 }
 
-// idlest returns the oldest stream that has no allocation, or nil.
-func (r *Relay) idlest() (oldest *stream) {
+// idlest returns the oldest stream from one of some addresses that has no
+// allocation, or nil.
+func (r *Relay) idlest(from func(netip.Addr) bool) (oldest *stream) {
 	r.table.mu.RLock()
 	defer r.table.mu.RUnlock()
 	for _, f := range r.fronts {
 		for addr, s := range f.streams {
-			if f.clients[addr] == nil && !s.ended.Load() && (oldest == nil || s.came < oldest.came) {
+			if f.clients[addr] == nil && !s.ended.Load() && from(addr.Addr()) && (oldest == nil || s.came < oldest.came) {
 				oldest = s
 			}
 		}

@@ -47,10 +47,16 @@ func TestStreams(t *testing.T) {
 	t.Run("limits", func(t *testing.T) {
 		one := g.dial(t, "tcp4")
 		eventually(t, "three streams", func() bool { return g.Stats().Streams == 3 })
-		if err := hungUp(g.dial(t, "tcp4")); err != nil {
-			t.Errorf("a fourth stream: %v", err)
+		c := g.seat(t, "tcp4", g.newSeat("call", later()))
+		must(t, "allocate", c.allocate(), 0) // of a network that has three already
+		if err := hungUp(one); err != nil {
+			t.Errorf("the one without an allocation: %v", err)
 		}
-		one.Close()
+		if err := hungUp(g.dial(t, "tcp4")); err != nil {
+			t.Errorf("a fourth stream, where three have business: %v", err)
+		}
+		must(t, "end", c.refresh(0), 0)
+		c.conn.Close()
 		eventually(t, "two streams", func() bool { return g.Stats().Streams == 2 })
 	})
 	t.Run("malformed", func(t *testing.T) {
