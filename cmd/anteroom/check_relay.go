@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"anteroom/node/passthrough"
 )
 
 // maxMbit is more than one computer relays.
@@ -14,6 +16,9 @@ const maxMbit = 100_000
 
 // leastSilent is what two browsers open at once.
 const leastSilent = 12
+
+// leastOf is what one browser opens at once.
+const leastOf = 6
 
 // maxSearches is more look-ups a second than one computer makes.
 const maxSearches = 1000
@@ -76,6 +81,14 @@ func (p *problems) front(c Config) {
 	}
 	p.between("front.limits.silent", f.Limits.Silent, leastSilent, maxOpen)
 	p.between("front.limits.silent_per_network", f.Limits.SilentPerNetwork, leastSilent, maxOpen)
+	most := passthrough.MaxConns
+	p.between("front.limits.handshakes", f.Limits.Handshakes, leastSilent, most-leastSilent)
+	p.between("front.limits.handshakes_per_network", f.Limits.HandshakesPerNetwork, leastOf, most)
+	p.between("front.limits.passed", f.Limits.Passed, leastSilent, most-leastSilent)
+	p.between("front.limits.passed_per_network", f.Limits.PassedPerNetwork, leastOf, most)
+	if h, g := f.Limits.Handshakes, f.Limits.Passed; h+g > most {
+		p.add("front.limits.passed", "is %d, and with front.limits.handshakes %d: a node takes %d in all from one that passes them on, so make one of the two smaller", g, h+g, most)
+	}
 	p.between("front.limits.searches", f.Limits.Searches, 1, maxSearches)
 	p.between("front.limits.searches_per_network", f.Limits.SearchesPerNetwork, 1, maxSearches)
 	p.ids("front.guests_of", f.GuestsOf)

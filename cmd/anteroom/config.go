@@ -153,13 +153,18 @@ type Front struct {
 }
 
 // FrontLimits says how many connections may be open that have not said which
-// name they are for, and how many links that no node has told of are looked for
+// name they are for, how many go on with each node of pass_to and how many are
+// in their handshake with it, and how many links that no node has told of are looked for
 // in a second.
 type FrontLimits struct {
-	Silent             int `yaml:"silent"`
-	SilentPerNetwork   int `yaml:"silent_per_network"`
-	Searches           int `yaml:"searches"`
-	SearchesPerNetwork int `yaml:"searches_per_network"`
+	Silent               int `yaml:"silent"`
+	SilentPerNetwork     int `yaml:"silent_per_network"`
+	Handshakes           int `yaml:"handshakes"`
+	HandshakesPerNetwork int `yaml:"handshakes_per_network"`
+	Passed               int `yaml:"passed"`
+	PassedPerNetwork     int `yaml:"passed_per_network"`
+	Searches             int `yaml:"searches"`
+	SearchesPerNetwork   int `yaml:"searches_per_network"`
 }
 
 // Store says where the practice's records are opened with.
@@ -181,7 +186,10 @@ func Default() Config {
 		},
 		Relay: Relay{Listen: []string{":3478"}, TLS: true, Limits: RelayLimits{relay.DefaultSilent, relay.DefaultSilentOf}},
 		Front: Front{Limits: FrontLimits{
-			passthrough.DefaultSilent, passthrough.DefaultSilentOf, node.DefaultSearches.All, node.DefaultSearches.Network,
+			passthrough.DefaultSilent, passthrough.DefaultSilentOf,
+			passthrough.DefaultLimits.Handshakes, passthrough.DefaultLimits.HandshakesOf,
+			passthrough.DefaultLimits.Passed, passthrough.DefaultLimits.PassedOf,
+			node.DefaultSearches.All, node.DefaultSearches.Network,
 		}},
 	}
 }

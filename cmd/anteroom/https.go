@@ -37,6 +37,8 @@ type entrance struct {
 	// Those who have not said what they want, where names are passed on and
 	// where the page and the relay share a port; nil if there is no such place.
 	unnamed, unsorted *crowd.Lobby
+
+	front *passthrough.Front // nil if nothing is passed on
 }
 
 // newEntrance binds what cfg names, or takes the sockets that were passed, and
@@ -85,10 +87,7 @@ func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.D
 		}
 	}
 	e.tls = public // not yet, but to be closed
-	if len(cfg.Front.PassTo) > 0 {
-		e.unnamed = crowd.NewLobby(cfg.Front.Limits.Silent, cfg.Front.Limits.SilentPerNetwork)
-	}
-	if public, err = pass(cfg.Front, public, e.unnamed, d, log); err != nil {
+	if public, err = e.pass(cfg.Front, public, d, log); err != nil {
 		return entrance{}, err
 	}
 	e.tls = public
@@ -133,15 +132,20 @@ func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.D
 
 // pass puts into public what passes connections on by name, and adds what
 // other nodes pass to this one.
-func pass(cfg Front, public []net.Listener, unnamed *crowd.Lobby, d *discovery.Discovery, log *slog.Logger) ([]net.Listener, error) {
+func (e *entrance) pass(cfg Front, public []net.Listener, d *discovery.Discovery, log *slog.Logger) ([]net.Listener, error) {
 	routes, err := parseRoutes(cfg.PassTo)
 	if err != nil {
 		return nil, err
 	}
 	if len(routes) > 0 {
-		front := passthrough.NewFront(d, routes, unnamed, log)
+		l := cfg.Limits
+		e.unnamed = crowd.NewLobby(l.Silent, l.SilentPerNetwork)
+		e.front = passthrough.NewFront(d, routes, e.unnamed, passthrough.Limits{
+			Passed: l.Passed, PassedOf: l.PassedPerNetwork,
+			Handshakes: l.Handshakes, HandshakesOf: l.HandshakesPerNetwork,
+		}, log)
 		for i, l := range public {
-			public[i] = front.Listen(l)
+			public[i] = e.front.Listen(l)
 		}
 	}
 	fronts, err := parsePeers(cfg.PassFrom)

@@ -9,6 +9,7 @@ import (
 
 	"anteroom/httpui/certs"
 	"anteroom/node/crowd"
+	"anteroom/node/passthrough"
 )
 
 func TestStatusNamesAClockThatLeapt(t *testing.T) {
@@ -68,7 +69,7 @@ func TestStatusTellsLimits(t *testing.T) {
 func TestStatusTellsOfSilentConnections(t *testing.T) {
 	d := idleDaemon(t, func(c *Config) {
 		c.Relay.Limits = RelayLimits{Silent: 40, SilentPerNetwork: 30}
-		c.Front.Limits = FrontLimits{Silent: 20, SilentPerNetwork: 15, Searches: 1, SearchesPerNetwork: 1}
+		c.Front.Limits = FrontLimits{Silent: 20, SilentPerNetwork: 15, Handshakes: 16, HandshakesPerNetwork: 7, Passed: 50, PassedPerNetwork: 40, Searches: 1, SearchesPerNetwork: 1}
 	})
 	if got := fmt.Sprint(d.limits()); got != "[{front.limits.searches 0 1}]" {
 		t.Errorf("without a place for them: %s", got)
@@ -77,7 +78,8 @@ func TestStatusTellsOfSilentConnections(t *testing.T) {
 	for _, a := range []string{"192.0.2.1", "192.0.2.2", "203.0.113.1"} {
 		d.entrance.unnamed.Enter(netip.MustParseAddr(a), nil)
 	}
-	want := "[{relay.limits.silent 0 40} {relay.limits.silent_per_network 0 30} {front.limits.silent 3 20} {front.limits.silent_per_network 2 15} {front.limits.searches 0 1}]"
+	d.entrance.front = passthrough.NewFront(nil, nil, d.entrance.unnamed, passthrough.DefaultLimits, d.log)
+	want := "[{relay.limits.silent 0 40} {relay.limits.silent_per_network 0 30} {front.limits.silent 3 20} {front.limits.silent_per_network 2 15} {front.limits.handshakes 0 16} {front.limits.handshakes_per_network 0 7} {front.limits.passed 0 50} {front.limits.passed_per_network 0 40} {front.limits.searches 0 1}]"
 	if got := fmt.Sprint(d.limits()); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -78,6 +78,16 @@ func (c *Crowd) Size() int {
 	return c.all
 }
 
+// Most returns how many are there of the prefix that has most.
+func (c *Crowd) Most() (most int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.of {
+		most = max(most, n)
+	}
+	return most
+}
+
 // A Pace lets each prefix do something so often, in constant memory: in rare
 // cases two of them share one.
 type Pace struct {
@@ -96,9 +106,19 @@ func NewPace(perSecond, atOnce int) *Pace {
 	return &Pace{cost: cost, most: cost * int64(atOnce), seed: maphash.MakeSeed(), started: time.Now()}
 }
 
+func (p *Pace) of(a netip.Addr) *atomic.Int64 {
+	return &p.paid[maphash.Comparable(p.seed, Prefix(a))%uint64(len(p.paid))]
+}
+
+// may reports whether Take would.
+func (p *Pace) may(a netip.Addr) bool {
+	now := int64(time.Since(p.started))
+	return max(p.of(a).Load(), now)+p.cost-now <= p.most
+}
+
 // Take reports whether a may do it once more now.
 func (p *Pace) Take(a netip.Addr) bool {
-	paid := &p.paid[maphash.Comparable(p.seed, Prefix(a))%uint64(len(p.paid))]
+	paid := p.of(a)
 	now := int64(time.Since(p.started))
 	for {
 		was := paid.Load()

@@ -14,7 +14,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"golang.org/x/time/rate"
 
 	"anteroom/node/crowd"
 )
@@ -30,56 +29,66 @@ const (
 	answerTime = 4 * time.Second
 	retryPause = 500 * time.Millisecond
 
-	// idleTime ends a connection that carries nothing: a page's WebSocket is
-	// pinged every 15 s.
-	idleTime = 2 * time.Minute
-
 	// DefaultSilent bounds the connections of which it is not known yet whom they
 	// want, DefaultSilentOf those of one /24 or /56. For one more, one that has
 	// been silent for long is hung up on.
 	DefaultSilent, DefaultSilentOf = 512, 32
 
-	// What one hidden node gets, whatever names it has: connections at once, and
-	// new ones a second.
-	maxConns     = 80 // fewer than it takes from one of its relays
-	connsPerSec  = 20
-	connsAtStart = 60
-
-	// What of that is for one /24 or /56. A browser needs one for the page and
-	// one for its WebSocket.
-	maxConnsOf    = 20
+	// What one hidden node gets in a second, whatever names it has, and what of
+	// that one /24 or /56 may have. Of the handshakes at once, half may come at
+	// once: so those that are under way have time.
+	connsPerSec   = 20
 	connsPerSecOf = 5
 )
+
+// Limits bound what one hidden node gets, whatever names it has.
+type Limits struct {
+	// Passed is how many connections may go on with it at once, and PassedOf how
+	// many of one /24 or /56. A browser needs one for the page and one for its
+	// WebSocket.
+	Passed, PassedOf int
+
+	// Handshakes is how many connections may go to it of which it is not known
+	// yet whether they go on. For one more, one of them is hung up on.
+	Handshakes, HandshakesOf int
+}
+
+// DefaultLimits are fewer connections than a node takes from one of its relays.
+var DefaultLimits = Limits{Passed: 56, PassedOf: 20, Handshakes: 24, HandshakesOf: 6}
+
+// MaxConns is how many connections may go to one hidden node: it takes little
+// more from one of its relays, discovery.Handle says.
+const MaxConns = 80
 
 // A Front passes connections on by name. Its zero value is not usable.
 type Front struct {
 	opener Opener
 	log    *slog.Logger
 	routes map[string]*hidden // by server name, in lower case
-	silent *crowd.Lobby       // whose wish is not known yet
+	silent *crowd.Lobby       // whose wish is not known yet, or whose turn has not come
 }
 
 // A hidden node is one that has the certificates of one name or more.
 type hidden struct {
-	id    peer.ID
-	conns *crowd.Crowd
-	pace  *crowd.Pace   // of new ones, of each network
-	rate  *rate.Limiter // and in all
+	id         peer.ID
+	turns      *crowd.Turns // of new ones
+	handshakes *crowd.Lobby
+	passed     *crowd.Crowd
 }
 
 // NewFront returns a Front that passes the connections for each name in routes
 // on to its node, and nothing else to anybody. Those who have not said yet which
-// name they want are in silent.
-func NewFront(opener Opener, routes map[string]peer.ID, silent *crowd.Lobby, log *slog.Logger) *Front {
+// name they want, or have to wait for their turn, are in silent.
+func NewFront(opener Opener, routes map[string]peer.ID, silent *crowd.Lobby, limits Limits, log *slog.Logger) *Front {
 	f := &Front{opener: opener, log: log, routes: make(map[string]*hidden), silent: silent}
 	nodes := make(map[peer.ID]*hidden)
 	for name, to := range routes {
 		if nodes[to] == nil {
 			nodes[to] = &hidden{
-				id:    to,
-				conns: crowd.New(maxConns, maxConnsOf),
-				pace:  crowd.NewPace(connsPerSecOf, maxConnsOf),
-				rate:  rate.NewLimiter(connsPerSec, connsAtStart),
+				id:         to,
+				turns:      crowd.NewTurns(connsPerSec, limits.Handshakes/2, connsPerSecOf, limits.HandshakesOf),
+				handshakes: crowd.NewLobby(limits.Handshakes, limits.HandshakesOf),
+				passed:     crowd.New(limits.Passed, limits.PassedOf),
 			}
 		}
 		f.routes[strings.ToLower(name)] = nodes[to]
@@ -106,8 +115,10 @@ func (f *Front) Listen(l net.Listener) net.Listener {
 				own.fail(err)
 				return
 			}
-			heard := f.silent.Enter(crowd.Addr(conn.RemoteAddr()), func() { conn.Close() })
+			ctx, cancel := context.WithCancel(ctx)
+			heard := f.silent.Enter(crowd.Addr(conn.RemoteAddr()), cancel)
 			own.running.Go(func() { // ends with conn, or with ctx
+				defer cancel()
 				f.route(ctx, conn, own, heard)
 			})
 		}
@@ -129,12 +140,12 @@ func temporary(err error) bool {
 }
 
 // route passes conn on, or gives it to own. It calls heard once it is known
-// which.
+// which, and conn has its turn.
 func (f *Front) route(ctx context.Context, conn net.Conn, own *ownListener, heard func()) {
+	defer heard()
 	conn.SetDeadline(time.Now().Add(helloTime))
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	name, whole, err := peek(conn)
-	heard()
 	if err != nil {
 		stop()
 		conn.Close()
@@ -143,6 +154,7 @@ func (f *Front) route(ctx context.Context, conn net.Conn, own *ownListener, hear
 	conn.SetDeadline(time.Time{})
 	to, ok := f.routes[strings.ToLower(name)]
 	if !ok {
+		heard()
 		if !stop() || !own.give(whole) {
 			conn.Close()
 		}
@@ -150,29 +162,50 @@ func (f *Front) route(ctx context.Context, conn net.Conn, own *ownListener, hear
 	}
 	defer stop()
 	defer conn.Close()
+	if err := to.wait(ctx, conn.RemoteAddr()); err != nil {
+		return
+	}
+	heard()
 	if err := f.pass(ctx, whole.(*rewound), to); err != nil && ctx.Err() == nil {
 		f.log.Debug("connection not passed on", "err", err)
 	}
 }
 
-var errBusy = errors.New("too many connections for this practice")
+// wait waits for the turn of one more connection, no longer than somebody would
+// wait for a page.
+func (h *hidden) wait(ctx context.Context, client net.Addr) error {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	return h.turns.Wait(ctx, crowd.Addr(client))
+}
 
-// pass carries conn to a hidden node and back until both directions are done.
+// pass carries conn to a hidden node and back until both directions are done,
+// or until it has to give way because the handshake does not go on.
 func (f *Front) pass(ctx context.Context, conn *rewound, to *hidden) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	who := crowd.Addr(conn.RemoteAddr())
-	if ok, _ := to.conns.Enter(who); !ok {
-		return errBusy
-	}
-	defer to.conns.Leave(who)
-	if !to.pace.Take(who) || !to.rate.Allow() { // in this order: one network's haste costs others nothing
-		return errBusy
-	}
+	leave := to.handshakes.Enter(who, cancel)
+	defer leave()
 	s, err := f.call(ctx, to.id, conn.RemoteAddr())
 	if err != nil {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { s.Reset() })()
-	return splice(conn, s)
+	settled := false
+	err = splice(conn, s, func() {
+		if settled {
+			return
+		}
+		if settled, _ = to.passed.Enter(who); settled { // or it stays until somebody comes
+			leave()
+		}
+	})
+	if settled {
+		to.passed.Leave(who)
+	}
+	return err
 }
 
 // call opens a stream to a hidden node that answers. A node that has moved may
@@ -228,57 +261,23 @@ func decodeAddress(b [addressSize]byte) *net.TCPAddr {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(b[16])<<8|uint16(b[17])))
 }
 
-// splice carries bytes both ways until both are done, one fails, or nothing
-// has moved for idleTime.
-func splice(conn *rewound, s network.Stream) error {
-	alive := func() {
-		deadline := time.Now().Add(idleTime)
-		conn.SetDeadline(deadline)
-		s.SetDeadline(deadline)
+// Handshakes returns how many connections there are whose handshake is under
+// way, and how many of the network that has most; at the hidden node that has
+// most of both.
+func (f *Front) Handshakes() (all, most int) {
+	for _, h := range f.routes {
+		a, m := h.handshakes.Size()
+		all, most = max(all, a), max(most, m)
 	}
-	up := make(chan error, 1)
-	go func() { // ends with s or conn
-		err := pump(s, conn, alive)
-		if err == nil {
-			err = s.CloseWrite()
-		}
-		if err != nil {
-			s.Reset()
-			conn.Close()
-		}
-		up <- err
-	}()
-	err := pump(conn, s, alive)
-	if err == nil {
-		err = conn.CloseWrite()
-	}
-	if err != nil {
-		s.Reset()
-		conn.Close()
-	}
-	err = errors.Join(err, <-up)
-	s.Close()
-	return err
+	return all, most
 }
 
-// pump copies from src to dst until src ends, and calls alive before each read.
-func pump(dst io.Writer, src io.Reader, alive func()) error {
-	buf := make([]byte, 16<<10)
-	for {
-		alive()
-		n, err := src.Read(buf)
-		if n > 0 {
-			if _, err := dst.Write(buf[:n]); err != nil {
-				return err
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+// Passed returns the same of those that go on.
+func (f *Front) Passed() (all, most int) {
+	for _, h := range f.routes {
+		all, most = max(all, h.passed.Size()), max(most, h.passed.Most())
 	}
+	return all, most
 }
 
 // An ownListener accepts what is for the node itself.

@@ -104,7 +104,7 @@ func TestSilentClients(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newFakeListener()
 			silent := crowd.NewLobby(DefaultSilent, DefaultSilentOf)
-			own := NewFront(nil, map[string]peer.ID{}, silent, slog.New(slog.DiscardHandler)).Listen(l)
+			own := NewFront(nil, map[string]peer.ID{}, silent, DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
 			defer own.Close()
 			hello := helloTo(t, "front.example")
 			var open []net.Conn
@@ -186,7 +186,7 @@ func TestHiddenNodeIsCalledAgain(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := newFakeListener()
-			own := NewFront(of.opener, map[string]peer.ID{oneName: "1"}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), slog.New(slog.DiscardHandler)).Listen(l)
+			own := NewFront(of.opener, map[string]peer.ID{oneName: "1"}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
 			defer own.Close()
 			conn := l.dial(subnet(0, 1), helloTo(t, oneName))
 			start := time.Now()
@@ -217,128 +217,14 @@ func (s *fakeStream) SetDeadline(t time.Time) error      { return s.pipe.SetDead
 func (s *fakeStream) SetReadDeadline(t time.Time) error  { return s.pipe.SetReadDeadline(t) }
 func (s *fakeStream) SetWriteDeadline(t time.Time) error { return s.pipe.SetWriteDeadline(t) }
 
-// Two nodes are behind the front of the tests below, and one has two names.
-const oneName, otherName, anotherNode = "one.example", "other.example", "another.example"
-
-// testHidden runs test against a front of hidden nodes. enter connects a client
-// to one and reports whether it is passed on; visit also hangs up.
-func testHidden(t *testing.T, test func(t *testing.T, enter, visit func(from, name string) bool)) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newFakeListener()
-		routes := map[string]peer.ID{oneName: "1", otherName: "1", anotherNode: "2"}
-		own := NewFront(fakeOpener{}, routes, crowd.NewLobby(DefaultSilent, DefaultSilentOf), slog.New(slog.DiscardHandler)).Listen(l)
-		defer own.Close()
-		hello := make(map[string]string)
-		for name := range routes {
-			hello[name] = helloTo(t, name)
-		}
-		enter := func(from, name string) bool { return isOpen(l.dial(from, hello[name])) }
-		test(t, enter, func(from, name string) bool {
-			conn := l.dial(from, hello[name])
-			defer conn.Close()
-			return isOpen(conn)
-		})
-	})
-}
-
-// One network gets a share of a practice's connections, and others the rest.
-func TestConnectionsOfOneNetwork(t *testing.T) {
-	testHidden(t, func(t *testing.T, enter, _ func(from, name string) bool) {
-		for i := range maxConnsOf {
-			if !enter(subnet(0, i), oneName) {
-				t.Fatalf("connection %d is hung up on", i+1)
-			}
-		}
-		time.Sleep(time.Minute) // so that it is not haste
-		if enter(subnet(0, 99), oneName) || enter(subnet(0, 99), otherName) {
-			t.Error("a network has more than its share of a node")
-		}
-		if !enter(subnet(1, 1), oneName) {
-			t.Error("another network has none")
-		}
-		if !enter(subnet(0, 99), anotherNode) {
-			t.Error("another node has none")
-		}
-	})
-}
-
-// Haste of one network does not slow others.
-func TestHasteOfOneNetwork(t *testing.T) {
-	testHidden(t, func(t *testing.T, _, visit func(from, name string) bool) {
-		passed := func() (n int) {
-			for range 10 * maxConnsOf {
-				if visit(subnet(0, 1), oneName) {
-					n++
-				}
-			}
-			return n
-		}
-		if got := passed(); got != maxConnsOf {
-			t.Errorf("%d passed at once", got)
-		}
-		for i := range connsAtStart - maxConnsOf {
-			if !visit(subnet(1+i, 1), oneName) {
-				t.Fatalf("network %d is hung up on", i+1)
-			}
-		}
-		time.Sleep(time.Second)
-		if got := passed(); got != connsPerSecOf {
-			t.Errorf("%d passed a second later", got)
-		}
-	})
-}
-
-// A node has the same connections for all its names together.
-func TestConnectionsOfAll(t *testing.T) {
-	testHidden(t, func(t *testing.T, enter, _ func(from, name string) bool) {
-		for i := range maxConns {
-			if i == connsAtStart { // a little later
-				time.Sleep(time.Second)
-			}
-			if !enter(subnet(i, 1), []string{oneName, otherName}[i%2]) {
-				t.Fatalf("connection %d is hung up on", i+1)
-			}
-		}
-		time.Sleep(time.Minute)
-		if enter(subnet(maxConns, 1), oneName) || enter(subnet(maxConns, 1), otherName) {
-			t.Errorf("connection %d is passed on", maxConns+1)
-		}
-		if !enter(subnet(0, 1), anotherNode) {
-			t.Error("another node has none")
-		}
-		time.Sleep(idleTime)
-		if !enter(subnet(maxConns, 1), oneName) {
-			t.Error("connections that carry nothing are kept")
-		}
-	})
-}
-
-// What comes faster than a node is meant to take is hung up on.
-func TestHasteOfAll(t *testing.T) {
-	testHidden(t, func(t *testing.T, enter, _ func(from, name string) bool) {
-		for i := range connsAtStart {
-			if !enter(subnet(i, 1), oneName) {
-				t.Fatalf("connection %d is hung up on", i+1)
-			}
-		}
-		if enter(subnet(connsAtStart, 1), oneName) || enter(subnet(connsAtStart, 1), otherName) {
-			t.Errorf("connection %d of a second is passed on", connsAtStart+1)
-		}
-		time.Sleep(100 * time.Millisecond)
-		if !enter(subnet(connsAtStart+1, 1), oneName) || !enter(subnet(connsAtStart+2, 1), otherName) {
-			t.Errorf("there are fewer than %d a second", connsPerSec)
-		}
-		if enter(subnet(connsAtStart+3, 1), oneName) {
-			t.Errorf("there are more than %d a second", connsPerSec)
-		}
-	})
-}
+// oneName has a hidden node.
+const oneName = "one.example"
 
 // A connection stays as long as it carries something, and ends idleTime after.
 func TestIdleConnectionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newFakeListener()
-		own := NewFront(fakeOpener{}, map[string]peer.ID{oneName: "1"}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), slog.New(slog.DiscardHandler)).Listen(l)
+		own := NewFront(fakeOpener{}, map[string]peer.ID{oneName: "1"}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
 		defer own.Close()
 		conn := l.dial(subnet(0, 1), helloTo(t, oneName))
 		for range 3 {
@@ -361,7 +247,7 @@ func TestIdleConnectionEnds(t *testing.T) {
 // Each of two listeners can be closed while the other goes on.
 func TestListenersCloseByThemselves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		front := NewFront(nil, map[string]peer.ID{}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), slog.New(slog.DiscardHandler))
+		front := NewFront(nil, map[string]peer.ID{}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler))
 		one, other := newFakeListener(), newFakeListener()
 		ownOne, ownOther := front.Listen(one), front.Listen(other)
 		if err := ownOne.Close(); err != nil {
@@ -382,7 +268,7 @@ func TestListenersCloseByThemselves(t *testing.T) {
 func TestErrorsOfTheListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newFakeListener()
-		own := NewFront(nil, map[string]peer.ID{}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), slog.New(slog.DiscardHandler)).Listen(l)
+		own := NewFront(nil, map[string]peer.ID{}, crowd.NewLobby(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
 		defer own.Close()
 		for range 3 {
 			l.next <- &net.OpError{Op: "accept", Err: syscall.EMFILE}
