@@ -125,6 +125,8 @@ func (n *Node) find(ctx context.Context, key invite.RendezvousKey, public bool) 
 		home peer.AddrInfo
 		err  error
 	}
+	// The slower one must not need the key, which is wiped when the faster has won.
+	rid, replicas := key.RID(), n.replicas(key)
 	answers := make(chan answer, 2) // both fit: nobody waits for a reader
 	asked := make(chan struct{})
 	go func() {
@@ -133,10 +135,15 @@ func (n *Node) find(ctx context.Context, key invite.RendezvousKey, public bool) 
 			answers <- answer{err: discovery.ErrNotFound}
 			return
 		}
-		id, err := n.ask(ctx, key.RID(), public)
+		id, err := n.ask(ctx, rid, public)
 		answers <- answer{peer.AddrInfo{ID: id}, err}
 	}()
 	go func() {
+		defer func() {
+			for _, r := range replicas {
+				r.Wipe()
+			}
+		}()
 		select {
 		case <-asked:
 		case <-time.After(directHeadStart):
@@ -146,7 +153,7 @@ func (n *Node) find(ctx context.Context, key invite.RendezvousKey, public bool) 
 			answers <- answer{err: discovery.ErrNotFound}
 			return
 		}
-		home, err := n.search(ctx, key)
+		home, err := n.search(ctx, replicas)
 		answers <- answer{home, err}
 	}()
 	first := <-answers
@@ -167,18 +174,23 @@ func (n *Node) ask(ctx context.Context, rid [32]byte, public bool) (peer.ID, err
 	return n.Discovery.Ask(ctx, rid)
 }
 
-// search looks for a record that opens, at the three names of this epoch and,
+// replicas returns where key's record is: at the three names of this epoch and,
 // near its edge, at the neighbour's.
-func (n *Node) search(ctx context.Context, key invite.RendezvousKey) (peer.AddrInfo, error) {
-	now := n.Practice.Now()
-	var replicas []invite.Replica
-	var queries []discovery.Query
-	for _, epoch := range key.Epochs(now) {
+func (n *Node) replicas(key invite.RendezvousKey) (list []invite.Replica) {
+	for _, epoch := range key.Epochs(n.Practice.Now()) {
 		for r := range invite.Replicas {
-			replica := key.Replica(epoch, r)
-			replicas = append(replicas, replica)
-			queries = append(queries, discovery.Query{Name: replica.Name(), After: time.Duration(r) * replicaHeadStart})
+			list = append(list, key.Replica(epoch, r))
 		}
+	}
+	return list
+}
+
+// search looks for a record that opens, at all replicas of each epoch.
+func (n *Node) search(ctx context.Context, replicas []invite.Replica) (peer.AddrInfo, error) {
+	now := n.Practice.Now()
+	var queries []discovery.Query
+	for i, r := range replicas {
+		queries = append(queries, discovery.Query{Name: r.Name(), After: time.Duration(i%invite.Replicas) * replicaHeadStart})
 	}
 	var home peer.AddrInfo
 	err := n.Discovery.Search(ctx, queries, func(i int, record []byte) bool {

@@ -97,7 +97,7 @@ func (s *site) flood(strangers int) (stop func() (tries int64)) {
 				var key [32]byte
 				copy(key[:], fmt.Sprint("random ", i, " ", n))
 				here, there := wire.Pipe()
-				if err := rendezvous.SendKey(here, invite.NewRendezvousKey(key)); err != nil {
+				if err := rendezvous.SendKey(here, invite.NewRendezvousKey(&key)); err != nil {
 					s.t.Error(err)
 				}
 				if gateway.Join(s.t.Context(), there, from, true) == nil {

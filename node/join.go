@@ -28,30 +28,39 @@ import (
 // they are carried to nodes of GuestsOf alone. from is where they are; zero if
 // that is not known.
 func (n *Node) Join(ctx context.Context, conn wire.Conn, from netip.Addr, public bool) error {
+	remote, err := n.follow(ctx, conn, from, public)
+	switch {
+	case err != nil:
+		conn.Close(wire.Public(err))
+		return err
+	case remote == nil:
+		return n.Accept(ctx, conn)
+	}
+	return wire.Splice(ctx, conn, remote)
+}
+
+// follow reads a guest's key and opens a stream to where it leads; nil if that
+// is here. It is done with the key, which this node has no more from then on.
+func (n *Node) follow(ctx context.Context, conn wire.Conn, from netip.Addr, public bool) (wire.Conn, error) {
 	key, err := rendezvous.RecvKey(conn)
 	if err != nil {
-		conn.Close(wire.ErrBadMessage)
-		return fmt.Errorf("read key frame: %w", err)
+		return nil, fmt.Errorf("read key frame: %w", err)
 	}
-	var remote wire.Conn // none if the room is here
+	defer key.Wipe()
+	var remote wire.Conn
 	err = onFreshStack(func() (err error) {
 		if !n.isMine(key.RID()) {
 			remote, err = n.dialHome(ctx, key, from, public)
 		}
 		return err
 	})
-	if errors.Is(err, errBusy) {
-		conn.Close(wire.ErrTooMany)
-		return fmt.Errorf("dial home node: %w", err)
+	switch {
+	case errors.Is(err, errBusy):
+		return nil, fmt.Errorf("dial home node: %w: %w", wire.ErrTooMany, err)
+	case err != nil:
+		return nil, fmt.Errorf("dial home node: %w: %w", wire.ErrNotFound, err)
 	}
-	if err != nil {
-		conn.Close(wire.ErrNotFound)
-		return fmt.Errorf("dial home node: %w: %w", wire.ErrNotFound, err)
-	}
-	if remote == nil {
-		return n.Accept(ctx, conn)
-	}
-	return wire.Splice(ctx, conn, remote)
+	return remote, nil
 }
 
 // Accept is Join seen from the home node: it serves guests of rooms that live

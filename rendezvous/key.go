@@ -20,14 +20,16 @@ func SendKey(conn wire.Conn, key invite.RendezvousKey) error {
 	return nil
 }
 
-// RecvKey receives the key frame. What is not one is wire.ErrBadMessage.
+// RecvKey receives the key frame, and leaves no copy of it. What is not one is
+// wire.ErrBadMessage. The key is the caller's to wipe.
 func RecvKey(conn wire.Conn) (invite.RendezvousKey, error) {
 	frame, err := conn.Recv()
 	if err != nil {
 		return invite.RendezvousKey{}, fmt.Errorf("receive key frame: %w", err)
 	}
+	defer clear(frame)
 	if len(frame) != 33 || frame[0] != keyVersion {
 		return invite.RendezvousKey{}, fmt.Errorf("receive key frame: %w", wire.ErrBadMessage)
 	}
-	return invite.NewRendezvousKey([32]byte(frame[1:])), nil
+	return invite.NewRendezvousKey((*[32]byte)(frame[1:])), nil
 }

@@ -395,3 +395,24 @@ func (m *memory) Close() error                     { return nil }
 func (m *memory) Reset() error                     { return nil }
 func (m *memory) SetReadDeadline(time.Time) error  { return nil }
 func (m *memory) SetWriteDeadline(time.Time) error { return nil }
+
+// A key frame is cleared once it has been read, a good one and others.
+func TestKeyFramesAreCleared(t *testing.T) {
+	for _, frame := range [][]byte{append([]byte{keyVersion}, bytes.Repeat([]byte{7}, 32)...), bytes.Repeat([]byte{7}, 40)} {
+		key, err := RecvKey(oneFrame{b: frame})
+		if (err == nil) != (len(frame) == 33) || err == nil && key.Reveal() != [32]byte(bytes.Repeat([]byte{7}, 32)) {
+			t.Errorf("a frame of %d bytes: %v", len(frame), err)
+		}
+		if !bytes.Equal(frame, make([]byte, len(frame))) {
+			t.Errorf("a frame of %d bytes is still there", len(frame))
+		}
+	}
+}
+
+// oneFrame is a connection on which one frame has come.
+type oneFrame struct {
+	wire.Conn
+	b []byte
+}
+
+func (c oneFrame) Recv() ([]byte, error) { return c.b, nil }

@@ -29,7 +29,7 @@ func (r *run) dht(ctx context.Context) finding {
 	defer cancel()
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails
-	key := invite.NewRendezvousKey(secret)
+	key := invite.NewRendezvousKey(&secret)
 	now := time.Now()
 	replica := key.Replica(key.Epochs(now)[0], 0)
 	record, err := invite.SealRecord(replica, now, nil, 0) // of nobody

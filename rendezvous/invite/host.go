@@ -73,7 +73,7 @@ func Decoy() HostKeys {
 			PSK:        randomSecret(keySize),
 			Admit:      randomSecret(keySize),
 			Hello:      randomSecret(keySize),
-			Rendezvous: NewRendezvousKey([keySize]byte(randomSecret(keySize).Reveal())),
+			Rendezvous: RendezvousKey{randomSecret(keySize)},
 		},
 		private: randomSecret(scalarSize),
 	}
@@ -112,7 +112,7 @@ func (k *HostKeys) UnmarshalBinary(b []byte) error {
 	k.PSK = newSecret(next(keySize))
 	k.Admit = newSecret(next(keySize))
 	k.Hello = newSecret(next(keySize))
-	k.Rendezvous = NewRendezvousKey([keySize]byte(next(keySize)))
+	k.Rendezvous = NewRendezvousKey((*[keySize]byte)(next(keySize)))
 	k.private = newSecret(next(scalarSize))
 	k.public = [pointSize]byte(next(pointSize))
 	return nil

@@ -27,7 +27,7 @@ func (l Link) Keys() Keys {
 		PSK:        newSecret(expand(prk, "ar1 psk", keySize)),
 		Admit:      newSecret(expand(prk, "ar1 admit", keySize)),
 		Hello:      newSecret(expand(prk, "ar1 hello-aead", keySize)),
-		Rendezvous: NewRendezvousKey([keySize]byte(expand(prk, "ar1 rendezvous", keySize))),
+		Rendezvous: NewRendezvousKey((*[keySize]byte)(expand(prk, "ar1 rendezvous", keySize))),
 	}
 }
 

@@ -56,6 +56,12 @@ type Replica struct {
 // Name returns the public key under which the record is found.
 func (r Replica) Name() ed25519.PublicKey { return slices.Clone(r.name) }
 
+// Wipe ends the replica, and every copy of it, like RendezvousKey.Wipe.
+func (r Replica) Wipe() {
+	r.sign.wipe()
+	r.seal.wipe()
+}
+
 // Expires returns the end of life of the replica's records: ten minutes after
 // the end of the epoch, to the second, so that it tells nothing about when
 // they were made or by whom.
@@ -110,7 +116,7 @@ func SealRecord(r Replica, now time.Time, peerRecord []byte, flags byte) ([]byte
 	binary.BigEndian.PutUint16(plain[2:], uint16(len(peerRecord)))
 	copy(plain[recordHead:], peerRecord)
 
-	aead, err := chacha20poly1305.NewX(r.seal.Reveal())
+	aead, err := chacha20poly1305.NewX(r.seal.held())
 	if err != nil {
 		return nil, fmt.Errorf("seal record: %w", err)
 	}
@@ -151,7 +157,7 @@ func OpenRecord(r Replica, record []byte, now time.Time) (Contact, error) {
 	if !ok || seq > lifetime || now.After(r.Expires()) {
 		return Contact{}, ErrBadRecord
 	}
-	aead, err := chacha20poly1305.NewX(r.seal.Reveal())
+	aead, err := chacha20poly1305.NewX(r.seal.held())
 	if err != nil {
 		return Contact{}, fmt.Errorf("open record: %w", err)
 	}

@@ -24,22 +24,32 @@ const (
 // given it by the browser it serves.
 type RendezvousKey struct{ secret Secret }
 
-// NewRendezvousKey returns the key with the given bytes.
-func NewRendezvousKey(b [32]byte) RendezvousKey { return RendezvousKey{newSecret(b[:])} }
+// NewRendezvousKey returns the key with the given bytes. It does not keep b.
+func NewRendezvousKey(b *[32]byte) RendezvousKey { return RendezvousKey{newSecret(b[:])} }
 
 // Reveal returns the key's bytes.
 func (k RendezvousKey) Reveal() [32]byte { return [keySize]byte(k.secret.Reveal()) }
 
+// Wipe ends the key, and every copy of it: its bytes are cleared. Whoever was
+// given a key calls it when they are done. Nobody may use the key meanwhile or
+// afterwards.
+//
+// It clears the bytes that this package holds. What the standard library made of
+// them stays until that memory is used again, such as an HMAC's padded key or a
+// cipher's schedule; and the Go runtime promises nothing of registers, or of
+// stacks that have grown.
+func (k RendezvousKey) Wipe() { k.secret.wipe() }
+
 // RID returns rid, by which nodes are asked for the invite. The key does not
 // follow from it.
 func (k RendezvousKey) RID() [32]byte {
-	return [keySize]byte(expand(k.secret.Reveal(), "ar1 rid", keySize))
+	return [keySize]byte(expand(k.secret.held(), "ar1 rid", keySize))
 }
 
 // Phase returns by how many seconds the invite's epochs begin before the full
 // hour, 0 to 3599. So invites of one practice do not change keys together.
 func (k RendezvousKey) Phase() int64 {
-	n := binary.BigEndian.Uint64(expand(k.secret.Reveal(), "ar1 phase", 8))
+	n := binary.BigEndian.Uint64(expand(k.secret.held(), "ar1 phase", 8))
 	return int64(n % epochSeconds)
 }
 
@@ -70,20 +80,24 @@ func (k RendezvousKey) Replica(e Epoch, r int) Replica {
 		panic(fmt.Sprintf("invite: no replica %d", r))
 	}
 	epochKey := k.epochKey(e)
+	defer clear(epochKey)
 	which := string([]byte{byte(r)})
-	signKey := ed25519.NewKeyFromSeed(expand(epochKey, "ar1 sign"+which, ed25519.SeedSize))
+	seed := expand(epochKey, "ar1 sign"+which, ed25519.SeedSize)
+	defer clear(seed)
+	signKey := ed25519.NewKeyFromSeed(seed)
+	sealKey := expand(epochKey, "ar1 seal"+which, keySize)
 	return Replica{
 		name:   signKey.Public().(ed25519.PublicKey),
 		begins: int64(e)*epochSeconds - k.Phase(),
-		sign:   newSecret(signKey),
-		seal:   newSecret(expand(epochKey, "ar1 seal"+which, keySize)),
+		sign:   Secret{func() []byte { return signKey }},
+		seal:   Secret{func() []byte { return sealKey }},
 	}
 }
 
 // epochKey returns K_ep.
 func (k RendezvousKey) epochKey(e Epoch) []byte {
 	info := binary.BigEndian.AppendUint64([]byte("ar1 epoch"), uint64(e))
-	return expand(k.secret.Reveal(), string(info), keySize)
+	return expand(k.secret.held(), string(info), keySize)
 }
 
 // Format implements fmt.Formatter for every verb.

@@ -14,12 +14,12 @@ const redacted = "[secret]"
 // A Secret is bytes that no printer can reach: fmt, json and slog walk
 // fields, and this field holds a func. It cannot be compared with ==, only in
 // constant time. The zero Secret holds nothing and must not be revealed.
-type Secret struct{ reveal func() []byte }
+type Secret struct{ held func() []byte }
 
 // newSecret returns a Secret that holds a copy of b.
 func newSecret(b []byte) Secret {
 	b = bytes.Clone(b)
-	return Secret{reveal: func() []byte { return bytes.Clone(b) }}
+	return Secret{held: func() []byte { return b }}
 }
 
 // randomSecret returns a Secret of n bytes from the system's random source,
@@ -31,11 +31,14 @@ func randomSecret(n int) Secret {
 }
 
 // Reveal returns a copy of the bytes.
-func (s Secret) Reveal() []byte { return s.reveal() }
+func (s Secret) Reveal() []byte { return bytes.Clone(s.held()) }
+
+// wipe clears the bytes: in every copy of s, which must not be used any more.
+func (s Secret) wipe() { clear(s.held()) }
 
 // Equal reports in constant time whether s and t hold the same bytes.
 func (s Secret) Equal(t Secret) bool {
-	return subtle.ConstantTimeCompare(s.reveal(), t.reveal()) == 1
+	return subtle.ConstantTimeCompare(s.held(), t.held()) == 1
 }
 
 // Format implements fmt.Formatter for every verb.

@@ -121,3 +121,23 @@ func TestSecretEqual(t *testing.T) {
 		t.Error("a part of a secret is equal to it")
 	}
 }
+
+// What is wiped is cleared where it lies, whoever holds a copy.
+func TestWipe(t *testing.T) {
+	var b [32]byte
+	copy(b[:], randomSecret(32).Reveal())
+	key := NewRendezvousKey(&b)
+	replica := key.Replica(1, 0)
+	copied, other := key, replica
+	held := [][]byte{copied.secret.held(), other.sign.held(), other.seal.held()}
+	key.Wipe()
+	replica.Wipe()
+	for i, b := range held {
+		if !bytes.Equal(b, make([]byte, len(b))) {
+			t.Errorf("secret %d is still there", i)
+		}
+	}
+	if b == [32]byte{} {
+		t.Error("the key cleared what it was made from, which is not its own")
+	}
+}

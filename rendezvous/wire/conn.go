@@ -10,7 +10,8 @@ package wire
 // most MaxFrame bytes.
 //
 // Send may be called concurrently and gives up after the transport's write
-// timeout; it does not keep b. Recv may not be called concurrently. Close
+// timeout; it does not keep b. Recv may not be called concurrently, and
+// what it returns is the caller's. Close
 // tells the counterpart why, as far as the transport can, and makes both
 // return; only the first reason counts. What was sent before still arrives; then
 // Recv and Send on a closed Conn return Reason of what it was closed with, on
