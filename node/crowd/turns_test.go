@@ -80,3 +80,19 @@ func TestTurnsOfOneNetwork(t *testing.T) {
 		}
 	})
 }
+
+// A network that has had its share of a second holds up nobody, even one that
+// owes more.
+func TestTurnsHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &queue{turns: NewTurns(20, 10, 5, 3)}
+		const a, b = "192.0.2.1", "198.51.100.1"
+		q.wait(t.Context(), b, b, b)
+		time.Sleep(time.Second)
+		q.wait(t.Context(), b, a, a, a, a, b)
+		if want := []string{b, b, b, b, a, a, a, b}; !slices.Equal(q.served, want) {
+			t.Errorf("served %v, want %v", q.served, want)
+		}
+		time.Sleep(time.Second)
+	})
+}
