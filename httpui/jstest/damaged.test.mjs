@@ -19,7 +19,7 @@ const card = (appointment, act = {}) => new Drawn(appointmentCard(appointment, {
 test('an appointment that cannot be read says so, and can be cancelled', () => {
   const asked = [];
   const drawn = card(lost, { ask: (question) => asked.push(question.kind) });
-  assert.match(drawn.text, /Nobody can tell when it is/);
+  assert.match(drawn.text, /Its time cannot be read/);
   assert.match(drawn.text, /its guests cannot come in\. Cancel it, and make a new one\./);
   assert.doesNotMatch(drawn.text, /1970|New link|Withdraw/);
   drawn.press('Cancel appointment');
@@ -29,7 +29,7 @@ test('an appointment that cannot be read says so, and can be cancelled', () => {
 
 test('one of which a part cannot be read offers a new link', () => {
   const drawn = card({ ...whole, damaged: true });
-  assert.match(drawn.text, /A new link helps a guest who cannot come in/);
+  assert.match(drawn.text, /If a guest cannot come in, make them a new link\./);
   assert.match(drawn.text, /New link/);
   assert.doesNotMatch(card(whole).text, /damaged/);
 });

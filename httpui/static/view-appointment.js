@@ -49,7 +49,7 @@ export function appointmentCard(appointment, { now, inside, ui, act }) {
       <div class="appointment-head">
         <div>
           <h3 class="appointment-title"><bdi>${title}</bdi></h3>
-          <p class="appointment-when">${icon('clock')}<span>${lost ? 'Nobody can tell when it is' : span(starts, ends)}</span></p>
+          <p class="appointment-when">${icon('clock')}<span>${lost ? 'Its time cannot be read' : span(starts, ends)}</span></p>
           ${hidden ? html`<p class="appointment-when">${icon('eye-off')}<span>Addresses hidden</span></p>` : nothing}
         </div>
         ${chip(appointment, now)}
@@ -57,7 +57,7 @@ export function appointmentCard(appointment, { now, inside, ui, act }) {
       ${damaged && offers
         ? html`<p class="hint-warn">${icon('alert')}<span>${lost
           ? 'The record of this appointment is damaged, so its guests cannot come in. Cancel it, and make a new one.'
-          : 'Something of this record is damaged. A new link helps a guest who cannot come in; otherwise cancel the appointment and make a new one.'}</span></p>`
+          : 'A part of this record is damaged. If a guest cannot come in, make them a new link. If that does not help, cancel the appointment and make a new one.'}</span></p>`
         : nothing}
       ${inside > 0
         ? html`<button type="button" class="button button-primary" @click=${() => act.enter(id)}>${icon('camera')}<span>Return to call</span></button>`
