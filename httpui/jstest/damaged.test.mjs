@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Drawn } from './fakes/view.mjs';
-import { appointmentCard, questionDialog } from '../static/view-appointment.js';
+import { appointmentCard, guestRow, questionDialog } from '../static/view-appointment.js';
 
 const guest = { member: 'a', label: 'Ann', state: 'unused', link: true, local: false };
 const whole = {
@@ -32,4 +32,18 @@ test('one of which a part cannot be read offers a new link', () => {
   assert.match(drawn.text, /If a guest cannot come in, make them a new link\./);
   assert.match(drawn.text, /New link/);
   assert.doesNotMatch(card(whole).text, /damaged/);
+});
+
+test('a guest whose link lets nobody in is offered a new one, and not that link', () => {
+  const row = (guest, act) => new Drawn(guestRow({ guest, i: 0, appointment: { ...whole, damaged: true, guests: [guest] }, live: true, ui: { links: { shown: null, copied: null } }, act }));
+  for (const broken of [{ ...guest, state: 'damaged' }, { ...guest, link: false }]) {
+    const asked = [];
+    const drawn = row(broken, { ask: (question) => asked.push(question.kind) });
+    assert.doesNotMatch(drawn.text, /Copy link/);
+    drawn.press('New link for Ann');
+    assert.deepEqual(asked, ['rotate']);
+    assert.doesNotMatch(card({ ...whole, damaged: true, guests: [broken] }).text, /New link for/); // once is enough
+  }
+  assert.match(row(guest).text, /Copy link/);
+  assert.doesNotMatch(row({ ...guest, state: 'revoked', link: false }).text, /link for/);
 });

@@ -29,7 +29,7 @@ const guestStates = {
   admitted: 'in the call',
   used: 'was in the call',
   revoked: 'link withdrawn',
-  damaged: 'cannot be read, and cannot come in',
+  damaged: 'cannot come in: the record is damaged',
 };
 
 /**
@@ -95,18 +95,20 @@ function chip({ state, opens, starts, ends, closes }, now) {
 }
 
 /** @param {{guest: GuestInfo, i: number, appointment: Appointment, live: boolean, ui: AppointmentUi, act: AppointmentIntents}} options */
-function guestRow({ guest, i, appointment, live, ui, act }) {
+export function guestRow({ guest, i, appointment, live, ui, act }) {
   const name = guestName(guest, i, appointment);
   const { shown } = ui.links;
   const copied = ui.links.copied === guest.member;
+  const needsLink = live && !appointment.test && lacksLink(guest, appointment);
   return html`
     <li class="guest-row">
       <p class="guest-row-name">
         <span class="dot dot-${guest.state}" aria-hidden="true"></span>
-        <span><bdi>${name}</bdi> <span class="hint">${guestStates[guest.state]}</span></span>
+        <span><bdi>${name}</bdi> <span class="hint">${appointment.state === 'damaged' ? 'cannot come in' : guestStates[guest.state]}</span></span>
       </p>
       ${live && guest.tested && guest.state === 'unused' ? html`<p class="light light-${guest.tested}">${icon(guest.tested === 'good' ? 'check' : guest.tested === 'slow' ? 'signal' : 'alert')}<span>${lights[guest.tested]}</span></p>` : nothing}
-      ${live && !appointment.test && guest.link && guest.state !== 'revoked'
+      ${needsLink ? newLinkButton(guest, i, appointment, act) : nothing}
+      ${live && !appointment.test && guest.link && !needsLink && guest.state !== 'revoked'
         ? html`
           <button type="button" class="button ${copied ? 'button-done' : ''}" data-copy @click=${() => act.copyLink({ appointment: appointment.id, member: guest.member })}>
             ${icon(copied ? 'check' : 'copy')}<span>${copied ? 'Link copied' : 'Copy link'}</span><span class="sr-only"> for ${name}</span>
@@ -126,10 +128,20 @@ const more = (appointment, act) => html`
     ${appointment.guests.map((guest, i) => guest.state === 'revoked' || appointment.test || appointment.state === 'damaged'
       ? nothing
       : html`
-        <button type="button" class="button" @click=${() => act.ask({ kind: 'rotate', appointment, guest })}>${icon('link')}<span>New link${forWhom(guest, i, appointment)}</span></button>
+        ${lacksLink(guest, appointment) ? nothing : newLinkButton(guest, i, appointment, act)}
         <button type="button" class="button" @click=${() => act.ask({ kind: 'revoke', appointment, guest })}>${icon('close')}<span>Withdraw link${forWhom(guest, i, appointment)}</span></button>`)}
     <button type="button" class="button button-danger-quiet" @click=${() => act.ask({ kind: 'cancel', appointment })}>${icon('calendar')}<span>Cancel appointment</span></button>
   </div>`;
+
+/**
+ * Nothing that this guest was sent lets them in, and a new link would.
+ * @param {GuestInfo} guest @param {Appointment} appointment
+ */
+const lacksLink = (guest, { damaged }) => guest.state === 'damaged' || (damaged === true && !guest.link && guest.state !== 'revoked');
+
+/** @param {GuestInfo} guest @param {number} i @param {Appointment} appointment @param {AppointmentIntents} act */
+const newLinkButton = (guest, i, appointment, act) => html`
+  <button type="button" class="button" @click=${() => act.ask({ kind: 'rotate', appointment, guest })}>${icon('link')}<span>New link${forWhom(guest, i, appointment)}</span></button>`;
 
 /** @param {GuestInfo} guest @param {number} i @param {Appointment} appointment */
 const forWhom = (guest, i, appointment) =>
