@@ -71,6 +71,19 @@ test('the form refuses a time that does not exist, and makes nothing', () => {
   assert.equal(make({ date: '2027-03-28', time: '03:30', minutes: '30' }).made.starts, Date.UTC(2027, 2, 28, 1, 30) / 1000);
 });
 
+test('what was wrong with a time is not said of the next one', () => {
+  const fields = { date: '2027-03-28', time: '02:30', minutes: '30' };
+  const { patch: refused } = make(fields);
+  globalThis.HTMLInputElement = class { static [Symbol.hasInstance] = () => true; };
+  let draft = { ...newDraft(0), ...refused };
+  const drawn = new Drawn(newAppointment(draft, false, { setDraft: (patch) => { draft = { ...draft, ...patch }; } }));
+  assert.match(drawn.text, /no such time/);
+  fields.date = '2027-10-31';
+  drawn.change({ form: {} });
+  assert.equal(draft.at.length, 2);
+  assert.doesNotMatch(new Drawn(newAppointment(draft, false, {})).text, /no such time/);
+});
+
 test('the form asks which of two times is meant', () => {
   const fields = { date: '2026-10-25', time: '02:30', minutes: '30' };
   const both = moments(fields.date, fields.time);

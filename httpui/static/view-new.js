@@ -30,7 +30,7 @@ export const newAppointment = (draft, relay, act) => html`
   <form class="card form new" aria-labelledby="new-title" @submit=${onSubmit((form) => submit(form, draft, act))} @keydown=${closeOnEscape(() => act.setDraft(null))}>
     <h2 id="new-title" class="card-title">${icon('calendar')}<span>New appointment</span></h2>
     ${draft.error ? banner({ tone: 'bad', text: draft.error }) : nothing}
-    <div class="fields" @change=${(/** @type {Event} */ { target }) => { if (target instanceof HTMLInputElement && target.form) act.setDraft({ at: meant(target.form) }); }}>
+    <div class="fields" @change=${(/** @type {Event} */ { target }) => { if (target instanceof HTMLInputElement && target.form) act.setDraft({ at: meant(target.form), error: '' }); }}>
       <div class="field">
         <label for="new-date">Day</label>
         <input id="new-date" name="date" type="date" required value=${dateKey(draft.starts)}>

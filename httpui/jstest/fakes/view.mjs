@@ -39,6 +39,11 @@ export class Drawn {
     return input.problem;
   }
 
+  /** Lets the first of what hears changes hear that of this field. */
+  change(target) {
+    this.#handlers[Number(/@change=(\d+)/.exec(this.html)?.[1])]({ target });
+  }
+
   #write(value) {
     if (value === nothing || value === null || value === undefined) return '';
     if (typeof value === 'function') return String(this.#handlers.push(value) - 1);
