@@ -1,5 +1,6 @@
 // Nothing in a call is out of reach: with text twice as large, on a small
-// screen, upright and on its side. And a message is seen while the chat is closed.
+// screen, upright and on its side. And a message is seen while the chat is closed,
+// and what a colour tells while the reader's own colours are shown.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {call, demo, Person, until} from './harness.mjs';
@@ -118,5 +119,48 @@ test('the first words of a message are seen over the picture, and open the chat'
     await words.filter({hasText: 'Thank you'}).waitFor();
     assert.equal(await to.page.evaluate(() => window.tones), 1, 'a sound that was turned off');
     await from.page.keyboard.press('Escape');
+  }
+});
+
+/** The colours of an element as they are shown: [red, green, blue, opacity] of its ground and of its text. */
+const colours = (locator) => locator.evaluate((element) => {
+  const {backgroundColor, color, borderTopWidth, borderTopColor} = getComputedStyle(element);
+  const [ground, text, border] = [backgroundColor, color, borderTopColor].map((c) => c.match(/[\d.]+/g).map(Number));
+  return {ground, text, border: parseFloat(borderTopWidth) > 0 ? border : ground};
+});
+
+/** How well two colours can be told apart (WCAG 2, "contrast ratio"). */
+function contrast(...pair) {
+  const luminance = (rgb) => [0.2126, 0.7152, 0.0722].reduce((sum, part, i) => sum + part * (rgb[i] <= 10 ? rgb[i] / 3294 : ((rgb[i] / 255 + 0.055) / 1.055) ** 2.4), 0);
+  const [dark, light] = pair.map(luminance).sort((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+test('in the reader’s own colours, what a colour tells is still seen', {timeout: 90_000}, async (t) => {
+  const d = await demo(t);
+  const guest = await Person.arrive(t);
+  await guest.page.goto(d.link('home'));
+  await guest.button('Continue').click();
+  await guest.page.getByRole('textbox', {name: 'Your name'}).fill('Ana Pereira');
+  const bar = guest.page.locator('.meter-bar');
+  await until('the microphone is heard', () => bar.evaluate((b) => b.getBoundingClientRect().width > 2));
+
+  for (const colorScheme of ['light', 'dark']) {
+    await guest.page.emulateMedia({forcedColors: 'active', colorScheme, reducedMotion: 'reduce'});
+    /** Stands out from a button beside it and can be read, with the pointer over it or not. */
+    const standsOut = async (button, beside) => {
+      for (const over of [false, true]) {
+        if (over) await button.hover(); else await guest.page.mouse.move(0, 0);
+        const [one, other] = [await colours(button), await colours(beside)];
+        const what = `${await button.innerText()}, ${colorScheme}${over ? ', pointed at' : ''}: ${JSON.stringify([one, other])}`;
+        assert.ok(contrast(one.ground, other.ground) >= 3, what);
+        assert.ok(contrast(one.ground, one.text) >= 4.5, what);
+      }
+    };
+    const meter = await colours(guest.page.locator('.meter'));
+    assert.ok(contrast(meter.border, meter.ground) >= 3, `meter, ${colorScheme}: ${JSON.stringify(meter)}`);
+    assert.ok(contrast((await colours(bar)).ground, meter.ground) >= 3, `its level, ${colorScheme}`);
+    await standsOut(guest.button('Join'), guest.page.locator('.card-main .button:not(.button-primary)').first());
+    await guest.shot(`forced-check-${colorScheme}`);
   }
 });
