@@ -1,5 +1,7 @@
 package node
 
+import "anteroom/rendezvous/wire"
+
 // Clear is what Run does every minute.
 func (n *Node) Clear() { n.clear(n.lifetime) }
 
@@ -10,4 +12,10 @@ const PatienceAfter = patienceAfter
 func (n *Node) Told(rid [32]byte) bool {
 	_, ok, _ := n.homes.of(rid)
 	return ok
+}
+
+// End is what Run does last.
+func (n *Node) End() {
+	n.stop(wire.ErrGoingAway)
+	n.closeRooms(wire.ErrGoingAway)
 }

@@ -10,6 +10,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -147,6 +149,9 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) enter(ctx context.Context, a practice.Appointment) (*openRoom, func(), error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.lifetime.Err() != nil {
+		return nil, nil, context.Cause(n.lifetime) // nothing would close the room
+	}
 	r, ok := n.rooms[a.ID]
 	if !ok {
 		kept, err := n.kept(ctx, a.ID)
@@ -229,10 +234,13 @@ func (n *Node) overdue(now time.Time) (late []*openRoom) {
 
 func (n *Node) closeRooms(reason *wire.Error) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, r := range n.rooms {
-		r.Close(reason)
+	rooms := slices.Collect(maps.Values(n.rooms))
+	n.mu.Unlock() // what is recorded meanwhile ticks
+	var closing sync.WaitGroup
+	for _, r := range rooms {
+		closing.Go(func() { r.Close(reason) })
 	}
+	closing.Wait()
 }
 
 // Watch returns a channel that ticks after appointments or seats have changed,

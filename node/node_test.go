@@ -217,6 +217,24 @@ func TestHeldGuestStaysHeldOverARestart(t *testing.T) {
 	}
 }
 
+// Nothing would close a room that is opened when all others have been closed.
+func TestNobodyEntersANodeThatHasEnded(t *testing.T) {
+	home := nodetest.Start(t, "A", nodetest.Options{})
+	a := home.Appointment("Patient")
+	late := home.MustGuest(*a.Invites[0].Link)
+	home.End()
+	late.Join("Ana", nil)
+	if bye := nodetest.Expect[*wire.Bye](late, nil); bye.Code != wire.CodeGoingAway {
+		t.Errorf("a guest heard %s", bye.Code)
+	}
+	if bye := nodetest.Expect[*wire.Bye](home.Attend(a.ID), nil); bye.Code != wire.CodeGoingAway {
+		t.Errorf("the practitioner heard %s", bye.Code)
+	}
+	if seats := home.Seats(a.ID); len(seats) > 0 {
+		t.Errorf("the room has %v", seats)
+	}
+}
+
 // A dead link says what became of it, before, in and after its time, to whoever
 // holds it and to nobody else.
 func TestDeadLinksSayWhatBecameOfThem(t *testing.T) {

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,8 +10,14 @@ import (
 
 // What the practitioner does.
 
-// command acts upon what only the practitioner may say.
-func (r *Room) command(host *seat, body wire.Body) error {
+// command acts upon what only the practitioner may say: one thing after the
+// other, and nothing from a tab that another has replaced.
+func (r *Room) command(host *seat, l *link, body wire.Body) error {
+	r.commands <- struct{}{}
+	defer func() { <-r.commands }()
+	if !r.speaks(host, l) {
+		return wire.ErrReplaced
+	}
 	switch m := body.(type) {
 	case *wire.Admit:
 		return r.letIn(host, m)
@@ -24,6 +29,11 @@ func (r *Room) command(host *seat, body wire.Body) error {
 		return r.putAside(m.Member, m.On)
 	case *wire.Lock:
 		r.lock(m.On)
+		return nil
+	case *wire.Leave:
+		for _, m := range r.stepOut() {
+			r.record.Waiting(m)
+		}
 		return nil
 	case *wire.End:
 		for _, gone := range r.end() {
@@ -44,16 +54,15 @@ func (r *Room) letIn(host *seat, m *wire.Admit) error {
 	if err := r.record.Admitted(m.Member); err != nil {
 		return fmt.Errorf("record admission: %w", err)
 	}
-	err := r.admit(host, m.Member, m.SDP)
-	if errors.Is(err, wire.ErrRoomFull) { // by another tab of the practitioner, meanwhile
-		r.record.Waiting(m.Member)
-	}
-	return err
+	return r.admit(host, m.Member, m.SDP)
 }
 
 // putAside holds m or ends that. What is on record is never less than what
 // holds, so that nobody is let back by the node's starting again.
 func (r *Room) putAside(m wire.MemberID, on bool) error {
+	if err := r.mayHold(m); err != nil {
+		return err
+	}
 	if on {
 		r.record.Held(m, true)
 	}
@@ -71,6 +80,13 @@ func (r *Room) sendAway(m wire.MemberID, why *wire.Error, event Event) error {
 	r.record.Released(m)
 	r.record.Note(event, m)
 	return nil
+}
+
+// speaks reports whether s is heard through l, and not through a later one.
+func (r *Room) speaks(s *seat, l *link) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s.link == l
 }
 
 // mayAdmit says why m cannot be let in now, if so.
@@ -94,9 +110,6 @@ func (r *Room) admit(host *seat, m wire.MemberID, answer string) error {
 	s := r.seatLocked(m)
 	if s == nil || s.state != wire.SeatWaiting {
 		return wire.ErrNoSuchRoom // they have left, which is recorded too
-	}
-	if r.fullLocked() {
-		return wire.ErrRoomFull
 	}
 	r.admitted++
 	s.state, s.order, s.since = wire.SeatAdmitted, r.admitted, time.Now()
@@ -128,13 +141,30 @@ func (r *Room) refuse(m wire.MemberID, why *wire.Error) error {
 	return nil
 }
 
+// mayHold says why m can neither be held nor let back, if so.
+func (r *Room) mayHold(m wire.MemberID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, err := r.calledLocked(m)
+	return err
+}
+
+// calledLocked returns the seat of guest m, who was let in.
+func (r *Room) calledLocked(m wire.MemberID) (*seat, error) {
+	s := r.seatLocked(m)
+	if s == nil || s.Role == wire.RoleHost || s.state == wire.SeatWaiting {
+		return nil, wire.ErrNoSuchRoom
+	}
+	return s, nil
+}
+
 // hold puts m where nobody hears or sees them, or back.
 func (r *Room) hold(m wire.MemberID, on bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.seatLocked(m)
-	if s == nil || s.Role == wire.RoleHost || s.state == wire.SeatWaiting {
-		return wire.ErrNoSuchRoom
+	s, err := r.calledLocked(m)
+	if err != nil {
+		return err
 	}
 	s.state = wire.SeatAdmitted
 	if on {

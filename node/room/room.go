@@ -89,13 +89,16 @@ type Participant struct {
 // A Room is a set of seats and the order in which their members hear of each
 // other.
 //
-// It is a monitor: every method takes mu, none blocks and none calls out.
-// Members hear through their queues, so all of them hear the same things in
+// It is a monitor: every method takes mu, and none but Close blocks or calls out
+// meanwhile. Members hear through their queues, so all of them hear the same things in
 // the same order, and one whose queue is full is removed: no member can hold
 // up another. A room has no goroutine of its own.
 type Room struct {
 	record Recorder
 	log    *slog.Logger
+
+	commands  chan struct{}  // capacity 1; full while a command is done and recorded, so that both come in one order
+	recording sync.WaitGroup // what Close waits for; joined with mu held, while closed is nil
 
 	mu       sync.Mutex
 	seats    []*seat // in the order they were taken
@@ -148,7 +151,10 @@ type Kept struct {
 // New returns a room in which the given seats are kept for the devices that
 // hold them.
 func New(record Recorder, log *slog.Logger, kept []Kept) *Room {
-	r := &Room{record: record, log: log, refused: make(map[wire.MemberID]refusal), ended: make(map[wire.MemberID][]byte)}
+	r := &Room{
+		record: record, log: log, commands: make(chan struct{}, 1),
+		refused: make(map[wire.MemberID]refusal), ended: make(map[wire.MemberID][]byte),
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range kept {
@@ -166,8 +172,14 @@ func New(record Recorder, log *slog.Logger, kept []Kept) *Room {
 	return r
 }
 
-// Close sends everyone away with reason, and lets nobody in again.
+// Close sends everyone away with reason, and lets nobody in again. It returns
+// when all that somebody was told is recorded.
 func (r *Room) Close(reason *wire.Error) {
+	r.close(reason)
+	r.recording.Wait()
+}
+
+func (r *Room) close(reason *wire.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = reason
@@ -175,6 +187,18 @@ func (r *Room) Close(reason *wire.Error) {
 		s.stop(reason)
 	}
 	r.seats = nil
+}
+
+// begin has Close wait for what is about to be done and recorded, until done. In
+// a closed room nothing begins: the error is why.
+func (r *Room) begin() (done func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed != nil {
+		return nil, r.closed
+	}
+	r.recording.Add(1)
+	return r.recording.Done, nil
 }
 
 // Empty reports whether nobody is in the room and no seat is kept.
@@ -226,6 +250,11 @@ func (r *Room) Dismiss(m wire.MemberID, reason *wire.Error) {
 // TurnAway sends everyone who waits away with reason. If the practitioner is
 // here, or may be back in a moment, it does nothing.
 func (r *Room) TurnAway(reason *wire.Error) {
+	done, err := r.begin()
+	if err != nil {
+		return // everyone has been sent away
+	}
+	defer done()
 	for _, m := range r.turnAway(reason) {
 		r.record.Released(m)
 		r.record.Note(EventEnd, m)
@@ -391,19 +420,27 @@ func (r *Room) disconnect(s *seat, l *link) {
 	r.rosterLocked()
 }
 
-// leave frees s, whose member said goodbye on l.
-func (r *Room) leave(s *seat, l *link) {
+// leave frees s, whose member said goodbye on l, and reports whether it did: who
+// was replaced or sent away has no seat to leave.
+func (r *Room) leave(s *seat, l *link) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.link == l {
-		r.clearLocked(s, errLeft)
+	if s.link != l {
+		return false
 	}
+	r.clearLocked(s, errLeft)
+	return true
 }
 
 // keepLocked starts the time for which s is kept without a link.
 func (r *Room) keepLocked(s *seat) {
 	id := s.Member
 	s.expiry = time.AfterFunc(seatGrace, func() {
+		done, err := r.begin()
+		if err != nil {
+			return // it is kept for after the next start
+		}
+		defer done()
 		if r.expire(s) {
 			r.record.Released(id)
 		}

@@ -49,7 +49,12 @@ func (r *Room) enter(p *Participant, l *link) (*seat, error) {
 	if p.Role == wire.RoleHost {
 		return r.take(p, l)
 	}
-	err := r.mayKnock(p)
+	done, err := r.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	err = r.mayKnock(p)
 	if err == nil && !p.Returning {
 		err = r.record.Seated(p)
 	}
@@ -144,6 +149,11 @@ func (r *Room) listen(conn wire.Conn, s *seat, l *link) error {
 // handle acts upon one message. Its error is told to the member, who stays;
 // errLeft ends the service.
 func (r *Room) handle(s *seat, l *link, body wire.Body) error {
+	done, err := r.begin()
+	if err != nil {
+		return err
+	}
+	defer done()
 	switch m := body.(type) {
 	case *wire.Ping:
 		r.answer(s, l, &wire.Pong{})
@@ -152,22 +162,18 @@ func (r *Room) handle(s *seat, l *link, body wire.Body) error {
 		return r.describe(s, *m)
 	case *wire.Candidate:
 		return r.candidate(s, *m)
-	case *wire.Leave:
-		if l.role == wire.RoleHost {
-			for _, m := range r.stepOut() {
-				r.record.Waiting(m)
-			}
-			return nil
-		}
-		r.leave(s, l)
-		r.record.Released(l.id)
-		r.record.Note(EventLeave, l.id)
-		return errLeft
 	}
 	if l.role == wire.RoleHost {
-		return r.command(s, body)
+		return r.command(s, l, body)
 	}
-	return wire.ErrBadMessage
+	if _, ok := body.(*wire.Leave); !ok {
+		return wire.ErrBadMessage
+	}
+	if r.leave(s, l) {
+		r.record.Released(l.id)
+		r.record.Note(EventLeave, l.id)
+	}
+	return errLeft
 }
 
 // answer queues body for the member that l belongs to.
