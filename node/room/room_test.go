@@ -292,12 +292,6 @@ func TestAdmissionThatFindsTheCallFull(t *testing.T) {
 	})
 }
 
-func (r *Room) seat(m wire.MemberID) *seat {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.seatLocked(m)
-}
-
 func TestGuestsAreIntroducedOnAdmission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)
