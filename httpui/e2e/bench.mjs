@@ -185,6 +185,7 @@ const row = (what, us, by) => console.log(`${what.padEnd(34)} ${median(us).toFix
 try {
   const d = await demo(t);
   const [doctor, patient, handA, handB] = await Promise.all([Person.arrive(t), Person.arrive(t), Person.arrive(t), Person.arrive(t)]);
+  for (const {page} of [doctor, patient, handA, handB]) page.setDefaultTimeout(120_000); // a slow processor loads for long
   await doctor.practise(d.practitioner);
   const relay = await bareRelay();
   await Promise.all([handA.page.goto(relay), handB.page.goto(relay)]);
