@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -57,7 +58,7 @@ func (s *Server) launch(w http.ResponseWriter, r *request, in struct {
 	Token string `json:"token"`
 },
 ) (any, error) {
-	used := &Refusal{wire.CodeUnauthorized, "This address has been used or is too old; please open Anteroom again."}
+	used := &api.Refusal{Code: wire.CodeUnauthorized, Sentence: "This address has been used or is too old; please open Anteroom again."}
 	practitioner, back, ok := s.launches.take(in.Token)
 	if !ok {
 		return nil, used
@@ -97,10 +98,10 @@ func (s *Server) enter(w http.ResponseWriter, r *request, practitioner string) (
 
 // setUp makes the practice. The permission is a session that a launch address
 // gave: whoever finds the open port first does not own the node.
-func (s *Server) setUp(w http.ResponseWriter, r *request, in SetUp) (any, error) {
+func (s *Server) setUp(w http.ResponseWriter, r *request, in api.SetUp) (any, error) {
 	x, err := s.sessions.get(r.token)
 	if errors.Is(err, errSignedOut) || err == nil && x.Practitioner != "" {
-		return nil, &Refusal{wire.CodeUnauthorized, "Please open the address that Anteroom showed when it started."}
+		return nil, &api.Refusal{Code: wire.CodeUnauthorized, Sentence: "Please open the address that Anteroom showed when it started."}
 	}
 	if err != nil {
 		return nil, err
@@ -132,7 +133,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, in struct {
 	}
 	practitioner, err := s.authenticate(r, in.Name, in.Password, s.triers(r, account))
 	if errors.Is(err, wire.ErrUnauthorized) {
-		return nil, &Refusal{wire.CodeUnauthorized, "The name or the password is wrong."}
+		return nil, &api.Refusal{Code: wire.CodeUnauthorized, Sentence: "The name or the password is wrong."}
 	}
 	if err != nil {
 		return nil, err
@@ -171,7 +172,7 @@ func (s *Server) confirm(_ http.ResponseWriter, r *request, in struct {
 	practitioner, err := s.authenticate(r, info.Name, in.Password, mine)
 	if errors.Is(err, wire.ErrUnauthorized) || err == nil && practitioner != r.session.Practitioner {
 		// Not wire.CodeUnauthorized: they are still signed in.
-		return nil, &Refusal{wire.CodeDenied, "The password is wrong."}
+		return nil, &api.Refusal{Code: wire.CodeDenied, Sentence: "The password is wrong."}
 	}
 	if err != nil {
 		return nil, err
@@ -205,7 +206,7 @@ func (s *Server) desk(_ http.ResponseWriter, r *request, _ nothing) (any, error)
 	return s.backend.Desk(r.Context(), r.session.Practitioner)
 }
 
-func (s *Server) createAppointment(_ http.ResponseWriter, r *request, in NewAppointment) (any, error) {
+func (s *Server) createAppointment(_ http.ResponseWriter, r *request, in api.NewAppointment) (any, error) {
 	labels := []string{in.Label}
 	for _, guest := range in.Guests {
 		labels = append(labels, guest.Label)
@@ -248,10 +249,10 @@ func (s *Server) links(_ http.ResponseWriter, r *request, _ nothing) (any, error
 	}
 	links, err := s.backend.Links(r.Context(), r.session.Practitioner, id)
 	if links == nil {
-		links = []Link{}
+		links = []api.Link{}
 	}
 	return struct {
-		Links []Link `json:"links"`
+		Links []api.Link `json:"links"`
 	}{links}, err
 }
 

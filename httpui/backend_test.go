@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -28,8 +29,8 @@ type fakeBackend struct {
 	removed  bool // Dr Lee has been removed
 	watchers map[chan struct{}]bool
 	deskErr  error
-	desk     Desk
-	created  []NewAppointment
+	desk     api.Desk
+	created  []api.NewAppointment
 	examined int
 	signIns  int
 	expected bool // somebody is admitted
@@ -43,7 +44,7 @@ func newFakeBackend(t *testing.T) *fakeBackend {
 	f := &fakeBackend{
 		t:        t,
 		watchers: map[chan struct{}]bool{},
-		desk:     Desk{Now: 1000, Practice: "CANARY-practice", Practitioner: leeName, Appointments: []Appointment{}},
+		desk:     api.Desk{Now: 1000, Practice: "CANARY-practice", Practitioner: leeName, Appointments: []api.Appointment{}},
 		join:     func(_ context.Context, conn wire.Conn) error { return echo(conn) },
 		attend:   func(_ context.Context, conn wire.Conn, _ string, _ *wire.Attend) error { return echo(conn) },
 	}
@@ -83,29 +84,29 @@ func (f *fakeBackend) who(ctx context.Context, practitioner string) error {
 	return ctx.Err()
 }
 
-func (f *fakeBackend) Info(ctx context.Context, practitioner string) (Info, error) {
+func (f *fakeBackend) Info(ctx context.Context, practitioner string) (api.Info, error) {
 	if practitioner != "" {
 		if err := f.who(ctx, practitioner); err != nil {
-			return Info{}, err
+			return api.Info{}, err
 		}
-		return Info{"CANARY-practice", leeName, 1}, nil
+		return api.Info{Practice: "CANARY-practice", Name: leeName, Practitioners: 1}, nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fresh {
-		return Info{}, nil
+		return api.Info{}, nil
 	}
-	return Info{Practice: "CANARY-practice", Practitioners: 1}, nil
+	return api.Info{Practice: "CANARY-practice", Practitioners: 1}, nil
 }
 
-func (f *fakeBackend) SetUp(_ context.Context, s SetUp) (string, error) {
+func (f *fakeBackend) SetUp(_ context.Context, s api.SetUp) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.fresh {
 		f.t.Error("the backend was set up twice")
 	}
 	if len(s.Password) < 12 {
-		return "", &Refusal{wire.CodeBadMessage, "The password must have at least 12 characters."}
+		return "", &api.Refusal{Code: wire.CodeBadMessage, Sentence: "The password must have at least 12 characters."}
 	}
 	f.fresh = false
 	return leeID, nil
@@ -128,9 +129,9 @@ func (f *fakeBackend) SignIn(_ context.Context, name, password string) (string, 
 	return "", wire.ErrUnauthorized
 }
 
-func (f *fakeBackend) Desk(ctx context.Context, practitioner string) (Desk, error) {
+func (f *fakeBackend) Desk(ctx context.Context, practitioner string) (api.Desk, error) {
 	if err := f.who(ctx, practitioner); err != nil {
-		return Desk{}, err
+		return api.Desk{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -177,31 +178,31 @@ func (f *fakeBackend) Watch() (<-chan struct{}, func()) {
 	}
 }
 
-func (f *fakeBackend) CreateAppointment(ctx context.Context, practitioner string, n NewAppointment) (Appointment, error) {
+func (f *fakeBackend) CreateAppointment(ctx context.Context, practitioner string, n api.NewAppointment) (api.Appointment, error) {
 	if err := f.who(ctx, practitioner); err != nil {
-		return Appointment{}, err
+		return api.Appointment{}, err
 	}
 	if len(n.Guests) > 3 {
-		return Appointment{}, &Refusal{wire.CodeBadMessage, "An appointment has room for three guests."}
+		return api.Appointment{}, &api.Refusal{Code: wire.CodeBadMessage, Sentence: "An appointment has room for three guests."}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.created = append(f.created, n)
-	return Appointment{
+	return api.Appointment{
 		ID: anAppt, Label: n.Label, Starts: n.Starts, State: "early",
-		Guests: []Guest{{Member: aMember, State: "unused", URL: "https://care.example/j#CANARY-link"}},
+		Guests: []api.Guest{{Member: aMember, State: "unused", URL: "https://care.example/j#CANARY-link"}},
 	}, nil
 }
 
-func (f *fakeBackend) TestCall(ctx context.Context, practitioner string) (Appointment, error) {
-	return Appointment{ID: anAppt, State: "open", Test: true, Guests: []Guest{}}, f.who(ctx, practitioner)
+func (f *fakeBackend) TestCall(ctx context.Context, practitioner string) (api.Appointment, error) {
+	return api.Appointment{ID: anAppt, State: "open", Test: true, Guests: []api.Guest{}}, f.who(ctx, practitioner)
 }
 
-func (f *fakeBackend) Doctor(ctx context.Context, practitioner string) (Report, error) {
+func (f *fakeBackend) Doctor(ctx context.Context, practitioner string) (api.Report, error) {
 	f.mu.Lock()
 	f.examined++
 	f.mu.Unlock()
-	return Report{Line: "Ready for calls", Summary: "Ready for calls.", At: 1000, Ready: true, Confirmed: true, Checks: []Check{{"clock", "Clock", "pass", "The clock is right.", ""}}}, f.who(ctx, practitioner)
+	return api.Report{Line: "Ready for calls", Summary: "Ready for calls.", At: 1000, Ready: true, Confirmed: true, Checks: []api.Check{{ID: "clock", Title: "Clock", Status: "pass", Finding: "The clock is right."}}}, f.who(ctx, practitioner)
 }
 
 // known checks an id that has the right form.
@@ -222,16 +223,16 @@ func (f *fakeBackend) Cancel(ctx context.Context, practitioner, appointment stri
 	return f.known(ctx, practitioner, appointment, anAppt)
 }
 
-func (f *fakeBackend) Links(ctx context.Context, practitioner, appointment string) ([]Link, error) {
-	return []Link{{aMember, "CANARY-guest", "https://care.example/j#CANARY-link"}}, f.known(ctx, practitioner, appointment, anAppt)
+func (f *fakeBackend) Links(ctx context.Context, practitioner, appointment string) ([]api.Link, error) {
+	return []api.Link{{Member: aMember, Label: "CANARY-guest", URL: "https://care.example/j#CANARY-link"}}, f.known(ctx, practitioner, appointment, anAppt)
 }
 
 func (f *fakeBackend) Revoke(ctx context.Context, practitioner string, m wire.MemberID) error {
 	return f.known(ctx, practitioner, string(m), aMember)
 }
 
-func (f *fakeBackend) Rotate(ctx context.Context, practitioner string, m wire.MemberID) (Link, error) {
-	return Link{"fedcba9876543210", "CANARY-guest", "https://care.example/j#CANARY-new"}, f.known(ctx, practitioner, string(m), aMember)
+func (f *fakeBackend) Rotate(ctx context.Context, practitioner string, m wire.MemberID) (api.Link, error) {
+	return api.Link{Member: "fedcba9876543210", Label: "CANARY-guest", URL: "https://care.example/j#CANARY-new"}, f.known(ctx, practitioner, string(m), aMember)
 }
 
 func (f *fakeBackend) Join(ctx context.Context, conn wire.Conn, _ netip.Addr, public bool) error {

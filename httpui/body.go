@@ -15,9 +15,9 @@ import (
 // maxDepth is how deeply a request's JSON may be nested; ours needs 3.
 const maxDepth = 8
 
-// api is a handler that reads an In from the body of a POST and answers with
+// inJSON is a handler that reads an In from the body of a POST and answers with
 // what do returns, as JSON.
-func api[In any](do func(w http.ResponseWriter, r *request, in In) (any, error)) handler {
+func inJSON[In any](do func(w http.ResponseWriter, r *request, in In) (any, error)) handler {
 	return func(w http.ResponseWriter, r *request) error {
 		var in In
 		if r.Method == http.MethodPost {

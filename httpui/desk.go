@@ -9,6 +9,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -55,7 +56,7 @@ const deskPause = 100 * time.Millisecond
 // the messages before on the same socket: appointments that are new or have
 // changed, and those that are gone. The first one holds all of them.
 type deskChange struct {
-	Desk
+	api.Desk
 	Gone []string `json:"gone"` // ids; never null
 }
 
@@ -113,9 +114,9 @@ func awaitChange(c *wsConn, changed <-chan struct{}, edge, rest <-chan time.Time
 
 // sinceSent returns what of desk is not as sent says, and what the page knows
 // after that: each appointment's JSON by its id.
-func sinceSent(desk Desk, sent map[string]string) (deskChange, map[string]string, error) {
+func sinceSent(desk api.Desk, sent map[string]string) (deskChange, map[string]string, error) {
 	change := deskChange{Desk: desk, Gone: []string{}}
-	change.Appointments = []Appointment{}
+	change.Appointments = []api.Appointment{}
 	held := make(map[string]string, len(desk.Appointments))
 	for _, a := range desk.Appointments {
 		text, err := json.Marshal(a)
@@ -137,7 +138,7 @@ func sinceSent(desk Desk, sent map[string]string) (deskChange, map[string]string
 
 // untilEdge is how long desk stays true if nothing happens: until the next
 // appointment opens or closes by the node's clock.
-func untilEdge(desk Desk) time.Duration {
+func untilEdge(desk api.Desk) time.Duration {
 	next := desk.Now + int64(time.Hour/time.Second)
 	for _, a := range desk.Appointments {
 		for _, t := range []int64{a.Opens, a.Starts, a.Ends, a.Closes} {

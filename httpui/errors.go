@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -48,7 +49,7 @@ func refusalFor(err error) *refusal {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return r
 	}
-	if r, ok := errors.AsType[*Refusal](err); ok {
+	if r, ok := errors.AsType[*api.Refusal](err); ok {
 		return &refusal{statusOf(r.Code), r.Code, r.Sentence, nil}
 	}
 	if errors.Is(err, wire.ErrUnauthorized) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -27,7 +28,7 @@ func TestStatusOfCodes(t *testing.T) {
 	if no := refusalFor(errors.New("CANARY")); no.status != 500 || strings.Contains(no.sentence, "CANARY") {
 		t.Errorf("a private error: %d %q", no.status, no.sentence)
 	}
-	no := refusalFor(fmt.Errorf("create: %w", &Refusal{wire.CodeRoomFull, "Three guests are enough."}))
+	no := refusalFor(fmt.Errorf("create: %w", &api.Refusal{Code: wire.CodeRoomFull, Sentence: "Three guests are enough."}))
 	if no.status != 409 || no.sentence != "Three guests are enough." {
 		t.Errorf("a refusal: %d %q", no.status, no.sentence)
 	}

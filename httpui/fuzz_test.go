@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"anteroom/node/desk/api"
 )
 
 // seeds returns the rest of each line of a file in testdata that has a prefix.
@@ -81,7 +83,7 @@ func FuzzJSONBody(f *testing.F) {
 	f.Add([]byte(`{"guests":[{"label":"a","label":"b"}]}`))
 	f.Add([]byte(`{"starts":1e3,"minutes":-0}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var in NewAppointment
+		var in api.NewAppointment
 		if err := decode(body, &in); err != nil {
 			if _, ok := err.(*refusal); !ok {
 				t.Fatalf("error %v", err)
@@ -101,13 +103,13 @@ func FuzzJSONBody(f *testing.F) {
 			t.Errorf("label %q was read as %q", label, in.Label)
 		}
 		if in.Guests == nil {
-			in.Guests = []NewGuest{}
+			in.Guests = []api.NewGuest{}
 		}
 		again, err := json.Marshal(in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var twice NewAppointment
+		var twice api.NewAppointment
 		if err := decode(again, &twice); err != nil {
 			t.Fatalf("%s: %v", again, err)
 		}

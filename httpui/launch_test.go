@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -122,7 +123,7 @@ func TestLaunchOnAFullDisk(t *testing.T) {
 		ts := newTest(t)
 		ts.backend.fresh = id == ""
 		token := ts.launchToken(id)
-		ts.store.setFail(&Refusal{wire.CodeNoStorage, "The disk is full."})
+		ts.store.setFail(&api.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk is full."})
 		for range 3 {
 			if out := ts.browser().expect(507, "POST", "/api/launch", token); out["code"] != "no-storage" || out["message"] != "The disk is full." {
 				t.Errorf("%v", out)
@@ -139,7 +140,7 @@ func TestSessionOnAFullDisk(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		ts := newTest(t)
 		lee := ts.signedIn()
-		ts.store.setFailCommit(&Refusal{wire.CodeNoStorage, "The disk is full."})
+		ts.store.setFailCommit(&api.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk is full."})
 		pass(5 * time.Second)
 		lee.expect(200, "GET", "/api/desk", nil)
 		pass(time.Hour)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"anteroom/node/desk/api"
 )
 
 // untilClosed returns how long the server keeps conn open.
@@ -68,7 +70,7 @@ func TestSlowRequests(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		ts := newTest(t)
-		ts.backend.desk.Appointments = make([]Appointment, 2000) // more than is buffered on the way
+		ts.backend.desk.Appointments = make([]api.Appointment, 2000) // more than is buffered on the way
 		lee := ts.signedIn()
 		conn, err := ts.listener.dial("127.0.0.1:5000")
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -35,7 +36,7 @@ func TestCanary(t *testing.T) {
 
 	lee.expect(200, "GET", "/api/session?CANARY=1", nil)
 	lee.expect(200, "GET", "/api/desk", nil)
-	lee.expect(200, "POST", "/api/appointments", NewAppointment{Starts: 1, Minutes: 30, Label: "CANARY-knee", Guests: []NewGuest{{"CANARY-patient"}}})
+	lee.expect(200, "POST", "/api/appointments", api.NewAppointment{Starts: 1, Minutes: 30, Label: "CANARY-knee", Guests: []api.NewGuest{{Label: "CANARY-patient"}}})
 	lee.expect(400, "POST", "/api/appointments", map[string]string{"CANARY": "CANARY"})
 	lee.expect(404, "POST", "/api/appointments/CANARY/cancel", nil)
 	lee.expect(200, "POST", "/api/appointments/"+anAppt+"/links", nil)

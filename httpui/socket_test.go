@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -106,7 +107,7 @@ func TestDeskIsPushed(t *testing.T) {
 	if desk := recvDesk(t, c); desk.Practitioner != leeName || desk.Appointments == nil {
 		t.Errorf("first snapshot %+v", desk)
 	}
-	ts.backend.change(func() { ts.backend.desk.Appointments = make([]Appointment, 500) }) // larger than any frame of a call
+	ts.backend.change(func() { ts.backend.desk.Appointments = make([]api.Appointment, 500) }) // larger than any frame of a call
 	if desk := recvDesk(t, c); len(desk.Appointments) != 500 {
 		t.Errorf("%d appointments", len(desk.Appointments))
 	}
@@ -127,10 +128,10 @@ func TestDeskIsPushed(t *testing.T) {
 // What has not changed is not sent again, however much there is of it.
 func TestDeskSendsChangesOnly(t *testing.T) {
 	ts := newTest(t)
-	list := func(n int) []Appointment {
-		all := make([]Appointment, n)
+	list := func(n int) []api.Appointment {
+		all := make([]api.Appointment, n)
 		for i := range all {
-			all[i] = Appointment{ID: fmt.Sprintf("%032x", i), Label: "as before", Guests: []Guest{}}
+			all[i] = api.Appointment{ID: fmt.Sprintf("%032x", i), Label: "as before", Guests: []api.Guest{}}
 		}
 		return all
 	}
@@ -140,7 +141,7 @@ func TestDeskSendsChangesOnly(t *testing.T) {
 	if n := len(recvDesk(t, c).Appointments); n != 1000 {
 		t.Fatalf("the first message has %d appointments", n)
 	}
-	ids := func(list []Appointment) (ids []string) {
+	ids := func(list []api.Appointment) (ids []string) {
 		for _, a := range list {
 			ids = append(ids, strings.TrimLeft(a.ID, "0"))
 		}
@@ -148,18 +149,18 @@ func TestDeskSendsChangesOnly(t *testing.T) {
 	}
 	for _, test := range []struct {
 		what          string
-		change        func([]Appointment) []Appointment
+		change        func([]api.Appointment) []api.Appointment
 		changed, gone []string
 	}{
-		{"one guest knocks", func(all []Appointment) []Appointment {
-			all[7].Guests = []Guest{{State: "waiting"}}
+		{"one guest knocks", func(all []api.Appointment) []api.Appointment {
+			all[7].Guests = []api.Guest{{State: "waiting"}}
 			return all
 		}, []string{"7"}, nil},
-		{"another appointment is made", func(all []Appointment) []Appointment {
-			return append(all, Appointment{ID: strings.Repeat("f", 32)})
+		{"another appointment is made", func(all []api.Appointment) []api.Appointment {
+			return append(all, api.Appointment{ID: strings.Repeat("f", 32)})
 		}, []string{strings.Repeat("f", 32)}, nil},
-		{"one is forgotten", func(all []Appointment) []Appointment { return all[:1000] }, nil, []string{strings.Repeat("f", 32)}},
-		{"nothing of them", func(all []Appointment) []Appointment { return all }, nil, nil},
+		{"one is forgotten", func(all []api.Appointment) []api.Appointment { return all[:1000] }, nil, []string{strings.Repeat("f", 32)}},
+		{"nothing of them", func(all []api.Appointment) []api.Appointment { return all }, nil, nil},
 	} {
 		ts.backend.change(func() {
 			ts.backend.desk.Now++
@@ -201,7 +202,7 @@ func TestDeskRestsBetweenChanges(t *testing.T) {
 func TestDeskFollowsTheClock(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		ts := newTest(t)
-		ts.backend.desk.Appointments = []Appointment{{Opens: 1000, Starts: 1100, Ends: 1400, Closes: 1500}, {Opens: 1090}}
+		ts.backend.desk.Appointments = []api.Appointment{{Opens: 1000, Starts: 1100, Ends: 1400, Closes: 1500}, {Opens: 1090}}
 		c := ts.signedIn().openDesk()
 		last := time.Now()
 		for _, want := range []int64{0, 90, 10, 300, 100} {

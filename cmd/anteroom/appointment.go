@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"anteroom/httpui"
+	"anteroom/node/desk/api"
 	"anteroom/node/practice"
 )
 
@@ -56,11 +56,11 @@ func (p *program) appointmentCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n := httpui.NewAppointment{Starts: at.Unix(), Minutes: minutes, Label: label, HideAddresses: hide}
+			n := api.NewAppointment{Starts: at.Unix(), Minutes: minutes, Label: label, HideAddresses: hide}
 			for _, g := range guests {
-				n.Guests = append(n.Guests, httpui.NewGuest{Label: g})
+				n.Guests = append(n.Guests, api.NewGuest{Label: g})
 			}
-			a, err := call[httpui.Appointment](cmd.Context(), c, "appointment/create", n)
+			a, err := call[api.Appointment](cmd.Context(), c, "appointment/create", n)
 			if err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func (p *program) appointmentList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := call[[]httpui.Appointment](cmd.Context(), c, "appointment/list", listRequest{All: all})
+			list, err := call[[]api.Appointment](cmd.Context(), c, "appointment/list", listRequest{All: all})
 			if err != nil {
 				return err
 			}
@@ -141,7 +141,7 @@ func (p *program) appointmentShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a, err := call[httpui.Appointment](cmd.Context(), c, "appointment/show", idRequest{ID: args[0]})
+			a, err := call[api.Appointment](cmd.Context(), c, "appointment/show", idRequest{ID: args[0]})
 			if err != nil {
 				return err
 			}
@@ -171,7 +171,7 @@ func (p *program) appointmentCancel() *cobra.Command {
 	}
 }
 
-func printAppointments(w io.Writer, list []httpui.Appointment) error {
+func printAppointments(w io.Writer, list []api.Appointment) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "STARTS\tENDS\tSTATE\tLABEL\tGUESTS\tID")
 	for _, a := range list {
@@ -190,7 +190,7 @@ func printAppointments(w io.Writer, list []httpui.Appointment) error {
 	return t.Flush()
 }
 
-func printAppointment(to io.Writer, a httpui.Appointment) error {
+func printAppointment(to io.Writer, a api.Appointment) error {
 	w := new(strings.Builder)
 	lost := a.State == "damaged" // and with it the times
 	if lost {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"anteroom/httpui"
+	"anteroom/node/desk/api"
 )
 
 func hostOf(address string) string {
@@ -70,11 +70,11 @@ func TestWhatCannotBePrintedIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	a := httpui.Appointment{Guests: []httpui.Guest{{URL: "https://call.example/j#"}}}
+	a := api.Appointment{Guests: []api.Guest{{URL: "https://call.example/j#"}}}
 	if err := printAppointment(full, a); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("an appointment: %v", err)
 	}
-	if err := printAppointments(full, []httpui.Appointment{a}); !errors.Is(err, syscall.ENOSPC) {
+	if err := printAppointments(full, []api.Appointment{a}); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("a list of them: %v", err)
 	}
 	if err := printPeers(full, nil); !errors.Is(err, syscall.ENOSPC) {

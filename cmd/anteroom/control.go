@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"anteroom/discovery"
-	"anteroom/httpui"
 	"anteroom/httpui/certs"
 	"anteroom/node"
+	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
 	"anteroom/rendezvous/wire"
 )
@@ -162,17 +162,17 @@ func controlRoutes(d *daemon) http.Handler {
 		return launchReply{url}, err
 	})
 	route(mux, "doctor", func(ctx context.Context, _ nothing) (doctor.Report, error) { return look(ctx, d.rounds) })
-	mine(mux, d, "appointment/list", func(ctx context.Context, who string, q listRequest) ([]httpui.Appointment, error) {
+	mine(mux, d, "appointment/list", func(ctx context.Context, who string, q listRequest) ([]api.Appointment, error) {
 		return d.pages.list(ctx, who, q.All)
 	})
-	mine(mux, d, "appointment/show", func(ctx context.Context, who string, q idRequest) (httpui.Appointment, error) {
+	mine(mux, d, "appointment/show", func(ctx context.Context, who string, q idRequest) (api.Appointment, error) {
 		return d.pages.reveal(ctx, who, q.ID)
 	})
 	mine(mux, d, "appointment/create", d.pages.CreateAppointment)
 	mine(mux, d, "appointment/cancel", func(ctx context.Context, who string, q idRequest) (nothing, error) {
 		return nothing{}, d.pages.Cancel(ctx, who, q.ID)
 	})
-	mine(mux, d, "link/rotate", func(ctx context.Context, who string, q memberRequest) (httpui.Link, error) {
+	mine(mux, d, "link/rotate", func(ctx context.Context, who string, q memberRequest) (api.Link, error) {
 		return d.pages.Rotate(ctx, who, q.Member)
 	})
 	mine(mux, d, "link/revoke", func(ctx context.Context, who string, q memberRequest) (nothing, error) {
@@ -197,7 +197,7 @@ func mine[Q, A any](mux *http.ServeMux, d *daemon, name string, do func(ctx cont
 	route(mux, name, func(ctx context.Context, q Q) (A, error) {
 		list, err := d.practice.Practitioners(ctx)
 		if err == nil && len(list) != 1 {
-			err = &httpui.Refusal{Code: wire.CodeNotFound, Sentence: `This practice is not set up yet: run "anteroom open" and follow the page.`}
+			err = &api.Refusal{Code: wire.CodeNotFound, Sentence: `This practice is not set up yet: run "anteroom open" and follow the page.`}
 		}
 		if err != nil {
 			var none A
@@ -235,7 +235,7 @@ func (e controlError) Error() string { return e.Message }
 
 // ownerText returns err for the owner of the node, who may know all of it.
 func ownerText(err error) string {
-	if refusal, ok := errors.AsType[*httpui.Refusal](readable(err)); ok {
+	if refusal, ok := errors.AsType[*api.Refusal](readable(err)); ok {
 		return refusal.Sentence
 	}
 	return err.Error()

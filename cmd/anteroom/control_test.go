@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"anteroom/httpui"
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -44,7 +44,7 @@ func sumRoutes() *http.ServeMux {
 	route(mux, "sum", func(_ context.Context, q sum) (sum, error) {
 		switch {
 		case q.A < 0:
-			return sum{}, &httpui.Refusal{Code: wire.CodeBadMessage, Sentence: "Too small."}
+			return sum{}, &api.Refusal{Code: wire.CodeBadMessage, Sentence: "Too small."}
 		case q.B < 0:
 			return sum{}, errors.New("open db: broken")
 		}

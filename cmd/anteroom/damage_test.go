@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"anteroom/httpui"
+	"anteroom/node/desk/api"
 	"anteroom/node/practice"
 )
 
@@ -28,10 +28,10 @@ func TestADamagedAppointmentIsListedForWhatItIs(t *testing.T) {
 	}
 	d := start()
 	who := setUpDaemon(t, d)
-	var made []httpui.Appointment
+	var made []api.Appointment
 	for _, label := range []string{"Knee", "Elbow"} {
-		a, err := d.pages.CreateAppointment(t.Context(), who, httpui.NewAppointment{
-			Starts: time.Now().Unix(), Minutes: 30, Label: label, Guests: []httpui.NewGuest{{Label: "Patient of " + label}},
+		a, err := d.pages.CreateAppointment(t.Context(), who, api.NewAppointment{
+			Starts: time.Now().Unix(), Minutes: 30, Label: label, Guests: []api.NewGuest{{Label: "Patient of " + label}},
 		})
 		if err != nil {
 			t.Fatal(err)

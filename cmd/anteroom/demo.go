@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"anteroom/discovery"
-	"anteroom/httpui"
+	"anteroom/node/desk/api"
 	"anteroom/node/practice"
 )
 
@@ -164,7 +164,7 @@ func introduceDemo(ctx context.Context, daemons []*daemon) (demoReply, error) {
 		}
 	}
 	reply := demoReply{password: rand.Text()}
-	who, err := home.pages.SetUp(ctx, httpui.SetUp{Practice: demoPractice, Name: demoPractitioner, Password: reply.password})
+	who, err := home.pages.SetUp(ctx, api.SetUp{Practice: demoPractice, Name: demoPractitioner, Password: reply.password})
 	if err != nil {
 		return demoReply{}, err
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"anteroom/discovery"
-	"anteroom/httpui"
 	"anteroom/httpui/certs"
+	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
@@ -114,7 +114,7 @@ func printReport(w io.Writer, r doctor.Report) error {
 func look(ctx context.Context, rounds *doctor.Rounds) (doctor.Report, error) {
 	report, err := rounds.Look(ctx)
 	if errors.Is(err, doctor.ErrTooOften) {
-		err = &httpui.Refusal{Code: wire.CodeTooMany, Sentence: "This was checked several times just now; please wait ten seconds."}
+		err = &api.Refusal{Code: wire.CodeTooMany, Sentence: "This was checked several times just now; please wait ten seconds."}
 	}
 	return report, err
 }

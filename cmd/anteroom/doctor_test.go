@@ -16,8 +16,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"anteroom/discovery"
-	"anteroom/httpui"
 	"anteroom/httpui/certs/certstest"
+	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
 	"anteroom/rendezvous/wire"
 )
@@ -160,7 +160,7 @@ func localDaemon(t *testing.T) *daemon {
 }
 
 // deskWhere waits, as a page does, for a desk that is as ok says.
-func deskWhere(t *testing.T, d *daemon, who, what string, ok func(httpui.Desk) bool) httpui.Desk {
+func deskWhere(t *testing.T, d *daemon, who, what string, ok func(api.Desk) bool) api.Desk {
 	t.Helper()
 	changed, stop := d.pages.Watch()
 	defer stop()
@@ -196,7 +196,7 @@ func TestReadinessByItself(t *testing.T) {
 
 	d := localDaemon(t)
 	who := setUpDaemon(t, d)
-	desk = deskWhere(t, d, who, "a report", func(desk httpui.Desk) bool { return desk.Report != nil })
+	desk = deskWhere(t, d, who, "a report", func(desk api.Desk) bool { return desk.Report != nil })
 	if r := desk.Report; r.Line != "Ready for calls on this computer" || !r.Ready || desk.Now-r.At > 30 {
 		t.Errorf("after the start: %+v", r)
 	}
@@ -211,7 +211,7 @@ func TestReadinessByItself(t *testing.T) {
 	if _, err := look(t.Context(), d.rounds); err != nil {
 		t.Fatal(err)
 	}
-	desk = deskWhere(t, d, who, "a failure", func(desk httpui.Desk) bool { return !desk.Report.Ready })
+	desk = deskWhere(t, d, who, "a failure", func(desk api.Desk) bool { return !desk.Report.Ready })
 	if want := "Not ready: " + key + " is open to other users (mode 0644)."; desk.Report.Line != want {
 		t.Errorf("got %s, want %s", desk.Report.Line, want)
 	}
@@ -242,7 +242,7 @@ func TestReadinessThatNobodyConfirms(t *testing.T) {
 	}
 	runDaemon(t, d)
 	who := setUpDaemon(t, d)
-	desk := deskWhere(t, d, who, "a report", func(desk httpui.Desk) bool { return desk.Report != nil })
+	desk := deskWhere(t, d, who, "a report", func(desk api.Desk) bool { return desk.Report != nil })
 	const line, todo = "Ready for calls, as far as this computer can see", "Ask a friendly practice to be your peer, and exchange peer cards with it."
 	if r := desk.Report; r.Line != line || r.Summary != line+"." || !r.Ready || r.Confirmed {
 		t.Errorf("the page is told %+v", r)
@@ -268,7 +268,7 @@ func TestDoctorHasItsLimit(t *testing.T) {
 	who := setUpDaemon(t, d)
 	for range 10 {
 		report, err := d.pages.Doctor(t.Context(), who)
-		if refusal, ok := errors.AsType[*httpui.Refusal](err); ok && refusal.Code == wire.CodeTooMany {
+		if refusal, ok := errors.AsType[*api.Refusal](err); ok && refusal.Code == wire.CodeTooMany {
 			return
 		}
 		if err != nil || !report.Ready || report.Summary != "Ready for calls on this computer." || len(report.Checks) == 0 || report.Checks[0].Status != "pass" {

@@ -12,6 +12,7 @@ import (
 	"anteroom/httpui"
 	"anteroom/httpui/certs"
 	"anteroom/node"
+	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
@@ -50,16 +51,16 @@ func (p *pages) local() bool {
 	return err == nil && isLoopbackHost(u.Hostname())
 }
 
-func (p *pages) Info(ctx context.Context, practitioner string) (httpui.Info, error) {
+func (p *pages) Info(ctx context.Context, practitioner string) (api.Info, error) {
 	info, err := p.practice.Info(ctx)
 	if err != nil {
-		return httpui.Info{}, err
+		return api.Info{}, err
 	}
-	answer := httpui.Info{Practice: info.Name, Practitioners: info.Practitioners}
+	answer := api.Info{Practice: info.Name, Practitioners: info.Practitioners}
 	if practitioner != "" {
 		who, err := p.practitioner(ctx, practitioner)
 		if err != nil {
-			return httpui.Info{}, err
+			return api.Info{}, err
 		}
 		answer.Name = who.Name
 	}
@@ -75,7 +76,7 @@ func (p *pages) practitioner(ctx context.Context, id string) (practice.Practitio
 	return who, err
 }
 
-func (p *pages) SetUp(ctx context.Context, s httpui.SetUp) (string, error) {
+func (p *pages) SetUp(ctx context.Context, s api.SetUp) (string, error) {
 	who, err := p.practice.SetUp(ctx, practice.SetUp{Practice: s.Practice, Name: s.Name, Password: s.Password})
 	return who.ID, readable(err)
 }
@@ -93,16 +94,16 @@ func (p *pages) SignIn(ctx context.Context, name, password string) (string, erro
 	return who.ID, readable(err)
 }
 
-func (p *pages) Desk(ctx context.Context, practitioner string) (httpui.Desk, error) {
+func (p *pages) Desk(ctx context.Context, practitioner string) (api.Desk, error) {
 	info, err := p.Info(ctx, practitioner)
 	if err != nil {
-		return httpui.Desk{}, err
+		return api.Desk{}, err
 	}
 	list, err := p.list(ctx, practitioner, false)
 	if err != nil {
-		return httpui.Desk{}, err
+		return api.Desk{}, err
 	}
-	return httpui.Desk{
+	return api.Desk{
 		Now:          p.practice.Now().Unix(),
 		Practice:     info.Practice,
 		Practitioner: info.Name,
@@ -115,7 +116,7 @@ func (p *pages) Desk(ctx context.Context, practitioner string) (httpui.Desk, err
 
 // list returns a practitioner's appointments from the beginning of this day,
 // or all that are still kept, without their links.
-func (p *pages) list(ctx context.Context, practitioner string, all bool) ([]httpui.Appointment, error) {
+func (p *pages) list(ctx context.Context, practitioner string, all bool) ([]api.Appointment, error) {
 	now := p.practice.Now()
 	var from time.Time
 	if !all {
@@ -125,7 +126,7 @@ func (p *pages) list(ctx context.Context, practitioner string, all bool) ([]http
 	if err != nil {
 		return nil, err
 	}
-	shown := make([]httpui.Appointment, len(list))
+	shown := make([]api.Appointment, len(list))
 	for i, a := range list {
 		shown[i] = p.shown(a, now)
 		for j := range shown[i].Guests {
@@ -135,25 +136,25 @@ func (p *pages) list(ctx context.Context, practitioner string, all bool) ([]http
 	return shown, nil
 }
 
-func (p *pages) reach() httpui.Reach {
+func (p *pages) reach() api.Reach {
 	if p.local() {
-		return httpui.Reach{Kind: "local", Text: "Links work on this computer only."}
+		return api.Reach{Kind: "local", Text: "Links work on this computer only."}
 	}
 	if p.certs != nil {
 		if s := p.certs.Status(); s.Alert && !s.NotAfter.After(time.Now()) {
-			return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Patients cannot open your links: %s has no valid certificate.", p.links)}
+			return api.Reach{Kind: "public", Text: fmt.Sprintf("Patients cannot open your links: %s has no valid certificate.", p.links)}
 		} else if s.Alert {
-			return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s, whose certificate ends soon and is not renewed.", p.links)}
+			return api.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s, whose certificate ends soon and is not renewed.", p.links)}
 		}
 	}
-	return httpui.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s.", p.links)}
+	return api.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s.", p.links)}
 }
 
 // shown returns a as the diary shows it at now.
-func (p *pages) shown(a practice.Appointment, now time.Time) httpui.Appointment {
+func (p *pages) shown(a practice.Appointment, now time.Time) api.Appointment {
 	state := a.State(now)
 	live := p.node.Seats(a.ID)
-	shown := httpui.Appointment{
+	shown := api.Appointment{
 		ID:      a.ID,
 		Label:   a.Label,
 		Starts:  a.Starts.Unix(),
@@ -164,13 +165,13 @@ func (p *pages) shown(a practice.Appointment, now time.Time) httpui.Appointment 
 		Test:    a.Test,
 		Hidden:  a.RelayOnly,
 		Damaged: a.Damaged,
-		Guests:  make([]httpui.Guest, len(a.Invites)),
+		Guests:  make([]api.Guest, len(a.Invites)),
 	}
 	if state == practice.StateDamaged {
 		shown.Starts, shown.Ends, shown.Opens, shown.Closes = 0, 0, 0, 0
 	}
 	for i, inv := range a.Invites {
-		g := httpui.Guest{Member: inv.Member, Label: inv.Label, State: guestState(inv.State, live[inv.Member]), Damaged: inv.Damaged}
+		g := api.Guest{Member: inv.Member, Label: inv.Label, State: guestState(inv.State, live[inv.Member]), Damaged: inv.Damaged}
 		if last, ok := p.node.Tested(inv.Member); ok {
 			g.Tested = last.Path
 		}
@@ -208,9 +209,9 @@ func guestState(stored practice.InviteState, live wire.SeatState) string {
 	return string(stored)
 }
 
-func (p *pages) CreateAppointment(ctx context.Context, practitioner string, n httpui.NewAppointment) (httpui.Appointment, error) {
+func (p *pages) CreateAppointment(ctx context.Context, practitioner string, n api.NewAppointment) (api.Appointment, error) {
 	if _, err := p.practitioner(ctx, practitioner); err != nil {
-		return httpui.Appointment{}, err
+		return api.Appointment{}, err
 	}
 	guests := make([]string, len(n.Guests))
 	for i, g := range n.Guests {
@@ -220,18 +221,18 @@ func (p *pages) CreateAppointment(ctx context.Context, practitioner string, n ht
 		Starts: time.Unix(n.Starts, 0), Minutes: n.Minutes, Label: n.Label, Guests: guests, RelayOnly: n.HideAddresses,
 	})
 	if err != nil {
-		return httpui.Appointment{}, readable(err)
+		return api.Appointment{}, readable(err)
 	}
 	return p.shown(a, p.practice.Now()), nil
 }
 
-func (p *pages) TestCall(ctx context.Context, practitioner string) (httpui.Appointment, error) {
+func (p *pages) TestCall(ctx context.Context, practitioner string) (api.Appointment, error) {
 	if _, err := p.practitioner(ctx, practitioner); err != nil {
-		return httpui.Appointment{}, err
+		return api.Appointment{}, err
 	}
 	a, err := p.node.TestCall(ctx, practitioner, p.here)
 	if err != nil {
-		return httpui.Appointment{}, readable(err)
+		return api.Appointment{}, readable(err)
 	}
 	return p.shown(a, p.practice.Now()), nil
 }
@@ -274,15 +275,15 @@ func (p *pages) Cancel(ctx context.Context, practitioner, appointment string) er
 	return readable(p.node.Cancel(ctx, appointment))
 }
 
-func (p *pages) Links(ctx context.Context, practitioner, appointment string) ([]httpui.Link, error) {
+func (p *pages) Links(ctx context.Context, practitioner, appointment string) ([]api.Link, error) {
 	a, err := p.reveal(ctx, practitioner, appointment)
 	if err != nil {
 		return nil, err
 	}
-	links := []httpui.Link{}
+	links := []api.Link{}
 	for _, g := range a.Guests {
 		if g.URL != "" {
-			links = append(links, httpui.Link{Member: g.Member, Label: g.Label, URL: g.URL})
+			links = append(links, api.Link{Member: g.Member, Label: g.Label, URL: g.URL})
 		}
 	}
 	return links, nil
@@ -290,10 +291,10 @@ func (p *pages) Links(ctx context.Context, practitioner, appointment string) ([]
 
 // reveal returns one of the practitioner's appointments with its links, and
 // notes that they were shown.
-func (p *pages) reveal(ctx context.Context, practitioner, id string) (httpui.Appointment, error) {
+func (p *pages) reveal(ctx context.Context, practitioner, id string) (api.Appointment, error) {
 	a, err := p.own(ctx, practitioner, id)
 	if err != nil {
-		return httpui.Appointment{}, err
+		return api.Appointment{}, err
 	}
 	shown := p.shown(a, p.practice.Now())
 	for _, g := range shown.Guests {
@@ -302,7 +303,7 @@ func (p *pages) reveal(ctx context.Context, practitioner, id string) (httpui.App
 		}
 		e := practice.Entry{Event: practice.EventShowLink, By: practitioner, Appointment: id, Member: g.Member}
 		if err := p.practice.Record(ctx, e); err != nil {
-			return httpui.Appointment{}, readable(err)
+			return api.Appointment{}, readable(err)
 		}
 	}
 	return shown, nil
@@ -315,15 +316,15 @@ func (p *pages) Revoke(ctx context.Context, practitioner string, m wire.MemberID
 	return readable(p.node.Revoke(ctx, m))
 }
 
-func (p *pages) Rotate(ctx context.Context, practitioner string, m wire.MemberID) (httpui.Link, error) {
+func (p *pages) Rotate(ctx context.Context, practitioner string, m wire.MemberID) (api.Link, error) {
 	if err := p.ownInvite(ctx, practitioner, m); err != nil {
-		return httpui.Link{}, err
+		return api.Link{}, err
 	}
 	inv, err := p.node.Rotate(ctx, m)
 	if err != nil {
-		return httpui.Link{}, readable(err)
+		return api.Link{}, readable(err)
 	}
-	return httpui.Link{Member: inv.Member, Label: inv.Label, URL: inv.Link.URL(p.links)}, nil
+	return api.Link{Member: inv.Member, Label: inv.Label, URL: inv.Link.URL(p.links)}, nil
 }
 
 func (p *pages) Watch() (<-chan struct{}, func()) { return p.node.Watch() }
@@ -340,16 +341,16 @@ func (p *pages) Expects(appointment string) bool { return p.node.Expects(appoint
 
 // Doctor looks at what patients need to reach the node, and at nothing of any
 // practitioner's.
-func (p *pages) Doctor(ctx context.Context, practitioner string) (httpui.Report, error) {
+func (p *pages) Doctor(ctx context.Context, practitioner string) (api.Report, error) {
 	if _, err := p.practitioner(ctx, practitioner); err != nil {
-		return httpui.Report{}, err
+		return api.Report{}, err
 	}
 	found, err := look(ctx, p.rounds)
 	return shownReport(found), err
 }
 
 // report is what the doctor found last; nil: the first look is under way.
-func (p *pages) report() *httpui.Report {
+func (p *pages) report() *api.Report {
 	found, ok := p.rounds.Latest()
 	if !ok {
 		return nil
@@ -358,13 +359,13 @@ func (p *pages) report() *httpui.Report {
 	return &report
 }
 
-func shownReport(found doctor.Report) httpui.Report {
-	report := httpui.Report{
+func shownReport(found doctor.Report) api.Report {
+	report := api.Report{
 		Line: found.Line(), Summary: found.Summary, Ready: found.Ready, Confirmed: found.Confirmed,
-		At: found.Checked.Unix(), Checks: make([]httpui.Check, len(found.Checks)),
+		At: found.Checked.Unix(), Checks: make([]api.Check, len(found.Checks)),
 	}
 	for i, c := range found.Checks {
-		report.Checks[i] = httpui.Check{ID: c.ID, Title: c.Title, Status: string(c.Status), Finding: c.Finding, Todo: c.Todo}
+		report.Checks[i] = api.Check{ID: c.ID, Title: c.Title, Status: string(c.Status), Finding: c.Finding, Todo: c.Todo}
 	}
 	return report
 }
@@ -405,27 +406,27 @@ func (s signIns) All() (map[string][]byte, error) {
 // readable returns err in the words for a practitioner, if there are any.
 func readable(err error) error {
 	if invalid, ok := errors.AsType[*practice.InvalidError](err); ok {
-		return &httpui.Refusal{Code: wire.CodeBadMessage, Sentence: invalid.Message}
+		return &api.Refusal{Code: wire.CodeBadMessage, Sentence: invalid.Message}
 	}
 	switch {
 	case errors.Is(err, practice.ErrNotFound):
-		return &httpui.Refusal{Code: wire.CodeNotFound, Sentence: "There is no such appointment or link."}
+		return &api.Refusal{Code: wire.CodeNotFound, Sentence: "There is no such appointment or link."}
 	case errors.Is(err, wire.ErrEnded):
-		return &httpui.Refusal{Code: wire.CodeEnded, Sentence: "This appointment is over, so there is nothing to renew."}
+		return &api.Refusal{Code: wire.CodeEnded, Sentence: "This appointment is over, so there is nothing to renew."}
 	case errors.Is(err, practice.ErrAlreadySetUp):
-		return &httpui.Refusal{Code: wire.CodeUnauthorized, Sentence: "This practice has been set up already."}
+		return &api.Refusal{Code: wire.CodeUnauthorized, Sentence: "This practice has been set up already."}
 	case errors.Is(err, practice.ErrUnreadable):
-		return &httpui.Refusal{Code: wire.CodeInternal, Sentence: "The record of this appointment is damaged: cancel it, and make a new one."}
+		return &api.Refusal{Code: wire.CodeInternal, Sentence: "The record of this appointment is damaged: cancel it, and make a new one."}
 	case errors.Is(err, practice.ErrFull):
-		return &httpui.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk that the records are on is full: make room there, and try again."}
+		return &api.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk that the records are on is full: make room there, and try again."}
 	case errors.Is(err, practice.ErrUnwritable):
-		return &httpui.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk that the records are on cannot be written to: see whether it is connected, whole and not read-only."}
+		return &api.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk that the records are on cannot be written to: see whether it is connected, whole and not read-only."}
 	case errors.Is(err, practice.ErrDamaged):
-		return &httpui.Refusal{Code: wire.CodeInternal, Sentence: "The database with the records is damaged: “anteroom doctor” says what to do."}
+		return &api.Refusal{Code: wire.CodeInternal, Sentence: "The database with the records is damaged: “anteroom doctor” says what to do."}
 	case errors.Is(err, node.ErrNoEcho):
-		return &httpui.Refusal{Code: wire.CodeNotFound, Sentence: "This node makes no test calls."}
+		return &api.Refusal{Code: wire.CodeNotFound, Sentence: "This node makes no test calls."}
 	case errors.Is(err, node.ErrEchoFailed):
-		return &httpui.Refusal{Code: wire.CodeTimeout, Sentence: "The test call could not start: “Echo” did not come. Anteroom’s log says why."}
+		return &api.Refusal{Code: wire.CodeTimeout, Sentence: "The test call could not start: “Echo” did not come. Anteroom’s log says why."}
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"anteroom/discovery"
 	"anteroom/httpui"
 	"anteroom/node"
+	"anteroom/node/desk/api"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
 )
@@ -39,7 +40,7 @@ func idleDaemon(t *testing.T, change func(*Config)) *daemon {
 }
 
 func setUpDaemon(t *testing.T, d *daemon) (practitioner string) {
-	who, err := d.pages.SetUp(t.Context(), httpui.SetUp{Practice: "Riverside Practice", Name: "Dr Lee", Password: "violet tractor seventeen"})
+	who, err := d.pages.SetUp(t.Context(), api.SetUp{Practice: "Riverside Practice", Name: "Dr Lee", Password: "violet tractor seventeen"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func TestReadable(t *testing.T) {
 		{node.ErrNoEcho, wire.CodeNotFound, "This node makes no test calls."},
 		{node.ErrEchoFailed, wire.CodeTimeout, "The test call could not start: “Echo” did not come. Anteroom’s log says why."},
 	} {
-		refusal, ok := errors.AsType[*httpui.Refusal](readable(c.err))
+		refusal, ok := errors.AsType[*api.Refusal](readable(c.err))
 		if !ok || refusal.Code != c.code || refusal.Sentence != c.sentence {
 			t.Errorf("%v: got %v", c.err, readable(c.err))
 		}
@@ -147,8 +148,8 @@ func TestReadable(t *testing.T) {
 func TestPagesForSomebodyRemoved(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)
-	a, err := d.pages.CreateAppointment(t.Context(), who, httpui.NewAppointment{
-		Starts: time.Now().Unix(), Minutes: 30, Guests: []httpui.NewGuest{{Label: "Ana"}},
+	a, err := d.pages.CreateAppointment(t.Context(), who, api.NewAppointment{
+		Starts: time.Now().Unix(), Minutes: 30, Guests: []api.NewGuest{{Label: "Ana"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +159,7 @@ func TestPagesForSomebodyRemoved(t *testing.T) {
 		"info": func(ctx context.Context) error { _, err := d.pages.Info(ctx, removed); return err },
 		"desk": func(ctx context.Context) error { _, err := d.pages.Desk(ctx, removed); return err },
 		"create": func(ctx context.Context) error {
-			_, err := d.pages.CreateAppointment(ctx, removed, httpui.NewAppointment{})
+			_, err := d.pages.CreateAppointment(ctx, removed, api.NewAppointment{})
 			return err
 		},
 		"doctor": func(ctx context.Context) error { _, err := d.pages.Doctor(ctx, removed); return err },
@@ -185,8 +186,8 @@ func TestPagesForSomebodyRemoved(t *testing.T) {
 func TestLinksAreShownOnRequestAndOnRecord(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)
-	a, err := d.pages.CreateAppointment(t.Context(), who, httpui.NewAppointment{
-		Starts: time.Now().Unix(), Minutes: 30, Guests: []httpui.NewGuest{{Label: "Ana"}, {Label: "Ben"}},
+	a, err := d.pages.CreateAppointment(t.Context(), who, api.NewAppointment{
+		Starts: time.Now().Unix(), Minutes: 30, Guests: []api.NewGuest{{Label: "Ana"}, {Label: "Ben"}},
 	})
 	if err != nil || a.Guests[0].URL == "" {
 		t.Fatalf("a new appointment: %v, link %q", err, a.Guests[0].URL)
@@ -229,7 +230,7 @@ func TestSignInTellsNothing(t *testing.T) {
 			t.Errorf("%q: got %q, %v", name, got, err)
 		}
 	}
-	if _, err := d.pages.SetUp(t.Context(), httpui.SetUp{Practice: "Other", Name: "Dr No", Password: "another good password"}); err == nil {
+	if _, err := d.pages.SetUp(t.Context(), api.SetUp{Practice: "Other", Name: "Dr No", Password: "another good password"}); err == nil {
 		t.Error("set up twice")
 	}
 }
@@ -241,7 +242,7 @@ func TestCardOfAnyPractice(t *testing.T) {
 	if _, err := d.pages.Card(t.Context()); err != nil {
 		t.Errorf("before setting up: %v", err)
 	}
-	if _, err := d.pages.SetUp(t.Context(), httpui.SetUp{Practice: "Cabinet\u00a0Médical", Name: "Dr Lee", Password: "violet tractor seventeen"}); err != nil {
+	if _, err := d.pages.SetUp(t.Context(), api.SetUp{Practice: "Cabinet\u00a0Médical", Name: "Dr Lee", Password: "violet tractor seventeen"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.pages.Card(t.Context()); err != nil {

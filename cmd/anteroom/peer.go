@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"anteroom/discovery"
-	"anteroom/httpui"
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -28,7 +28,7 @@ func (p *program) linkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			link, err := call[httpui.Link](cmd.Context(), c, "link/rotate", memberRequest{wire.MemberID(args[0])})
+			link, err := call[api.Link](cmd.Context(), c, "link/rotate", memberRequest{wire.MemberID(args[0])})
 			if err != nil {
 				return err
 			}
