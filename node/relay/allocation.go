@@ -8,6 +8,11 @@ import (
 	"time"
 )
 
+// longest is how long an allocation may last, without the lifetime that it had
+// left: no appointment with its window takes a day. Credentials that say more
+// are from a clock that is behind.
+const longest = 24 * time.Hour
+
 // An allocation is a client's address in this process. To the library it is
 // the socket that it would relay through: one that never receives and through
 // which nothing leaves.
@@ -17,6 +22,7 @@ type allocation struct {
 	front *front
 	user  string
 	grant grant          // what user says
+	until int64          // when that ends, by now
 	addr  netip.AddrPort // relayed
 	used  atomic.Int64   // when a packet last came from or for its client, to a tenth of the relay's idle
 
@@ -56,7 +62,9 @@ func (r *Relay) newAllocation(f *front, user string, v6 bool) (*allocation, erro
 		base = range6
 	}
 	a.used.Store(now())
-	a.end = time.AfterFunc(time.Until(g.until.Add(lifetime)), func() { a.Close() })
+	left := min(g.until.Sub(r.clock().Round(0)), longest)
+	a.until = now() + int64(left)
+	a.end = time.AfterFunc(left+lifetime, func() { a.Close() })
 	if err := r.table.add(a, base); err != nil {
 		a.end.Stop()
 		return nil, err

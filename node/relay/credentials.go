@@ -42,8 +42,8 @@ func (Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // be recognised in what is returned. The seat's allocations outlast the
 // credentials by at most ten minutes.
 func (r *Relay) Grant(call, seat string, until time.Time) Credentials {
-	g := grant{until: until, call: r.tag("call", call), seat: r.tag("seat", seat)}
-	g.issued = r.table.issue(g)
+	g := grant{until: until.Round(0), call: r.tag("call", call), seat: r.tag("seat", seat)}
+	g.issued = r.table.issue(g, r.clock().Round(0))
 	username := g.String()
 	password := r.password(username)
 	return Credentials{Username: username, Password: Password{func() string { return password }}}
@@ -52,10 +52,10 @@ func (r *Relay) Grant(call, seat string, until time.Time) Credentials {
 // RevokeSeat ends the allocations of a seat at once, and makes invalid what was
 // granted to it before; what is granted from now on is valid. A Relay forgets
 // this when it ends.
-func (r *Relay) RevokeSeat(seat string) { r.table.revoke(r.tag("seat", seat)) }
+func (r *Relay) RevokeSeat(seat string) { r.table.revoke(r.tag("seat", seat), r.clock().Round(0)) }
 
 // RevokeCall does the same to all seats of a call.
-func (r *Relay) RevokeCall(call string) { r.table.revoke(r.tag("call", call)) }
+func (r *Relay) RevokeCall(call string) { r.table.revoke(r.tag("call", call), r.clock().Round(0)) }
 
 // A grant is what a username says: when it ends, and then three parts of
 // tagLen characters, for its call, for its seat, and for when it was issued.
@@ -95,10 +95,11 @@ func parseUsername(s string) (g grant, ok bool) {
 	return grant{time.Unix(n, 0), id[:tagLen], id[tagLen : 2*tagLen], int64(binary.BigEndian.Uint64(issued))}, true
 }
 
-// authenticate is asked by the library about every request that is signed.
+// authenticate is asked by the library about every request that is signed. A
+// clock that is ahead for a moment ends no call.
 func (r *Relay) authenticate(req *turn.RequestAttributes) (user string, key []byte, ok bool) {
 	g, ok := parseUsername(req.Username)
-	if !ok || !time.Now().Before(g.until) || r.table.isRevoked(g) {
+	if !ok || r.table.isRevoked(g) || !r.clock().Before(g.until) && !r.table.carries(req.Username, now()) {
 		r.count.credentials.Add(1)
 		return "", nil, false
 	}

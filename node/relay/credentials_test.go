@@ -7,8 +7,11 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/pion/turn/v5"
 )
 
 func TestQuotas(t *testing.T) {
@@ -144,16 +147,123 @@ func TestCredentials(t *testing.T) {
 			must(t, "end", again.refresh(0), 0)
 		})
 	}
-	t.Run("forget", func(t *testing.T) {
-		r := &Relay{}
-		r.table.init(DefaultLimits)
-		r.Grant("call", "seat", time.Now().Add(time.Millisecond))
-		for _, seat := range []string{"seat", "another"} {
-			time.Sleep(2 * time.Millisecond)
-			r.RevokeSeat(seat)
-		}
-		must(t, "revocations", len(r.table.revoked), 1)
-	})
+}
+
+// A wrongClock is ahead by as much as it is set to; the computer's own count
+// goes on.
+type wrongClock struct{ ahead atomic.Int64 }
+
+func (c *wrongClock) set(ahead time.Duration) { c.ahead.Store(int64(ahead)) }
+
+func (c *wrongClock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+const month = 30 * 24 * time.Hour
+
+func TestWrongClockBringsNothingBack(t *testing.T) {
+	for what, story := range map[string]func(r *Relay, c *wrongClock){
+		"ahead when another is revoked": func(r *Relay, c *wrongClock) {
+			r.RevokeSeat("seat")
+			c.set(month)
+			r.RevokeSeat("another")
+		},
+		"ahead when it is granted": func(r *Relay, c *wrongClock) {
+			r.RevokeSeat("seat")
+		},
+		"ahead when it is revoked": func(r *Relay, c *wrongClock) {
+			c.set(month)
+			r.RevokeSeat("seat")
+		},
+		"behind when it is revoked": func(r *Relay, c *wrongClock) {
+			c.set(-56 * 365 * 24 * time.Hour)
+			r.RevokeSeat("seat")
+			r.RevokeSeat("another")
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			c := &wrongClock{}
+			r, err := New(Config{UDP: []net.PacketConn{listening(t)}, clock: c.now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if what == "ahead when it is granted" {
+				c.set(month)
+			}
+			before := r.Grant("call", "seat", c.now().Add(time.Hour))
+			c.set(0)
+			story(r, c)
+			c.set(0)
+			after := r.Grant("call", "seat", c.now().Add(time.Hour))
+			for name, is := range map[string]struct {
+				granted Credentials
+				good    bool
+			}{"granted before": {before, false}, "granted afterwards": {after, true}} {
+				if _, _, ok := r.authenticate(&turn.RequestAttributes{Username: is.granted.Username}); ok != is.good {
+					t.Errorf("what was %s is good: %t", name, ok)
+				}
+			}
+		})
+	}
+}
+
+func TestWrongClockEndsNoCall(t *testing.T) {
+	c := &wrongClock{}
+	g := start(t, Config{clock: c.now}, nil)
+	s := g.seat(t, "udp4", g.newSeat("call", later()))
+	must(t, "allocate", s.allocate(), 0)
+	c.set(month)
+	must(t, "refresh", s.refresh(600), 0)
+	must(t, "permit", s.permit(s.relayed), 0)
+	must(t, "what has expired and has no allocation", g.seat(t, "udp4", g.newSeat("call", later())).allocate(), 400)
+	c.set(0)
+	must(t, "refresh", s.refresh(600), 0)
+	g.RevokeCall("call")
+	must(t, "allocations", g.Stats().Allocations, 0)
+}
+
+func TestWrongClockLetsNothingLast(t *testing.T) {
+	c := &wrongClock{}
+	g := start(t, Config{Secret: []byte("kept from before"), clock: c.now}, nil)
+
+	before, err := New(Config{Secret: []byte("kept from before"), UDP: []net.PacketConn{listening(t)}, clock: c.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.set(month)
+	granted := before.newSeat("call", c.now().Add(time.Hour))
+	c.set(0)
+	must(t, "allocate", g.seat(t, "udp4", granted).allocate(), 0)
+	g.RevokeCall("call")
+	must(t, "allocations of a call that was revoked", g.Stats().Allocations, 0)
+
+	c.set(-56 * 365 * 24 * time.Hour)
+	a, err := g.newAllocation(g.fronts[0], g.newSeat("another", later()).Username, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if left := time.Duration(a.until - now()); left > 24*time.Hour {
+		t.Errorf("an allocation lasts %v", left)
+	}
+}
+
+func TestRevocationsAreForgotten(t *testing.T) {
+	r := granted{revoked: make(map[string]revocation)}
+	begun := time.Now().Round(0)
+	r.issue(grant{until: begun.Add(time.Hour)}, begun, 0)
+	r.revoke("one", begun, 0)
+	for _, is := range []struct {
+		name          string
+		ahead, passed time.Duration
+		left          int
+	}{
+		{"too early", time.Hour, time.Hour, 2},
+		{"too early by the count", month, time.Hour, 2},
+		{"too early by the clock", time.Hour, month, 2},
+		{"in time", 2 * time.Hour, 2 * time.Hour, 1},
+	} {
+		r.revoke("another", begun.Add(is.ahead), int64(is.passed))
+		must(t, is.name, len(r.revoked), is.left)
+	}
 }
 
 func TestCredentialsSayNothing(t *testing.T) {

@@ -37,6 +37,8 @@ type Config struct {
 
 	patience time.Duration // of streams, for tests; patience if zero
 	idle     time.Duration // for tests; idleTime if zero
+
+	clock func() time.Time // for tests; time.Now if nil
 }
 
 // Limits bound what clients can make a Relay do.
@@ -102,6 +104,7 @@ type Relay struct {
 	log    *slog.Logger
 
 	patience, idle time.Duration
+	clock          func() time.Time
 
 	fronts  []*front
 	table   table
@@ -121,6 +124,10 @@ func New(cfg Config) (*Relay, error) {
 
 		patience: cmp.Or(cfg.patience, patience),
 		idle:     cmp.Or(cfg.idle, idleTime),
+		clock:    cfg.clock,
+	}
+	if r.clock == nil {
+		r.clock = time.Now
 	}
 	switch {
 	case len(cfg.UDP)+len(cfg.TCP) == 0:

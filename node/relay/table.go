@@ -42,16 +42,8 @@ type table struct {
 	owners  map[string]int       // allocations of each seat
 	calls   map[string]*callSlot // that have allocations
 	numbers [maxCalls + 1]*callSlot
-	called  int                   // number of a call that was given out last
-	revoked map[string]revocation // by the tag of a call or a seat
-	latest  time.Time             // at which anything ends that was granted
-}
-
-// A revocation is of what was issued until then. It may be forgotten once all
-// that was granted before has ended.
-type revocation struct {
-	issued int64
-	until  time.Time
+	called  int // number of a call that was given out last
+	granted granted
 }
 
 // A callSlot is a call that has allocations.
@@ -64,7 +56,7 @@ func (t *table) init(l Limits) {
 	t.limits = l
 	t.owners = make(map[string]int)
 	t.calls = make(map[string]*callSlot)
-	t.revoked = make(map[string]revocation)
+	t.granted.revoked = make(map[string]revocation)
 }
 
 var (
@@ -90,9 +82,10 @@ func (t *table) add(a *allocation, base netip.Addr) error {
 	if err := t.fullLocked(a.grant); err != nil {
 		return err
 	}
-	if t.revokedLocked(a.grant) {
+	if t.granted.isRevoked(a.grant) {
 		return errRevoked
 	}
+	t.granted.newest = max(t.granted.newest, a.grant.issued) // by a run before this one
 	// Round and round, so that an address rests before another client has it.
 	c := t.calls[a.grant.call]
 	if c == nil {
@@ -163,39 +156,39 @@ func (t *table) remove(a *allocation) {
 	}
 }
 
-// issue returns when g is issued: after what was revoked before.
-func (t *table) issue(g grant) int64 {
+// issue returns when g is issued.
+func (t *table) issue(g grant, clock time.Time) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if g.until.After(t.latest) {
-		t.latest = g.until
-	}
-	return max(time.Now().UnixNano(), t.revoked[g.call].issued+1, t.revoked[g.seat].issued+1)
+	return t.granted.issue(g, clock, now())
 }
 
-// revoke ends the allocations of a call or a seat and remembers its tag for as
-// long as anything lasts that was granted.
-func (t *table) revoke(tag string) {
-	now := time.Now()
+// revoke ends the allocations of a call or a seat, and makes invalid what was
+// granted to it so far.
+func (t *table) revoke(tag string, clock time.Time) {
 	t.mu.Lock()
-	for tag, r := range t.revoked {
-		if now.After(r.until) {
-			delete(t.revoked, tag)
-		}
-	}
-	t.revoked[tag] = revocation{max(now.UnixNano(), t.revoked[tag].issued), t.latest}
+	t.granted.revoke(tag, clock, now())
 	t.mu.Unlock()
-	t.closeIf(func(a *allocation) bool { return t.revokedLocked(a.grant) })
-}
-
-func (t *table) revokedLocked(g grant) bool {
-	return g.issued <= t.revoked[g.call].issued || g.issued <= t.revoked[g.seat].issued
+	t.closeIf(func(a *allocation) bool { return t.granted.isRevoked(a.grant) })
 }
 
 func (t *table) isRevoked(g grant) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.revokedLocked(g)
+	return t.granted.isRevoked(g)
+}
+
+// carries reports whether user has an allocation whose credentials are good by
+// the computer's own count.
+func (t *table) carries(user string, now int64) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, a := range t.slots {
+		if a != nil && a.user == user && now < a.until {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *table) closeAll() { t.closeIf(func(*allocation) bool { return true }) }
