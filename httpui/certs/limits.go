@@ -30,7 +30,7 @@ func loadFailures(file string) *failures {
 	f := &failures{file: file}
 	content, _ := os.ReadFile(file)
 	for _, line := range strings.Fields(string(content)) {
-		if at, err := time.Parse(time.RFC3339, line); err == nil && !at.After(time.Now()) {
+		if at, err := time.Parse(time.RFC3339, line); err == nil {
 			f.at = append(f.at, at)
 		}
 	}
@@ -50,14 +50,16 @@ func (f *failures) forgive() {
 	f.write()
 }
 
-// wait is how long it is until n more may fail.
+// wait is how long it is until n more may fail. What lies in the future was
+// written while the clock was wrong, or it is wrong now.
 func (f *failures) wait(n int) time.Duration {
 	f.at = slices.DeleteFunc(f.at, func(at time.Time) bool { return time.Since(at) >= time.Hour })
-	over := len(f.at) + n - mostFailed
+	past := slices.DeleteFunc(slices.Clone(f.at), func(at time.Time) bool { return time.Since(at) < 0 })
+	over := len(past) + n - mostFailed
 	if over <= 0 {
 		return 0
 	}
-	return time.Hour - time.Since(f.at[over-1])
+	return time.Hour - time.Since(past[over-1])
 }
 
 func (f *failures) write() {
@@ -102,12 +104,19 @@ func (p *patient) wait() time.Duration {
 	return min(time.Until(*until), maxPatience)
 }
 
-// retryAfter reads seconds or a date (RFC 9110, section 10.2.3).
+// retryAfter reads seconds or a date (RFC 9110, section 10.2.3), which is by the
+// clock that says in Date what time it is.
 func retryAfter(h http.Header) (time.Time, bool) {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return time.Now().Add(time.Duration(seconds) * time.Second), true
 	}
 	at, err := http.ParseTime(text)
-	return at, err == nil
+	if err != nil {
+		return time.Time{}, false
+	}
+	if now, err := http.ParseTime(h.Get("Date")); err == nil {
+		at = time.Now().Add(at.Sub(now))
+	}
+	return at, true
 }
