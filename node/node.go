@@ -44,11 +44,6 @@ type Config struct {
 	Discovery *discovery.Discovery
 	Log       *slog.Logger
 
-	// Echo runs a guest without a person, which opens link through the page
-	// at gateway and sends back what it hears and sees, until it is sent away
-	// or ctx ends. Nil: there are no test calls.
-	Echo func(ctx context.Context, gateway, link string) error
-
 	// Relay is this node's own. Nil: it has none.
 	Relay Relay
 
@@ -88,15 +83,14 @@ type Node struct {
 	lenders   lenders
 	homes     *homes
 	strangers *strangers
-	tests     tests
+	tests     pathTests
 	secret    []byte // what callName is made with
 	started   time.Time
 
 	mu       sync.Mutex
 	rooms    map[string]*openRoom
 	changed  map[chan struct{}]bool // one per Watch, capacity 1: a tick is enough
-	echoes   sync.WaitGroup
-	lifetime context.Context // of what outlives a request: ends with Run
+	lifetime context.Context        // of what outlives a request: ends with Run
 	stop     context.CancelCauseFunc
 }
 
@@ -140,7 +134,6 @@ func (n *Node) Run(ctx context.Context) error {
 	err := g.Wait()
 	n.stop(wire.ErrGoingAway)
 	n.closeRooms(wire.ErrGoingAway)
-	n.echoes.Wait()
 	return err
 }
 

@@ -17,6 +17,7 @@ import (
 	"anteroom/discovery"
 	"anteroom/httpui/certs"
 	"anteroom/node"
+	"anteroom/node/desk"
 	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
 	"anteroom/rendezvous/wire"
@@ -161,29 +162,29 @@ func controlRoutes(d *daemon) http.Handler {
 		url, err := d.launchURL(ctx)
 		return launchReply{url}, err
 	})
-	route(mux, "doctor", func(ctx context.Context, _ nothing) (doctor.Report, error) { return look(ctx, d.rounds) })
+	route(mux, "doctor", func(ctx context.Context, _ nothing) (doctor.Report, error) { return d.desk.Look(ctx) })
 	mine(mux, d, "appointment/list", func(ctx context.Context, who string, q listRequest) ([]api.Appointment, error) {
-		return d.pages.list(ctx, who, q.All)
+		return d.desk.List(ctx, who, q.All)
 	})
 	mine(mux, d, "appointment/show", func(ctx context.Context, who string, q idRequest) (api.Appointment, error) {
-		return d.pages.reveal(ctx, who, q.ID)
+		return d.desk.Reveal(ctx, who, q.ID)
 	})
-	mine(mux, d, "appointment/create", d.pages.CreateAppointment)
+	mine(mux, d, "appointment/create", d.desk.CreateAppointment)
 	mine(mux, d, "appointment/cancel", func(ctx context.Context, who string, q idRequest) (nothing, error) {
-		return nothing{}, d.pages.Cancel(ctx, who, q.ID)
+		return nothing{}, d.desk.Cancel(ctx, who, q.ID)
 	})
 	mine(mux, d, "link/rotate", func(ctx context.Context, who string, q memberRequest) (api.Link, error) {
-		return d.pages.Rotate(ctx, who, q.Member)
+		return d.desk.Rotate(ctx, who, q.Member)
 	})
 	mine(mux, d, "link/revoke", func(ctx context.Context, who string, q memberRequest) (nothing, error) {
-		return nothing{}, d.pages.Revoke(ctx, who, q.Member)
+		return nothing{}, d.desk.Revoke(ctx, who, q.Member)
 	})
 	route(mux, "peer/card", func(ctx context.Context, q cardRequest) (cardReply, error) {
 		if q.Name != "" {
 			card, err := d.discovery.Card(q.Name)
 			return cardReply{card}, err
 		}
-		card, err := d.pages.Card(ctx)
+		card, err := d.desk.Card(ctx)
 		return cardReply{card}, err
 	})
 	route(mux, "peer/add", func(_ context.Context, q addRequest) (peerReply, error) { return addPeer(d.discovery, q.Card) })
@@ -235,7 +236,7 @@ func (e controlError) Error() string { return e.Message }
 
 // ownerText returns err for the owner of the node, who may know all of it.
 func ownerText(err error) string {
-	if refusal, ok := errors.AsType[*api.Refusal](readable(err)); ok {
+	if refusal, ok := errors.AsType[*api.Refusal](desk.Readable(err)); ok {
 		return refusal.Sentence
 	}
 	return err.Error()

@@ -164,7 +164,7 @@ func introduceDemo(ctx context.Context, daemons []*daemon) (demoReply, error) {
 		}
 	}
 	reply := demoReply{password: rand.Text()}
-	who, err := home.pages.SetUp(ctx, api.SetUp{Practice: demoPractice, Name: demoPractitioner, Password: reply.password})
+	who, err := home.desk.SetUp(ctx, api.SetUp{Practice: demoPractice, Name: demoPractitioner, Password: reply.password})
 	if err != nil {
 		return demoReply{}, err
 	}

@@ -17,10 +17,8 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/httpui/certs"
-	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
 	"anteroom/node/practice"
-	"anteroom/rendezvous/wire"
 )
 
 // doctorCommand finds out whether patients can reach the node.
@@ -108,15 +106,6 @@ func printReport(w io.Writer, r doctor.Report) error {
 	fmt.Fprintf(&b, "\n%s\n", r.Summary)
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// look has the running node looked at now.
-func look(ctx context.Context, rounds *doctor.Rounds) (doctor.Report, error) {
-	report, err := rounds.Look(ctx)
-	if errors.Is(err, doctor.ErrTooOften) {
-		err = &api.Refusal{Code: wire.CodeTooMany, Sentence: "This was checked several times just now; please wait ten seconds."}
-	}
-	return report, err
 }
 
 // readiness is the newest report in one line.

@@ -83,7 +83,7 @@ func befriend(t *testing.T, a, b *daemon) {
 }
 
 func examined(t *testing.T, d *daemon) (doctor.Report, map[string]doctor.Check) {
-	report, err := look(t.Context(), d.rounds)
+	report, err := d.desk.Look(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,11 +162,11 @@ func localDaemon(t *testing.T) *daemon {
 // deskWhere waits, as a page does, for a desk that is as ok says.
 func deskWhere(t *testing.T, d *daemon, who, what string, ok func(api.Desk) bool) api.Desk {
 	t.Helper()
-	changed, stop := d.pages.Watch()
+	changed, stop := d.desk.Watch()
 	defer stop()
 	late := time.After(30 * time.Second)
 	for {
-		desk, err := d.pages.Desk(t.Context(), who)
+		desk, err := d.desk.Desk(t.Context(), who)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func deskWhere(t *testing.T, d *daemon, who, what string, ok func(api.Desk) bool
 // breaks is told, too.
 func TestReadinessByItself(t *testing.T) {
 	idle := idleDaemon(t, nil)
-	desk, err := idle.pages.Desk(t.Context(), setUpDaemon(t, idle))
+	desk, err := idle.desk.Desk(t.Context(), setUpDaemon(t, idle))
 	if err != nil || desk.Report != nil {
 		t.Errorf("before the first look: %+v, %v", desk.Report, err)
 	}
@@ -208,7 +208,7 @@ func TestReadinessByItself(t *testing.T) {
 	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := look(t.Context(), d.rounds); err != nil {
+	if _, err := d.desk.Look(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	desk = deskWhere(t, d, who, "a failure", func(desk api.Desk) bool { return !desk.Report.Ready })
@@ -267,7 +267,7 @@ func TestDoctorHasItsLimit(t *testing.T) {
 	d := localDaemon(t)
 	who := setUpDaemon(t, d)
 	for range 10 {
-		report, err := d.pages.Doctor(t.Context(), who)
+		report, err := d.desk.Doctor(t.Context(), who)
 		if refusal, ok := errors.AsType[*api.Refusal](err); ok && refusal.Code == wire.CodeTooMany {
 			return
 		}

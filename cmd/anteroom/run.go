@@ -22,6 +22,7 @@ import (
 	"anteroom/discovery"
 	"anteroom/httpui"
 	"anteroom/node"
+	"anteroom/node/desk"
 	"anteroom/node/doctor"
 	"anteroom/node/practice"
 )
@@ -35,7 +36,8 @@ type daemon struct {
 	practice  *practice.Practice
 	discovery *discovery.Discovery
 	node      *node.Node
-	pages     *pages
+	desk      *desk.Desk
+	links     string         // what links begin with; see linkBase
 	listeners []net.Listener // of ui, which closes them once it runs
 	entrance  entrance       // its listeners are ui's, too
 	relay     *relayPart     // nil: none
@@ -84,12 +86,12 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 	if d.relay, err = newRelay(ctx, cfg, d.entrance.turn, log); err != nil {
 		return nil, err
 	}
-	if d.node, err = newNode(cfg, d, echo); err != nil {
+	if d.node, err = newNode(cfg, d); err != nil {
 		return nil, err
 	}
 	d.discovery.Handle(doctor.Protocol, doctor.NewWitness(d.discovery).Serve)
 	d.rounds = doctor.NewRounds(d.patient, d.node.InCall, d.node.Changed, log)
-	d.pages = &pages{node: d.node, practice: d.practice, discovery: d.discovery, certs: d.entrance.certs, rounds: d.rounds}
+	d.desk = newDesk(d, echo)
 	deviceKey, err := d.practice.DeviceKey()
 	if err != nil {
 		return nil, err
@@ -103,18 +105,18 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 		Challenge:      d.entrance.challenge,
 		PublicURL:      cfg.HTTP.PublicURL,
 		InstallID:      installID(d.discovery),
-		Sessions:       signIns{d.practice.Sessions()},
+		Sessions:       desk.SignIns{Of: d.practice.Sessions()},
 		DeviceKey:      deviceKey,
 		Version:        version,
 		Sockets:        cfg.HTTP.Limits.sockets(),
 		Connections:    cfg.HTTP.Limits.connections(),
 		Log:            log,
-	}, d.pages)
+	}, d.desk)
 	if err != nil {
 		return nil, err
 	}
-	d.pages.here = d.ui.URL()
-	d.pages.links = linkBase(cfg, d.pages.here)
+	d.links = linkBase(cfg, d.ui.URL())
+	d.desk.At(d.ui.URL(), d.links, isLocal(d.links))
 	if d.control, err = newControl(cfg.dataDir(), d); err != nil {
 		return nil, err
 	}
@@ -207,7 +209,7 @@ func partners(cfg Config) ([]peer.ID, error) {
 
 // newNode puts the parts of d together. The nodes of a practice lend each
 // other their relays and carry each other's guests.
-func newNode(cfg Config, d *daemon, echo echoFunc) (*node.Node, error) {
+func newNode(cfg Config, d *daemon) (*node.Node, error) {
 	own, err := parsePeers(cfg.Practice.Nodes)
 	if err != nil {
 		return nil, err
@@ -225,7 +227,7 @@ func newNode(cfg Config, d *daemon, echo echoFunc) (*node.Node, error) {
 		return nil, err
 	}
 	c := node.Config{
-		Practice: d.practice, Discovery: d.discovery, Log: d.log, Echo: echo,
+		Practice: d.practice, Discovery: d.discovery, Log: d.log,
 		LendTo: append(lendTo, ids(own)...), Lenders: ids(distinct(append(lenders, own...))),
 		GuestsOf: append(guestsOf, ids(own)...), Gateways: ids(own),
 		Searches: node.Searches{All: cfg.Front.Limits.Searches, Network: cfg.Front.Limits.SearchesPerNetwork},
@@ -234,6 +236,15 @@ func newNode(cfg Config, d *daemon, echo echoFunc) (*node.Node, error) {
 		c.Relay = d.relay
 	}
 	return node.New(c), nil
+}
+
+// newDesk puts what the doors of d ask together.
+func newDesk(d *daemon, echo echoFunc) *desk.Desk {
+	c := desk.Config{Node: d.node, Practice: d.practice, Rounds: d.rounds, Log: d.log, Echo: echo}
+	if m := d.entrance.certs; m != nil {
+		c.Certificate = func() doctor.Certificate { return forDoctor(m.Status()) }
+	}
+	return desk.New(c)
 }
 
 func identityFile(cfg Config) string { return filepath.Join(cfg.dataDir(), "identity.key") }
@@ -318,6 +329,7 @@ func (d *daemon) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	nodeCtx, stopNode := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { return d.node.Run(nodeCtx) })
+	g.Go(func() error { d.desk.Run(nodeCtx); return nil })
 	g.Go(func() error { return d.control.run(ctx) })
 	g.Go(func() error { d.rounds.Run(ctx); return nil })
 	g.Go(func() error { d.renewWhenTold(ctx); return nil })
@@ -377,7 +389,7 @@ func (d *daemon) status(ctx context.Context) (statusReply, error) {
 		Version:   version,
 		URL:       d.ui.URL(),
 		Practice:  info.Name,
-		Links:     d.pages.links,
+		Links:     d.links,
 		Node:      d.node.Status(),
 		Readiness: d.readiness(),
 		Limits:    []limitReply{},

@@ -42,7 +42,6 @@ type Options struct {
 	Hidden   bool // no server of the DHT: asked directly, or told, or not found
 	Searches node.Searches
 
-	Echo    func(ctx context.Context, gateway, link string) error
 	Relay   node.Relay
 	LendTo  []peer.ID
 	Lenders []peer.ID
@@ -91,7 +90,7 @@ func Start(t testing.TB, name string, o Options) *Node {
 	n := &Node{
 		Node: node.New(node.Config{
 			Practice: p, Discovery: d, Log: o.Log, DHTOnly: o.DHTOnly,
-			Echo: o.Echo, Relay: o.Relay, LendTo: o.LendTo, Lenders: o.Lenders, GuestsOf: o.GuestsOf,
+			Relay: o.Relay, LendTo: o.LendTo, Lenders: o.Lenders, GuestsOf: o.GuestsOf,
 			Gateways: o.Gateways, Searches: o.Searches,
 		}),
 		Practitioner: who[0], Dir: o.Dir, t: t, o: o, done: make(chan struct{}),

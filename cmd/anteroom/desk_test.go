@@ -13,7 +13,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/httpui"
-	"anteroom/node"
+	"anteroom/node/desk"
 	"anteroom/node/desk/api"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
@@ -40,7 +40,7 @@ func idleDaemon(t *testing.T, change func(*Config)) *daemon {
 }
 
 func setUpDaemon(t *testing.T, d *daemon) (practitioner string) {
-	who, err := d.pages.SetUp(t.Context(), api.SetUp{Practice: "Riverside Practice", Name: "Dr Lee", Password: "violet tractor seventeen"})
+	who, err := d.desk.SetUp(t.Context(), api.SetUp{Practice: "Riverside Practice", Name: "Dr Lee", Password: "violet tractor seventeen"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,86 +61,15 @@ func TestLinkBase(t *testing.T) {
 		{"https://call.example", "https://front.example", "https://call.example", false},
 	} {
 		cfg := Config{HTTP: HTTP{PublicURL: c.public}, Practice: Practice{FrontURL: c.front}}
-		p := &pages{links: linkBase(cfg, here)}
-		if p.links != c.want || p.local() != c.local {
-			t.Errorf("%q, %q: got %s, local %v", c.public, c.front, p.links, p.local())
+		links := linkBase(cfg, here)
+		if links != c.want || isLocal(links) != c.local {
+			t.Errorf("%q, %q: got %s, local %v", c.public, c.front, links, isLocal(links))
 		}
-		if kind := p.reach().Kind; (kind == "local") != c.local {
+		d := desk.New(desk.Config{})
+		d.At(here, links, isLocal(links))
+		if kind := d.Reach().Kind; (kind == "local") != c.local {
 			t.Errorf("%q, %q: reach is %s", c.public, c.front, kind)
 		}
-	}
-}
-
-func TestGuestState(t *testing.T) {
-	for _, c := range []struct {
-		stored practice.InviteState
-		live   wire.SeatState
-		want   string
-	}{
-		{practice.InviteUnused, "", "unused"},
-		{practice.InviteWaiting, wire.SeatWaiting, "waiting"},
-		{practice.InviteWaiting, "", "unused"}, // knocked, and closed the page
-		{practice.InviteAdmitted, wire.SeatAdmitted, "admitted"},
-		{practice.InviteAdmitted, wire.SeatHeld, "admitted"},
-		{practice.InviteAdmitted, wire.SeatWaiting, "waiting"}, // the practitioner stepped out
-		{practice.InviteAdmitted, "", "used"},
-		{practice.InviteUsed, "", "used"},
-		{practice.InviteUsed, wire.SeatWaiting, "waiting"}, // again
-		{practice.InviteRevoked, "", "revoked"},
-		{practice.InviteRevoked, wire.SeatAdmitted, "revoked"}, // on the way out
-	} {
-		if got := guestState(c.stored, c.live); got != c.want {
-			t.Errorf("%s, %q: got %s, want %s", c.stored, c.live, got, c.want)
-		}
-	}
-}
-
-// The window's end cuts nobody off: the diary shows the room as open, and the
-// page attends it, until the last guest has gone.
-func TestShownState(t *testing.T) {
-	here := map[wire.MemberID]wire.SeatState{"0123456789abcdef": wire.SeatWaiting}
-	for _, c := range []struct {
-		is   practice.State
-		live map[wire.MemberID]wire.SeatState
-		want string
-	}{
-		{practice.StateEarly, nil, "early"},
-		{practice.StateOpen, nil, "open"},
-		{practice.StateOpen, here, "open"},
-		{practice.StateEnded, nil, "ended"},
-		{practice.StateEnded, here, "open"},
-		{practice.StateCancelled, here, "cancelled"}, // on the way out
-	} {
-		if got := shownState(c.is, c.live); got != c.want {
-			t.Errorf("%s with %d guests: got %s, want %s", c.is, len(c.live), got, c.want)
-		}
-	}
-}
-
-func TestReadable(t *testing.T) {
-	unknown := errors.New("disk on fire")
-	for _, c := range []struct {
-		err      error
-		code     wire.Code
-		sentence string
-	}{
-		{&practice.InvalidError{Field: "label", Message: "The label is too long."}, wire.CodeBadMessage, "The label is too long."},
-		{practice.ErrNotFound, wire.CodeNotFound, "There is no such appointment or link."},
-		{practice.ErrAlreadySetUp, wire.CodeUnauthorized, "This practice has been set up already."},
-		{wire.ErrEnded, wire.CodeEnded, "This appointment is over, so there is nothing to renew."},
-		{node.ErrNoEcho, wire.CodeNotFound, "This node makes no test calls."},
-		{node.ErrEchoFailed, wire.CodeTimeout, "The test call could not start: “Echo” did not come. Anteroom’s log says why."},
-	} {
-		refusal, ok := errors.AsType[*api.Refusal](readable(c.err))
-		if !ok || refusal.Code != c.code || refusal.Sentence != c.sentence {
-			t.Errorf("%v: got %v", c.err, readable(c.err))
-		}
-	}
-	if err := readable(nil); err != nil {
-		t.Errorf("nil: got %v", err)
-	}
-	if err := readable(unknown); err != unknown { // the same one, unwrapped
-		t.Errorf("unknown: got %v", err)
 	}
 }
 
@@ -148,7 +77,7 @@ func TestReadable(t *testing.T) {
 func TestPagesForSomebodyRemoved(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)
-	a, err := d.pages.CreateAppointment(t.Context(), who, api.NewAppointment{
+	a, err := d.desk.CreateAppointment(t.Context(), who, api.NewAppointment{
 		Starts: time.Now().Unix(), Minutes: 30, Guests: []api.NewGuest{{Label: "Ana"}},
 	})
 	if err != nil {
@@ -156,19 +85,19 @@ func TestPagesForSomebodyRemoved(t *testing.T) {
 	}
 	const removed = "0123456789abcdef"
 	for what, do := range map[string]func(context.Context) error{
-		"info": func(ctx context.Context) error { _, err := d.pages.Info(ctx, removed); return err },
-		"desk": func(ctx context.Context) error { _, err := d.pages.Desk(ctx, removed); return err },
+		"info": func(ctx context.Context) error { _, err := d.desk.Info(ctx, removed); return err },
+		"desk": func(ctx context.Context) error { _, err := d.desk.Desk(ctx, removed); return err },
 		"create": func(ctx context.Context) error {
-			_, err := d.pages.CreateAppointment(ctx, removed, api.NewAppointment{})
+			_, err := d.desk.CreateAppointment(ctx, removed, api.NewAppointment{})
 			return err
 		},
-		"doctor": func(ctx context.Context) error { _, err := d.pages.Doctor(ctx, removed); return err },
-		"test":   func(ctx context.Context) error { _, err := d.pages.TestCall(ctx, removed); return err },
-		"links":  func(ctx context.Context) error { _, err := d.pages.Links(ctx, removed, a.ID); return err },
-		"cancel": func(ctx context.Context) error { return d.pages.Cancel(ctx, removed, a.ID) },
-		"revoke": func(ctx context.Context) error { return d.pages.Revoke(ctx, removed, a.Guests[0].Member) },
+		"doctor": func(ctx context.Context) error { _, err := d.desk.Doctor(ctx, removed); return err },
+		"test":   func(ctx context.Context) error { _, err := d.desk.TestCall(ctx, removed); return err },
+		"links":  func(ctx context.Context) error { _, err := d.desk.Links(ctx, removed, a.ID); return err },
+		"cancel": func(ctx context.Context) error { return d.desk.Cancel(ctx, removed, a.ID) },
+		"revoke": func(ctx context.Context) error { return d.desk.Revoke(ctx, removed, a.Guests[0].Member) },
 		"rotate": func(ctx context.Context) error {
-			_, err := d.pages.Rotate(ctx, removed, a.Guests[0].Member)
+			_, err := d.desk.Rotate(ctx, removed, a.Guests[0].Member)
 			return err
 		},
 	} {
@@ -176,7 +105,7 @@ func TestPagesForSomebodyRemoved(t *testing.T) {
 			t.Errorf("%s: got %v, want unauthorized", what, err)
 		}
 	}
-	if links, err := d.pages.Links(t.Context(), who, a.ID); err != nil || len(links) != 1 || links[0].URL != a.Guests[0].URL {
+	if links, err := d.desk.Links(t.Context(), who, a.ID); err != nil || len(links) != 1 || links[0].URL != a.Guests[0].URL {
 		t.Errorf("the owner's links: got %v, %v", len(links), err)
 	}
 }
@@ -186,7 +115,7 @@ func TestPagesForSomebodyRemoved(t *testing.T) {
 func TestLinksAreShownOnRequestAndOnRecord(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)
-	a, err := d.pages.CreateAppointment(t.Context(), who, api.NewAppointment{
+	a, err := d.desk.CreateAppointment(t.Context(), who, api.NewAppointment{
 		Starts: time.Now().Unix(), Minutes: 30, Guests: []api.NewGuest{{Label: "Ana"}, {Label: "Ben"}},
 	})
 	if err != nil || a.Guests[0].URL == "" {
@@ -204,7 +133,7 @@ func TestLinksAreShownOnRequestAndOnRecord(t *testing.T) {
 		}
 		return n
 	}
-	desk, err := d.pages.Desk(t.Context(), who)
+	desk, err := d.desk.Desk(t.Context(), who)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +143,7 @@ func TestLinksAreShownOnRequestAndOnRecord(t *testing.T) {
 	if n := shown(); n != 0 {
 		t.Errorf("%d links were shown so far", n)
 	}
-	if links, err := d.pages.Links(t.Context(), who, a.ID); err != nil || len(links) != 2 || shown() != 2 {
+	if links, err := d.desk.Links(t.Context(), who, a.ID); err != nil || len(links) != 2 || shown() != 2 {
 		t.Errorf("%d links, %v, %d on record", len(links), err, shown())
 	}
 }
@@ -222,15 +151,15 @@ func TestLinksAreShownOnRequestAndOnRecord(t *testing.T) {
 func TestSignInTellsNothing(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)
-	if got, err := d.pages.SignIn(t.Context(), "dr lee", "violet tractor seventeen"); err != nil || got != who {
+	if got, err := d.desk.SignIn(t.Context(), "dr lee", "violet tractor seventeen"); err != nil || got != who {
 		t.Errorf("got %q, %v", got, err)
 	}
 	for _, name := range []string{"", "Dr Lee", "Nobody"} {
-		if got, err := d.pages.SignIn(t.Context(), name, "violet tractor eighteen"); got != "" || !errors.Is(err, wire.ErrUnauthorized) {
+		if got, err := d.desk.SignIn(t.Context(), name, "violet tractor eighteen"); got != "" || !errors.Is(err, wire.ErrUnauthorized) {
 			t.Errorf("%q: got %q, %v", name, got, err)
 		}
 	}
-	if _, err := d.pages.SetUp(t.Context(), api.SetUp{Practice: "Other", Name: "Dr No", Password: "another good password"}); err == nil {
+	if _, err := d.desk.SetUp(t.Context(), api.SetUp{Practice: "Other", Name: "Dr No", Password: "another good password"}); err == nil {
 		t.Error("set up twice")
 	}
 }
@@ -239,13 +168,13 @@ func TestSignInTellsNothing(t *testing.T) {
 // nameless, not missing.
 func TestCardOfAnyPractice(t *testing.T) {
 	d := idleDaemon(t, nil)
-	if _, err := d.pages.Card(t.Context()); err != nil {
+	if _, err := d.desk.Card(t.Context()); err != nil {
 		t.Errorf("before setting up: %v", err)
 	}
-	if _, err := d.pages.SetUp(t.Context(), api.SetUp{Practice: "Cabinet\u00a0Médical", Name: "Dr Lee", Password: "violet tractor seventeen"}); err != nil {
+	if _, err := d.desk.SetUp(t.Context(), api.SetUp{Practice: "Cabinet\u00a0Médical", Name: "Dr Lee", Password: "violet tractor seventeen"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.pages.Card(t.Context()); err != nil {
+	if _, err := d.desk.Card(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -286,7 +215,7 @@ func TestDaemonThatFailsLetsGoOfEverything(t *testing.T) {
 // answered the first page's questions.
 func TestCardBeforeSetUp(t *testing.T) {
 	d := idleDaemon(t, nil)
-	card, err := d.pages.Card(t.Context())
+	card, err := d.desk.Card(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,12 +236,12 @@ func (fullStore) Commit(string, []byte, time.Time) error {
 func TestSessionOnAFullDiskIsTold(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)
-	store := &signIns{fullStore{d.practice.Sessions()}}
+	store := &desk.SignIns{Of: fullStore{d.practice.Sessions()}}
 	l, err := httpui.Listen(t.Context(), []string{"localhost:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ui, err := httpui.New(httpui.Config{Listeners: l, InstallID: "test", Sessions: store}, d.pages)
+	ui, err := httpui.New(httpui.Config{Listeners: l, InstallID: "test", Sessions: store}, d.desk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +273,7 @@ func TestSessionOnAFullDiskIsTold(t *testing.T) {
 			t.Errorf("%d %s", status, body)
 		}
 	}
-	store.of = d.practice.Sessions()
+	store.Of = d.practice.Sessions()
 	if status, body := launch(); status != 200 {
 		t.Errorf("%d %s", status, body)
 	}

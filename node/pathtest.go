@@ -16,36 +16,36 @@ const (
 	testedFor = 7 * 24 * time.Hour
 )
 
-// A Test is how a call would go from where a guest last tried.
-type Test struct {
+// A PathTest is how a call would go from where a guest last tried.
+type PathTest struct {
 	Path wire.PathResult
 	At   time.Time
 }
 
-// tests are the last of each guest, in memory: a node that starts again has
+// pathTests are the last of each guest, in memory: a node that starts again has
 // forgotten them, and no table says who tested what and when.
-type tests struct {
+type pathTests struct {
 	mu sync.Mutex
-	of map[wire.MemberID]Test
+	of map[wire.MemberID]PathTest
 }
 
-func (t *tests) add(m wire.MemberID, path wire.PathResult, now time.Time) {
+func (t *pathTests) add(m wire.MemberID, path wire.PathResult, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.of == nil {
-		t.of = make(map[wire.MemberID]Test)
+		t.of = make(map[wire.MemberID]PathTest)
 	}
-	t.of[m] = Test{path, now}
+	t.of[m] = PathTest{path, now}
 }
 
-func (t *tests) get(m wire.MemberID) (Test, bool) {
+func (t *pathTests) get(m wire.MemberID) (PathTest, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	last, ok := t.of[m]
 	return last, ok
 }
 
-func (t *tests) forgetBefore(when time.Time) {
+func (t *pathTests) forgetBefore(when time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for m, last := range t.of {
@@ -56,4 +56,4 @@ func (t *tests) forgetBefore(when time.Time) {
 }
 
 // Tested returns the last test of a guest's connection, if there was one.
-func (n *Node) Tested(m wire.MemberID) (Test, bool) { return n.tests.get(m) }
+func (n *Node) Tested(m wire.MemberID) (PathTest, bool) { return n.tests.get(m) }

@@ -1,0 +1,53 @@
+package node
+
+import (
+	"context"
+
+	"anteroom/node/practice"
+	"anteroom/rendezvous/wire"
+)
+
+// Cancel ends an appointment: its links say so from now on, and who is in the
+// room is sent away.
+func (n *Node) Cancel(ctx context.Context, appointment string) error {
+	if err := n.Practice.Cancel(ctx, appointment); err != nil {
+		return err
+	}
+	n.takePlaces(appointment)
+	n.mu.Lock()
+	r := n.rooms[appointment]
+	delete(n.rooms, appointment)
+	n.mu.Unlock()
+	if r != nil {
+		r.Close(wire.ErrCancelled)
+	}
+	return nil
+}
+
+// Revoke makes m's link useless at once, and sends m away.
+func (n *Node) Revoke(ctx context.Context, m wire.MemberID) error {
+	if err := n.Practice.Revoke(ctx, m); err != nil {
+		return err
+	}
+	n.dismiss(m, wire.ErrRevoked)
+	return nil
+}
+
+// Rotate gives m's seat a new link; the old one is revoked.
+func (n *Node) Rotate(ctx context.Context, m wire.MemberID) (practice.Invite, error) {
+	inv, err := n.Practice.Rotate(ctx, m)
+	if err != nil {
+		return practice.Invite{}, err
+	}
+	n.dismiss(m, wire.ErrRotated)
+	return inv, nil
+}
+
+func (n *Node) dismiss(m wire.MemberID, reason *wire.Error) {
+	n.takePlace(m)
+	n.mu.Lock()
+	for _, r := range n.rooms {
+		r.Dismiss(m, reason)
+	}
+	n.mu.Unlock()
+}

@@ -1,0 +1,127 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"anteroom/node/desk/api"
+	"anteroom/node/practice"
+	"anteroom/rendezvous/wire"
+)
+
+func (d *Desk) Desk(ctx context.Context, practitioner string) (api.Desk, error) {
+	info, err := d.Info(ctx, practitioner)
+	if err != nil {
+		return api.Desk{}, err
+	}
+	list, err := d.List(ctx, practitioner, false)
+	if err != nil {
+		return api.Desk{}, err
+	}
+	return api.Desk{
+		Now:          d.practice.Now().Unix(),
+		Practice:     info.Practice,
+		Practitioner: info.Name,
+		Appointments: list,
+		Reach:        d.Reach(),
+		Relay:        d.node.HasRelay(),
+		Report:       d.report(),
+	}, nil
+}
+
+// List returns a practitioner's appointments from the beginning of this day,
+// or all that are still kept, without their links.
+func (d *Desk) List(ctx context.Context, practitioner string, all bool) ([]api.Appointment, error) {
+	now := d.practice.Now()
+	var from time.Time
+	if !all {
+		from = time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+	}
+	list, err := d.practice.Appointments(ctx, practitioner, from, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]api.Appointment, len(list))
+	for i, a := range list {
+		shown[i] = d.shown(a, now)
+		for j := range shown[i].Guests {
+			shown[i].Guests[j].URL = "" // it is asked for when it is needed
+		}
+	}
+	return shown, nil
+}
+
+// Reach says who can open the links.
+func (d *Desk) Reach() api.Reach {
+	if d.local {
+		return api.Reach{Kind: "local", Text: "Links work on this computer only."}
+	}
+	if d.certificate != nil {
+		if s := d.certificate(); s.Alert && !s.NotAfter.After(time.Now()) {
+			return api.Reach{Kind: "public", Text: fmt.Sprintf("Patients cannot open your links: %s has no valid certificate.", d.links)}
+		} else if s.Alert {
+			return api.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s, whose certificate ends soon and is not renewed.", d.links)}
+		}
+	}
+	return api.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s.", d.links)}
+}
+
+// shown returns a as the diary shows it at now.
+func (d *Desk) shown(a practice.Appointment, now time.Time) api.Appointment {
+	state := a.State(now)
+	live := d.node.Seats(a.ID)
+	shown := api.Appointment{
+		ID:      a.ID,
+		Label:   a.Label,
+		Starts:  a.Starts.Unix(),
+		Ends:    a.Ends().Unix(),
+		Opens:   a.Opens().Unix(),
+		Closes:  a.Closes().Unix(),
+		State:   shownState(state, live),
+		Test:    a.Test,
+		Hidden:  a.RelayOnly,
+		Damaged: a.Damaged,
+		Guests:  make([]api.Guest, len(a.Invites)),
+	}
+	if state == practice.StateDamaged {
+		shown.Starts, shown.Ends, shown.Opens, shown.Closes = 0, 0, 0, 0
+	}
+	for i, inv := range a.Invites {
+		g := api.Guest{Member: inv.Member, Label: inv.Label, State: guestState(inv.State, live[inv.Member]), Damaged: inv.Damaged}
+		if last, ok := d.node.Tested(inv.Member); ok {
+			g.Tested = last.Path
+		}
+		if inv.Link != nil && (state == practice.StateEarly || state == practice.StateOpen) {
+			g.URL, g.Link, g.Local = inv.Link.URL(d.links), true, d.local
+		}
+		shown.Guests[i] = g
+	}
+	return shown
+}
+
+// shownState is an appointment's state in the diary. A room that the window has
+// closed upon stays open to the practitioner until its guests have gone.
+func shownState(state practice.State, live map[wire.MemberID]wire.SeatState) string {
+	if state == practice.StateEnded && len(live) > 0 {
+		return string(practice.StateOpen)
+	}
+	return string(state)
+}
+
+// guestState says where a guest is. The store remembers who holds a seat also
+// while they are away; only who is here now waits or is in a call.
+func guestState(stored practice.InviteState, live wire.SeatState) string {
+	switch {
+	case stored == practice.InviteRevoked || stored == practice.InviteDamaged:
+	case live == wire.SeatWaiting:
+		return string(practice.InviteWaiting)
+	case live == wire.SeatAdmitted || live == wire.SeatHeld:
+		return string(practice.InviteAdmitted)
+	case stored == practice.InviteWaiting:
+		return string(practice.InviteUnused)
+	case stored == practice.InviteAdmitted:
+		return string(practice.InviteUsed)
+	}
+	return string(stored)
+}

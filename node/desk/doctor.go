@@ -1,0 +1,50 @@
+package desk
+
+import (
+	"context"
+	"errors"
+
+	"anteroom/node/desk/api"
+	"anteroom/node/doctor"
+	"anteroom/rendezvous/wire"
+)
+
+// Look has the running node looked at now.
+func (d *Desk) Look(ctx context.Context) (doctor.Report, error) {
+	report, err := d.rounds.Look(ctx)
+	if errors.Is(err, doctor.ErrTooOften) {
+		err = &api.Refusal{Code: wire.CodeTooMany, Sentence: "This was checked several times just now; please wait ten seconds."}
+	}
+	return report, err
+}
+
+// Doctor looks at what patients need to reach the node, and at nothing of any
+// practitioner's.
+func (d *Desk) Doctor(ctx context.Context, practitioner string) (api.Report, error) {
+	if _, err := d.practitioner(ctx, practitioner); err != nil {
+		return api.Report{}, err
+	}
+	found, err := d.Look(ctx)
+	return shownReport(found), err
+}
+
+// report is what the doctor found last; nil: the first look is under way.
+func (d *Desk) report() *api.Report {
+	found, ok := d.rounds.Latest()
+	if !ok {
+		return nil
+	}
+	report := shownReport(found)
+	return &report
+}
+
+func shownReport(found doctor.Report) api.Report {
+	report := api.Report{
+		Line: found.Line(), Summary: found.Summary, Ready: found.Ready, Confirmed: found.Confirmed,
+		At: found.Checked.Unix(), Checks: make([]api.Check, len(found.Checks)),
+	}
+	for i, c := range found.Checks {
+		report.Checks[i] = api.Check{ID: c.ID, Title: c.Title, Status: string(c.Status), Finding: c.Finding, Todo: c.Todo}
+	}
+	return report
+}
