@@ -28,14 +28,15 @@ const (
 // sessions that have expired; old copies of the database. It goes by the clock
 // only as far as that is believed. Call it often.
 func (p *Practice) Sweep(ctx context.Context, now time.Time) error {
-	now = p.life.pass(now)
+	clock := now
+	now = p.life.pass(clock)
 	if err := p.keepLifeIfDue(ctx); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	if err := p.sweep(ctx, now); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	return errors.Join(p.store.ForgetCopies(now.Add(-copiesFor)), p.store.SetAside())
+	return errors.Join(p.store.ForgetCopies(now.Add(-copiesFor), p.life.latest(clock)), p.store.SetAside())
 }
 
 func (p *Practice) sweep(ctx context.Context, now time.Time) error {

@@ -78,6 +78,16 @@ func (l *lifetime) pass(now time.Time) time.Time {
 	return now
 }
 
+// latest returns the later of the two times, if the clock says now.
+func (l *lifetime) latest(now time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lived.After(now) {
+		return l.lived
+	}
+	return now
+}
+
 // believe takes the clock's word.
 func (l *lifetime) believe(now time.Time) {
 	l.mu.Lock()
@@ -149,7 +159,7 @@ func (p *Practice) beginLife(ctx context.Context) error {
 	}
 	p.life.counted = p.life.count()
 	p.Lived()
-	return p.keepLife(ctx)
+	return errors.Join(p.keepLife(ctx), p.store.DateCopy(p.life.latest(p.Now())))
 }
 
 // keepLife writes the time down.

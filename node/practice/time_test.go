@@ -2,6 +2,8 @@ package practice
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -138,4 +140,51 @@ func TestWithoutARecordedTimeTheTrailTellsIt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCopiesOfAWrongClock: the database as it was before a migration stays for a
+// week, whatever the clock said when it was copied.
+func TestCopiesOfAWrongClock(t *testing.T) {
+	migrated := func(t *testing.T) (f *fixture, copied string) {
+		f = newFixture(t)
+		f.set(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)) // to which the files' clock is far behind
+		f.BelieveClock()
+		f.createIn(day)
+		f.tamper("DROP TABLE clock", "DROP TABLE lineage", "PRAGMA user_version = 1")
+		return f, filepath.Join(f.dir, "anteroom.db.before-v2")
+	}
+	wantFile := func(t *testing.T, name string, want bool) {
+		t.Helper()
+		if _, err := os.Stat(name); (err == nil) != want {
+			t.Errorf("the copy is there: %v, want %v", err == nil, want)
+		}
+	}
+	t.Run("behind", func(t *testing.T) {
+		f, copied := migrated(t)
+		right := f.Now()
+		f.set(time.Unix(0, 0))
+		f.open()
+		must(t, f.Sweep(t.Context(), f.Now()))
+		wantFile(t, copied, true)
+		f.set(right.Add(time.Minute))
+		must(t, f.Sweep(t.Context(), f.Now()))
+		wantFile(t, copied, true)
+		f.sweepAt(right.Add(copiesFor + time.Hour))
+		wantFile(t, copied, false)
+	})
+	t.Run("ahead", func(t *testing.T) {
+		f, copied := migrated(t)
+		right := f.Now()
+		f.open()
+		must(t, os.Chtimes(copied, right.Add(400*day), right.Add(400*day)))
+		f.set(time.Unix(0, 0)) // what is wrong for a minute dates nothing
+		must(t, f.Sweep(t.Context(), f.Now()))
+		f.set(right.Add(time.Hour))
+		must(t, f.Sweep(t.Context(), f.Now()))
+		wantFile(t, copied, true)
+		f.sweepAt(right.Add(copiesFor))
+		wantFile(t, copied, true)
+		f.sweepAt(right.Add(copiesFor + 2*time.Hour))
+		wantFile(t, copied, false)
+	})
 }

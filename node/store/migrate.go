@@ -91,6 +91,7 @@ func (s *Store) migrate(ctx context.Context, keyFile string, steps []migration) 
 			return 0, 0, err
 		}
 	}
+	s.copied = saved
 	return from, to, nil
 }
 
@@ -213,9 +214,26 @@ func (s *Store) copyBefore(ctx context.Context, path string, version int) (strin
 	return final, nil
 }
 
+// DateCopy dates the copy that was made when the database was opened, if one
+// was and it is dated earlier: the clock was behind.
+func (s *Store) DateCopy(earliest time.Time) error {
+	if s.copied == "" {
+		return nil
+	}
+	info, err := os.Stat(s.copied)
+	if err == nil && info.ModTime().Before(earliest) {
+		err = os.Chtimes(s.copied, earliest, earliest)
+	}
+	if err != nil {
+		return fmt.Errorf("date copy: %w", err)
+	}
+	return nil
+}
+
 // ForgetCopies removes copies from before a migration that are older than
-// the given time: they hold what has been deleted since.
-func (s *Store) ForgetCopies(before time.Time) error {
+// before: they hold what has been deleted since. Those that are dated after
+// latest were made while the clock was ahead, and are taken to be of then.
+func (s *Store) ForgetCopies(before, latest time.Time) error {
 	names, err := filepath.Glob(filepath.Join(s.dir, copyPattern))
 	if err != nil {
 		return fmt.Errorf("list copies: %w", err)
@@ -225,10 +243,14 @@ func (s *Store) ForgetCopies(before time.Time) error {
 		if err != nil {
 			return fmt.Errorf("look at copy: %w", err)
 		}
-		if info.ModTime().Before(before) {
-			if err := os.Remove(name); err != nil {
-				return fmt.Errorf("remove copy: %w", err)
-			}
+		switch made := info.ModTime(); {
+		case made.Before(before):
+			err = os.Remove(name)
+		case made.After(latest):
+			err = os.Chtimes(name, latest, latest)
+		}
+		if err != nil {
+			return fmt.Errorf("forget copy: %w", err)
 		}
 	}
 	return nil

@@ -171,10 +171,10 @@ func TestOldCopiesAreForgotten(t *testing.T) {
 	mustOpen(t, dir, first...).mustClose(t)
 	s := mustOpen(t, dir, append(first, addColour)...)
 	now := time.Now()
-	if err := s.ForgetCopies(now.Add(-time.Hour)); err != nil || len(copies(t, dir)) != 1 {
+	if err := s.ForgetCopies(now.Add(-time.Hour), now); err != nil || len(copies(t, dir)) != 1 {
 		t.Errorf("a fresh copy was removed, %v", err)
 	}
-	if err := s.ForgetCopies(now.Add(time.Hour)); err != nil || len(copies(t, dir)) != 0 {
+	if err := s.ForgetCopies(now.Add(time.Hour), now); err != nil || len(copies(t, dir)) != 0 {
 		t.Errorf("an old copy was kept, %v", err)
 	}
 }

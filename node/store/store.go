@@ -59,6 +59,7 @@ type Store struct {
 	begun  bool         // and it says that the database is open
 	noRoom time.Time    // when there was none to set aside
 	newLog *atomic.Bool // nothing has been written since the log was emptied
+	copied string       // the copy that was made at the opening; empty: none
 }
 
 // readers is how many transactions may read at once. Two cores are not kept
