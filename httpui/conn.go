@@ -85,24 +85,14 @@ func (c *wsConn) write(b []byte) error {
 	if c.ws.Write(ctx, c.kind, b) == nil {
 		return nil
 	}
-	c.failed(ctx, wire.ErrTooSlow)
-	return c.reason
-}
-
-// failed ends the Conn after something could not be done within ctx: for
-// late, if that was too long. Otherwise the other side has gone, and Recv is
-// about to find out why.
-func (c *wsConn) failed(ctx context.Context, late error) {
 	if ctx.Err() != nil {
-		c.Close(late)
-		return
+		c.Close(wire.ErrTooSlow)
 	}
-	patience := time.NewTimer(closeTime)
-	defer patience.Stop()
 	select {
-	case <-c.done:
-	case <-patience.C:
-		c.finish(io.ErrUnexpectedEOF)
+	case <-c.done: // meanwhile
+		return c.reason
+	default:
+		return io.ErrUnexpectedEOF
 	}
 }
 
@@ -163,15 +153,17 @@ func (c *wsConn) finish(reason error) {
 		}
 		c.next = nil
 		c.mu.Unlock()
-		c.running.Go(c.hangUp) // ends after closeTime
+		c.running.Add(1) // before done: whoever hears of the end may wait
 		c.cancel()
-		close(c.done) // last: whoever hears of the end may wait
+		close(c.done) // before hangUp: whoever it disturbs knows why
+		go c.hangUp() // ends after closeTime
 	})
 }
 
 // hangUp says goodbye and closes the connection. If the other side said so
 // first, the library has done both.
 func (c *wsConn) hangUp() {
+	defer c.running.Done()
 	c.raw.SetDeadline(time.Now().Add(closeTime))
 	status, text := websocket.StatusNormalClosure, ""
 	if e, ok := errors.AsType[*wire.Error](c.reason); ok {
@@ -191,8 +183,10 @@ func (c *wsConn) ping() {
 	ctx, cancel := context.WithTimeout(context.Background(), deadTime-pingInterval)
 	defer cancel()
 	if c.ws.Ping(ctx) != nil {
-		c.failed(ctx, wire.ErrTimeout)
-		return
+		if ctx.Err() != nil {
+			c.Close(wire.ErrTimeout)
+		}
+		return // otherwise Recv is about to find out more
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

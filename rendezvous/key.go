@@ -14,8 +14,8 @@ const keyVersion = 1
 // node. It is the first frame of a guest's connection.
 func SendKey(conn wire.Conn, key invite.RendezvousKey) error {
 	b := key.Reveal()
-	if err := conn.Send(append([]byte{keyVersion}, b[:]...)); err != nil {
-		return fmt.Errorf("send key frame: %w", err)
+	if conn.Send(append([]byte{keyVersion}, b[:]...)) != nil {
+		return fmt.Errorf("send key frame: %w", wire.Why(conn))
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func (s *stream) Send(b []byte) error {
 	case timedOut(err):
 		return s.abort(wire.ErrTooSlow)
 	default:
-		return s.abort(fmt.Errorf("write stream: %w", err))
+		return s.deafened(fmt.Errorf("write stream: %w", err))
 	}
 }
 
@@ -141,6 +141,19 @@ func (s *stream) ended() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.reason
+}
+
+// deafened notes that the other end takes nothing any more. It has closed s, most
+// likely, and Recv has writeTime to read what it said. deafened returns why s is
+// closed, or err.
+func (s *stream) deafened(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reason != nil {
+		return s.reason
+	}
+	s.transport.SetReadDeadline(time.Now().Add(writeTime))
+	return err
 }
 
 // abort closes s, of which nothing is to be hoped any more, and returns why it

@@ -56,11 +56,12 @@ func (s *socket) Send(b []byte) error {
 	if err == nil {
 		return nil
 	}
-	// If the other side has gone, Recv is about to find out why.
-	patience := time.AfterFunc(closeTime, func() { s.finish(fmt.Errorf("send frame: %w", err)) })
-	defer patience.Stop()
-	<-s.done
-	return s.reason
+	select {
+	case <-s.done: // meanwhile
+		return s.reason
+	default:
+		return fmt.Errorf("send frame: %w", err)
+	}
 }
 
 // Recv implements wire.Conn.

@@ -94,8 +94,8 @@ func (r *responder) answer() (*Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.conn.Send(hello); err != nil {
-		return nil, fmt.Errorf("send hello: %w", err)
+	if r.conn.Send(hello) != nil {
+		return nil, fmt.Errorf("send hello: %w", wire.Why(r.conn))
 	}
 
 	knock, err := r.recv()
@@ -132,8 +132,8 @@ func (r *responder) complete(keys *invite.HostKeys, prologue, m1 []byte) (*Chann
 	if err != nil {
 		return nil, fmt.Errorf("write message 2: %w", err)
 	}
-	if err := r.conn.Send(m2); err != nil {
-		return nil, fmt.Errorf("send message 2: %w", err)
+	if r.conn.Send(m2) != nil {
+		return nil, fmt.Errorf("send message 2: %w", wire.Why(r.conn))
 	}
 	return newChannel(r.conn, hs, in, out), nil
 }

@@ -34,6 +34,7 @@ type Channel struct {
 	// the order of their nonces; the transport's write timeout bounds it.
 	sendMu sync.Mutex
 	out    *noise.CipherState
+	unsent error // guarded by sendMu; set once, by the first frame that did not leave
 
 	in     *noise.CipherState // owned by Recv
 	broken error              // owned by Recv; set once, by the first bad frame
@@ -50,7 +51,7 @@ func newChannel(conn wire.Conn, hs *noise.HandshakeState, in, out *noise.CipherS
 func (c *Channel) Hash() [32]byte { return c.hash }
 
 // Send seals b and sends it. More than wire.MaxMessage bytes are
-// wire.ErrBadMessage; any other failure ends the channel.
+// wire.ErrBadMessage; after any other failure nothing more is sent.
 func (c *Channel) Send(b []byte) error {
 	plain, ok := pad(b)
 	if !ok {
@@ -58,15 +59,17 @@ func (c *Channel) Send(b []byte) error {
 	}
 	c.sendMu.Lock()
 	defer c.sendMu.Unlock()
+	if c.unsent != nil {
+		return c.unsent
+	}
 	frame, err := c.out.Encrypt(plain[:0], nil, plain)
 	if err != nil { // after 2⁶⁴ frames
 		err = fmt.Errorf("seal frame: %w", err)
+		c.conn.Close(err)
 	} else {
 		err = c.conn.Send(frame)
 	}
-	if err != nil { // its nonce is used up: the other end would refuse the next
-		c.conn.Close(err)
-	}
+	c.unsent = err // its nonce is used up: the other end would refuse the next
 	return err
 }
 

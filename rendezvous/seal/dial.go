@@ -38,8 +38,8 @@ func Dial(conn wire.Conn, link invite.Link) (*Channel, []byte, error) {
 func knock(conn wire.Conn, link invite.Link, dh noise.DHFunc) (*Channel, []byte, error) {
 	keys := link.Keys()
 	rid := keys.Rendezvous.RID()
-	if err := conn.Send(openFrame(rid)); err != nil {
-		return nil, nil, fmt.Errorf("send open: %w", err)
+	if conn.Send(openFrame(rid)) != nil {
+		return nil, nil, fmt.Errorf("send open: %w", wire.Why(conn))
 	}
 	hello, err := conn.Recv()
 	if err != nil {
@@ -58,8 +58,8 @@ func knock(conn wire.Conn, link invite.Link, dh noise.DHFunc) (*Channel, []byte,
 	if err != nil {
 		return nil, nil, fmt.Errorf("write message 1: %w", err)
 	}
-	if err := conn.Send(append(admitMAC(keys.Admit, nonce, rid, m1[:pointSize]), m1...)); err != nil {
-		return nil, nil, fmt.Errorf("send knock: %w", err)
+	if conn.Send(append(admitMAC(keys.Admit, nonce, rid, m1[:pointSize]), m1...)) != nil {
+		return nil, nil, fmt.Errorf("send knock: %w", wire.Why(conn))
 	}
 	m2, err := conn.Recv()
 	if err != nil {

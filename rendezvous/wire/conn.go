@@ -18,10 +18,25 @@ package wire
 // either side: a *Error, or io.EOF if it was closed with nil or io.EOF. A
 // transport that failed without a reason returns what it knows, wrapped.
 //
+// Send may be the first to find out that the other end has closed, or that the
+// transport has failed. Then it fails for good, and with no more than it knows;
+// Recv still returns what has come, and soon why. So whoever cannot send learns
+// from Recv what the other end had to say about that: Why does.
+//
 // There are no contexts: both transports kill the connection when a context
 // ends, so cancelling a Conn is closing it.
 type Conn interface {
 	Send(b []byte) error
 	Recv() ([]byte, error)
 	Close(reason error)
+}
+
+// Why returns why c has ended, which a Send has found out. It passes over what
+// came before.
+func Why(c Conn) error {
+	for {
+		if _, err := c.Recv(); err != nil {
+			return err
+		}
+	}
 }

@@ -18,22 +18,25 @@ func Splice(ctx context.Context, a, b Conn) error {
 	})
 
 	var wg sync.WaitGroup
-	wg.Go(func() { stop(forward(a, b)) }) // ends when either Conn closes
-	stop(forward(b, a))
+	wg.Go(func() { forward(a, b, stop) }) // ends when either Conn closes
+	forward(b, a, stop)
 	wg.Wait()
 	<-closed
 	return context.Cause(ctx)
 }
 
-// forward carries frames from src to dst until one of them fails.
-func forward(dst, src Conn) error {
+// forward carries frames from src to dst until one of them fails. Why src did
+// it hands to stop; why dst did is for the other direction to find out, which may
+// have its last words to carry.
+func forward(dst, src Conn, stop context.CancelCauseFunc) {
 	for {
 		frame, err := src.Recv()
 		if err != nil {
-			return err
+			stop(err)
+			return
 		}
-		if err := dst.Send(frame); err != nil {
-			return err
+		if dst.Send(frame) != nil {
+			return
 		}
 	}
 }

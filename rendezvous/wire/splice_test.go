@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -104,11 +105,11 @@ func TestSpliceOfAnEndedContextClosesBoth(t *testing.T) {
 	})
 }
 
-// A side that fails in Send, not in Recv, ends the other as well.
+// A side that gives up in Send ends the other as well.
 func TestSpliceEndsWhenASideTakesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, near := wire.Pipe()
-		far := &deaf{closed: make(chan struct{})}
+		far := &deaf{full: make(chan struct{})}
 		done := make(chan error, 1)
 		go func() { done <- wire.Splice(context.Background(), near, far) }() // ends when Splice does
 		if err := a.Send([]byte("x")); err != nil {
@@ -124,16 +125,19 @@ func TestSpliceEndsWhenASideTakesNothing(t *testing.T) {
 }
 
 // deaf takes no frame and sends none.
-type deaf struct{ closed chan struct{} }
+type deaf struct{ full chan struct{} }
 
-func (d *deaf) Send([]byte) error { return wire.ErrTooSlow }
-
-func (d *deaf) Recv() ([]byte, error) {
-	<-d.closed
-	return nil, io.EOF
+func (d *deaf) Send([]byte) error {
+	close(d.full)
+	return wire.ErrTooSlow
 }
 
-func (d *deaf) Close(error) { close(d.closed) }
+func (d *deaf) Recv() ([]byte, error) {
+	<-d.full
+	return nil, wire.ErrTooSlow
+}
+
+func (d *deaf) Close(error) {}
 
 // Whoever called Splice may count on both being closed when it returns.
 func TestSpliceWaitsForClose(t *testing.T) {
@@ -187,3 +191,60 @@ func TestPipeHoldsBackAFastSender(t *testing.T) {
 		b.Close(nil)
 	})
 }
+
+// What a side said before it closed reaches the other, though it can be sent
+// nothing any more.
+func TestSpliceCarriesLastWords(t *testing.T) {
+	for _, first := range []string{"first", "second"} {
+		t.Run(first, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, near := wire.Pipe()
+				one, other := wire.Conn(near), wire.Conn(&parting{failed: make(chan struct{}), words: []string{"bye"}, reason: wire.ErrDenied})
+				if first == "second" {
+					one, other = other, one
+				}
+				done := make(chan error, 1)
+				go func() { done <- wire.Splice(context.Background(), one, other) }() // ends when Splice does
+				if err := a.Send([]byte("x")); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := a.Recv(); err != nil || string(got) != "bye" {
+					t.Errorf("the last words: %q, %v", got, err)
+				}
+				if _, err := a.Recv(); !errors.Is(err, wire.ErrDenied) {
+					t.Errorf("the reason: %v, want denied", err)
+				}
+				if err := <-done; !errors.Is(err, wire.ErrDenied) {
+					t.Errorf("Splice: %v, want denied", err)
+				}
+			})
+		})
+	}
+}
+
+// parting is closed by the other end. Send finds out first, and what was said
+// is read when everybody else has done what they do about that.
+type parting struct {
+	failed chan struct{}
+	once   sync.Once
+	words  []string
+	reason error
+}
+
+func (p *parting) Send([]byte) error {
+	p.once.Do(func() { close(p.failed) })
+	return io.ErrUnexpectedEOF
+}
+
+func (p *parting) Recv() ([]byte, error) {
+	<-p.failed
+	synctest.Wait()
+	if len(p.words) == 0 {
+		return nil, p.reason
+	}
+	word := p.words[0]
+	p.words = p.words[1:]
+	return []byte(word), nil
+}
+
+func (p *parting) Close(error) {}

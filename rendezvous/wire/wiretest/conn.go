@@ -19,6 +19,10 @@ import (
 // fails the suite takes that long.
 const patience = 20 * time.Second
 
+// noticed is how many times a Conn sends, a hundred a second, to an end that has
+// closed. A WebSocket waits two seconds for the other end's goodbye.
+const noticed = 250
+
 // TestConn checks that the two ends that pair returns keep the promises of
 // wire.Conn. It calls pair often; each call returns a new connection.
 func TestConn(t *testing.T, pair func() (a, b wire.Conn)) {
@@ -40,6 +44,7 @@ func TestConnMax(t *testing.T, max int, pair func() (a, b wire.Conn)) {
 		"the first reason counts":                        testFirstReason,
 		"a reason can be handed on":                      testHandOn,
 		"what was sent before Close arrives":             testSentBeforeClose,
+		"a Send that fails leaves the rest to be read":   testRestAfterFailedSend,
 		"Close ends a Recv under way":                    testCloseEndsRecv,
 		"Close ends a Send under way":                    testCloseEndsSend,
 		"both ends close at once":                        testCloseRace,
@@ -296,6 +301,27 @@ func testSentBeforeClose(t *testing.T, s suite) {
 		mustSend(t, a, pattern(i*40, i))
 	}
 	a.Close(wire.ErrEnded)
+	for i := range n {
+		mustRecv(t, b, pattern(i*40, i))
+	}
+	ended(t, b, wire.ErrEnded)
+}
+
+// Whoever finds out in Send that the other end has closed still hears its last
+// words, and why.
+func testRestAfterFailedSend(t *testing.T, s suite) {
+	a, b := s.open(t)
+	const n = 20
+	for i := range n {
+		mustSend(t, a, pattern(i*40, i))
+	}
+	a.Close(wire.ErrEnded)
+	for range noticed { // the other end reads no more, and some transports say so
+		if b.Send([]byte("late")) != nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	for i := range n {
 		mustRecv(t, b, pattern(i*40, i))
 	}
