@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -557,3 +559,48 @@ func TestWaitingGuestsAreTurnedAwayWhenNobodyWillCome(t *testing.T) {
 		}
 	})
 }
+
+// A member who said goodbye and hung up has left, though the room finds out
+// first that it cannot send to them.
+func TestGoodbyeCountsThoughNothingCanBeSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		leave, err := wire.Encode(&wire.Leave{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Serve(t.Context(), &hungUp{failed: make(chan struct{}), said: [][]byte{leave}}, new(guest(1))); err != nil {
+			t.Errorf("Serve returned %v", err)
+		}
+		if !r.rec.has("released 0000000000000001") || !r.Empty() {
+			t.Errorf("the guest has not left: %q", r.rec.lines)
+		}
+	})
+}
+
+// hungUp is a connection that the other end has closed. Send finds out first,
+// and what was said is read when everybody else has done what they do about that.
+type hungUp struct {
+	failed chan struct{}
+	once   sync.Once
+	said   [][]byte
+	closed atomic.Bool
+}
+
+func (c *hungUp) Send([]byte) error {
+	c.once.Do(func() { close(c.failed) })
+	return io.ErrUnexpectedEOF
+}
+
+func (c *hungUp) Recv() ([]byte, error) {
+	<-c.failed
+	synctest.Wait()
+	if c.closed.Load() || len(c.said) == 0 {
+		return nil, io.EOF
+	}
+	frame := c.said[0]
+	c.said = c.said[1:]
+	return frame, nil
+}
+
+func (c *hungUp) Close(error) { c.closed.Store(true) }

@@ -32,7 +32,7 @@ func (r *Room) Serve(ctx context.Context, conn wire.Conn, p *Participant) error 
 
 	var wg sync.WaitGroup
 	wg.Go(func() { // room to member; ends with ctx, so with any reason
-		kick(r.pump(ctx, conn, l))
+		r.pump(ctx, conn, l)
 		Dismiss(conn, context.Cause(ctx)) // says why, and ends listen
 	})
 	kick(r.listen(conn, s, l)) // member to room
@@ -100,16 +100,18 @@ func farewell(reason error) ([]byte, error) {
 }
 
 // pump sends what the room has for the member until ctx ends. What was queued
-// before the end is still sent.
-func (r *Room) pump(ctx context.Context, conn wire.Conn, l *link) error {
+// before the end is still sent. When nothing can be sent any more the member has
+// gone, and listen is about to hear how.
+func (r *Room) pump(ctx context.Context, conn wire.Conn, l *link) {
 	for ended := false; ; {
 		for frame := r.next(l); frame != nil; frame = r.next(l) {
-			if err := conn.Send(frame); err != nil {
-				return err
+			if conn.Send(frame) != nil {
+				<-ctx.Done()
+				return
 			}
 		}
 		if ended {
-			return context.Cause(ctx)
+			return
 		}
 		select {
 		case <-l.more:
