@@ -320,14 +320,14 @@ func (c *call) drop(p *peer) {
 	p.close()
 }
 
+// send sends body, if that can be. If it cannot the home node has gone, and the
+// reader is about to hear why.
 func (c *call) send(body wire.Body) error {
 	frame, err := wire.Encode(body)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", body.Type(), err)
 	}
-	if err := c.conn.Send(frame); err != nil {
-		return fmt.Errorf("send %s: %w", body.Type(), lost(err))
-	}
+	c.conn.Send(frame)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package media
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 
 	"anteroom/node/media/mediatest"
@@ -208,5 +209,28 @@ func TestForeignLinkIsRefused(t *testing.T) {
 	link, member := other.invite()
 	if err := h.guestWith(link, member, "Echo").ends(); err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("guest ended with %v", err)
+	}
+}
+
+// What the home node said before it closed is why the call ended, though the
+// guest finds out first that it cannot send.
+func TestReasonDecidesThoughNothingCanBeSent(t *testing.T) {
+	here, there := wire.Pipe()
+	bye, err := wire.Encode(&wire.Bye{Code: wire.CodeDenied})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := there.Send(bye); err != nil {
+		t.Fatal(err)
+	}
+	there.Close(nil)
+	log := slog.New(slog.DiscardHandler)
+	engine, err := newEngine(&wire.Welcome{}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &call{conn: here, engine: engine, log: log}
+	if err := c.run(t.Context(), &wire.Join{Name: "Echo", Fingerprint: engine.fingerprint}); !errors.Is(err, wire.ErrDenied) {
+		t.Errorf("the call ended with %v, want denied", err)
 	}
 }

@@ -96,9 +96,7 @@ func (h *Host) Run(ctx context.Context) error {
 	defer stop()
 	defer h.closing.Wait()
 	defer h.closeAll()
-	if err := h.send(&h.attend); err != nil {
-		return err
-	}
+	h.send(&h.attend) // if it is lost, Recv says why
 	for {
 		frame, err := h.conn.Recv()
 		if errors.Is(err, io.EOF) {
