@@ -152,6 +152,20 @@ test('codes of a bye: some are final, the others are for coming back', async () 
   }
 });
 
+test('why the node closes counts, whatever the page still tries to send', async () => {
+  const m = make();
+  m.signal.start();
+  await settle();
+  m.last().socket.readyState = 2; // from here on a browser counts what it is given, and sends none of it
+  m.last().socket.bufferedAmount = 40 * MAX_MESSAGE;
+  m.signal.send('lock', { on: true });
+  await settle();
+  m.last().remote.close(4000, 'not-invited');
+  await settle();
+  assert.deepEqual(m.told.at(-1), ['reconnecting', 'not-invited']);
+  m.signal.close();
+});
+
 test('a bye in place of the welcome counts, and a code in the close frame does not', async () => {
   const m = make({ greet: false });
   m.signal.start();

@@ -55,9 +55,13 @@ export class Socket {
     if (this.#reason) throw this.#reason;
   }
 
-  /** @param {Frame} frame @throws {SignalError} if the socket is closed or does not drain */
+  /**
+   * Sends a frame, unless the other end is closing the socket: then recv is about to hear why.
+   * @param {Frame} frame @throws {SignalError} if the socket is closed or does not drain
+   */
   send(frame) {
     if (this.#reason) throw this.#reason;
+    if (this.#ws.readyState > 1) return;
     if (this.#ws.bufferedAmount > MAX_BUFFERED) this.close('too-slow');
     else this.#ws.send(frame);
   }
