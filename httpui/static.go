@@ -18,10 +18,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"anteroom/httpui/words"
+	"anteroom/node/desk/api"
 )
 
-// embedded is the page, exactly as written. There is no way to serve other
-// files instead.
+// embedded is the page, exactly as written but for its words. There is no way
+// to serve other files instead.
 //
 //go:embed static
 var embedded embed.FS
@@ -52,6 +55,7 @@ type assets struct {
 	hash      string // of all names and contents
 	files     map[string]asset
 	pages     map[string]asset // by file name, ready to be sent
+	pseudo    map[string]asset // the same in no language, to test that no word is missed
 	refused   *template.Template
 	importMap string // hash of the pages' import map, as a policy source
 }
@@ -65,7 +69,7 @@ type asset struct {
 // newAssets reads the files of dir, among which index.html, guest.html and
 // refused.html must be.
 func newAssets(dir fs.FS) (*assets, error) {
-	a := &assets{files: map[string]asset{}, pages: map[string]asset{}}
+	a := &assets{files: map[string]asset{}, pages: map[string]asset{}, pseudo: map[string]asset{}}
 	sum := sha256.New()
 	integrity := map[string]string{} // of modules, by path under static/
 
@@ -106,7 +110,8 @@ func newAssets(dir fs.FS) (*assets, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make page %s: %w", name, err)
 		}
-		a.pages[name] = newAsset("text/html; charset=utf-8", page)
+		a.pages[name] = withWords(page, words.English, said[name])
+		a.pseudo[name] = withWords(page, words.English.Pseudo(), said[name])
 	}
 	a.refused, err = newRefusedPage(dir, a.base())
 	return a, err
@@ -165,6 +170,34 @@ func newPage(dir fs.FS, name, base string, importMap []byte, integrity map[strin
 	return bytes.Replace(page, []byte(head), b.Bytes(), 1), nil
 }
 
+// said is which messages each page needs: a guest's has none of the staff's.
+var said = map[string][]string{
+	"index.html": {"call.", "desk.", "doctor.", "input.", "list.", "page.desk.", "refusal."},
+	"guest.html": {"call.", "guest.", "list.", "page.guest."},
+}
+
+// placed is how a page names its language, and the messages that stand in it
+// before a module runs.
+var placed = regexp.MustCompile(`\{\{(lang|dir|[a-z]+(?:[.-][a-z]+)+)\}\}`)
+
+// withWords writes the catalogue's messages of those prefixes into a page, as
+// data that its modules read, and where the page names one, the message itself.
+func withWords(page []byte, catalogue *words.Catalogue, prefixes []string) asset {
+	page = placed.ReplaceAllFunc(page, func(name []byte) []byte {
+		switch code := string(name[2 : len(name)-2]); code {
+		case "lang":
+			return []byte(catalogue.Language)
+		case "dir":
+			return []byte(catalogue.Dir)
+		default:
+			return []byte(template.HTMLEscapeString(catalogue.Say(api.NewMessage(code, nil))))
+		}
+	})
+	const end = "</head>"
+	data := slices.Concat([]byte(`<script type="application/json" id="words">`), catalogue.Page(prefixes...), []byte("</script>"+end))
+	return newAsset("text/html; charset=utf-8", bytes.Replace(page, []byte(end), data, 1))
+}
+
 // How a page names its modules, and a module those that it imports.
 var (
 	entryModule  = regexp.MustCompile(`<script type="module" src="/static/([^"]+)">`)
@@ -192,8 +225,11 @@ func withImports(dir fs.FS, name string, modules []string) ([]string, error) {
 
 // page serves one of the pages.
 func (s *Server) page(name string) handler {
-	body := s.assets.pages[name]
 	return func(w http.ResponseWriter, r *request) error {
+		body := s.assets.pages[name]
+		if r.URL.RawQuery == "words=pseudo" {
+			body = s.assets.pseudo[name]
+		}
 		w.Header().Set("Content-Security-Policy", policy(r.site, s.assets.importMap))
 		body.send(w, r)
 		return nil

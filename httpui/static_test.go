@@ -117,7 +117,7 @@ func TestPagesReferToTheirOwn(t *testing.T) {
 	a := s.assets
 	for name, asset := range a.pages {
 		page := bytes.Replace(asset.body, []byte(importMapOf(t, string(asset.body))), nil, 1)
-		if bytes.Contains(page, []byte("<style")) || bytes.Count(page, []byte("<script")) != 1+bytes.Count(page, []byte("<script type=\"module\" src=")) {
+		if bytes.Contains(page, []byte("<style")) || bytes.Count(page, []byte("<script")) != 2+bytes.Count(page, []byte("<script type=\"module\" src=")) {
 			t.Errorf("%s has an inline script or style, which the policy forbids", name)
 		}
 		for _, m := range attribute.FindAllSubmatch(page, -1) {

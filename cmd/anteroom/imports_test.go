@@ -16,15 +16,17 @@ import (
 var mayImport = map[string][]string{
 	"cmd/anteroom": {"discovery", "httpui", "httpui/certs", "node", "node/crowd", "node/desk", "node/desk/api", "node/doctor", "node/media", "node/passthrough", "node/practice", "node/quiet", "node/relay", "node/store", "rendezvous/wire"},
 
-	"httpui":       {"node/desk/api", "rendezvous/wire"},
+	"httpui":       {"httpui/words", "node/desk/api", "rendezvous/wire"},
 	"httpui/certs": {},
+	"httpui/words": {"node/desk/api"},
 
 	"node":             {"discovery", "node/crowd", "node/practice", "node/room", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
 	"node/crowd":       {},
 	"node/desk":        {"discovery", "node", "node/desk/api", "node/doctor", "node/practice", "rendezvous/wire"},
-	"node/desk/api":    {"rendezvous/wire"},
+	"node/desk/api":    {"node/message", "rendezvous/wire"},
 	"node/doctor":      {"discovery", "node/store", "rendezvous/invite"},
 	"node/media":       {"rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
+	"node/message":     {},
 	"node/passthrough": {"node/crowd"},
 	"node/practice":    {"node/store", "rendezvous/invite", "rendezvous/wire"},
 	"node/quiet":       {},

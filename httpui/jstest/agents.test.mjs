@@ -2,6 +2,7 @@
 // calls itself, and what its person is told.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import './fakes/words.mjs';
 import { agentOf, browserName, permissionSteps } from '../static/browser.js';
 import { guestSentence } from '../static/errors.js';
 

@@ -1,6 +1,7 @@
 // Looking at the node, against an API that answers when the test says so.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import './fakes/words.mjs';
 import { ApiError } from '../static/api.js';
 import { Checkup, readiness } from '../static/checkup.js';
 

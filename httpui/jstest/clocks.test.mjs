@@ -1,6 +1,7 @@
 // Times of days on which clocks are put forward or back.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
 
 process.env.TZ = 'Europe/Berlin';

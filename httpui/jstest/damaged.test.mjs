@@ -1,6 +1,7 @@
 // What the diary says of an appointment whose record is damaged.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
 import { appointmentCard, guestRow, questionDialog } from '../static/view-appointment.js';
 

@@ -1,6 +1,7 @@
 // The practitioner's desk against calls and a camera that do nothing by themselves.
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
+import './fakes/words.mjs';
 import { Desk } from '../static/desk.js';
 import { undoTime } from '../static/undo.js';
 

@@ -2,6 +2,7 @@
 // combination, and what is used in their place.
 import assert from 'node:assert/strict';
 import test, { beforeEach } from 'node:test';
+import './fakes/words.mjs';
 import { FakeTrack, PluggedDevices } from './fakes/media.mjs';
 import { Drawn } from './fakes/view.mjs';
 import { Media } from '../static/media.js';

@@ -2,6 +2,7 @@
 // and a browser that copies, or does not.
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
+import './fakes/words.mjs';
 import { ApiError } from '../static/api.js';
 import { Links, noLinks } from '../static/links.js';
 

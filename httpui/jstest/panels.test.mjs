@@ -1,6 +1,7 @@
 // What is beside a call: chat, and where the focus is in it.
 import assert from 'node:assert/strict';
 import test, { mock } from 'node:test';
+import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
 import { chatPanel } from '../static/view-panels.js';
 import { controls } from '../static/view-controls.js';

@@ -2,6 +2,7 @@
 import { words } from './fakes/template.mjs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import './fakes/words.mjs';
 
 const { guestScreen, guestView } = await import('../static/view-guest.js');
 

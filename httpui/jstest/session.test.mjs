@@ -1,6 +1,7 @@
 // Who uses the practitioner's page, against a node that may not answer.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
 import { ApiError } from '../static/api.js';
 import { Session } from '../static/session.js';

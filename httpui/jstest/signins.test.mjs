@@ -1,6 +1,7 @@
 // Where one is signed in, against an API that answers when the test says so.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import './fakes/words.mjs';
 import { ApiError } from '../static/api.js';
 import { SignIns } from '../static/signins.js';
 

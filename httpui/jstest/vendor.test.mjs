@@ -3,9 +3,8 @@ import {createHash} from 'node:crypto';
 import {readdirSync, readFileSync} from 'node:fs';
 import {test} from 'node:test';
 
-const dir = new URL('../static/vendor/lit-html/', import.meta.url);
-
-test('the vendored library is what was published, and nothing else', () => {
+for (const library of ['lit-html', 'messageformat']) test(`the vendored ${library} is what was published, and nothing else`, () => {
+  const dir = new URL(`../static/vendor/${library}/`, import.meta.url);
   const sums = new Map(readFileSync(new URL('SHA256SUMS', dir), 'utf8').trim().split('\n').map((line) => {
     const [sum, name] = line.split(/\s+\*?/);
     return [name?.replace(/^\.\//, ''), sum];

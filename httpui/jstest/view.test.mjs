@@ -1,6 +1,7 @@
 // What the guest's screens say and do.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import './fakes/words.mjs';
 import { canVerify } from '../static/identity.js';
 import { Drawn } from './fakes/view.mjs';
 import { guestSentence } from '../static/errors.js';

@@ -1,6 +1,7 @@
 // Every code has a sentence, and no sentence has a hole in it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import './fakes/words.mjs';
 import { apiSentence, deviceText, guestSentence, hostSentence, reasonText, refusalSentence, signInSentence } from '../static/errors.js';
 import { agentOf, permissionSteps } from '../static/browser.js';
 import { dateKey, duration, initials, list, moments, span, timeKey } from '../static/format.js';
