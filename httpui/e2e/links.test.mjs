@@ -117,6 +117,21 @@ test('a guest comes back by one tap, by whatever way the page was lost', {timeou
     await thief.page.close();
   });
 
+  await t.test('Leave turns everything off at once, and one tap takes it back', async () => {
+    await second.evaluate(() => {
+      window.tracks = [...document.querySelectorAll('video')].flatMap((video) => video.srcObject?.getTracks() ?? []);
+    });
+    await copy.button('Leave').click();
+    const live = await second.evaluate(() => window.tracks.filter(({readyState}) => readyState === 'live').length);
+    assert.equal(live, 0, 'something is being sent, or shown');
+    await copy.button('Come back').waitFor();
+    await copy.shot('guest-left');
+    await copy.button('Come back').click();
+    await doctor.button('Admit Ana Pereira').click();
+    await Promise.all([copy.hearsAndSees(), doctor.hearsAndSees()]);
+    assert.equal(await alarmed(copy), 0);
+  });
+
   await t.test('after Leave nothing is left to come back with', async () => {
     await copy.button('Leave').click();
     await second.getByText('You can close this page').waitFor();

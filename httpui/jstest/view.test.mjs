@@ -83,6 +83,16 @@ test('a dead link says what became of it and what to do, whatever the time, in a
   assert.match(page({ phase: 'ended', code: 'ended', welcome: { ...welcome, state: 'ended' } }).text, /This appointment has ended/);
 });
 
+test('who has left comes back by one tap for as long as the link lets them in', () => {
+  const left = (until, act) => page({ phase: 'ended', code: 'left', self: '0123456789abcdef', welcome: { ...welcome, closes: until } }, act, { talked: true });
+  const { calls, act } = noting();
+  const drawn = left(welcome.now + 1, act);
+  assert.match(drawn.text, /Your camera and microphone are off\. You can come back until/);
+  drawn.press('Come back');
+  assert.deepEqual(calls, [['comeBack']]);
+  assert.doesNotMatch(left(welcome.now, act).text, /come back/i);
+});
+
 test('a browser that cannot tell whose certificate it met is told before anything else', () => {
   const transport = (methods) => ({ RTCDtlsTransport: class { static { Object.assign(this.prototype, methods); } } });
   assert.equal(canVerify(transport({ getRemoteCertificates() {} })), true);

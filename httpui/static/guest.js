@@ -280,10 +280,12 @@ class GuestPage {
     this.#handed = null;
   }
 
-  /** One tap, after the page was loaded again: as it was. */
+  /** One tap, after Leave or after the page was loaded again: as it was. */
   async #comeBack() {
+    const asked = this.#ask();
+    if (this.#now?.phase === 'ended') this.#open();
     const call = this.#call;
-    await this.#ask();
+    await Promise.all([asked, call && opened(call)]);
     if (call === this.#call) await this.#join(this.#ui.value.name);
   }
 
@@ -403,11 +405,14 @@ class GuestPage {
 
 /** @param {GuestCall} call @returns {Promise<void>} when the practice has answered, or there is none */
 const opened = (call) => new Promise((done) => {
-  const stop = call.subscribe(({ phase }) => {
+  const stop = call.subscribe(look);
+  look(call.snapshot);
+  /** @param {GuestSnapshot} now */
+  function look({ phase }) {
     if (phase === 'opening') return;
     stop();
     done();
-  });
+  }
 });
 
 new GuestPage().start();

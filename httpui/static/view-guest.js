@@ -276,7 +276,9 @@ function over(state, act) {
       ${back
         ? html`
           <p class="hint">You can come back until ${clock(welcome.closes)}.</p>
-          <button type="button" class="button button-wide ${code === 'ended' ? '' : 'button-primary'}" @click=${act.again}>Join again</button>`
+          ${code === 'left'
+            ? html`<button type="button" class="button button-primary button-wide" @click=${act.comeBack}>Come back</button>`
+            : html`<button type="button" class="button button-wide ${code === 'ended' ? '' : 'button-primary'}" @click=${act.again}>Join again</button>`}`
         : nothing}
     </section>`;
 }
