@@ -7,14 +7,16 @@
 // by hand: offer, answer and candidates over one bare WebSocket relay. The
 // floor of knock is loading the same page and one WebSocket round trip.
 //
-// Both are measured at full speed, and with the processor of every page slowed
-// as DevTools does it: four times is about a phone of the middle class, six times
-// an old one.
+// Both are measured at full speed, and with the processor slowed as DevTools does
+// it: four times is about a phone of the middle class, six times an old one. It
+// keeps a core busy for each page that it slows, also one that does nothing: so
+// two pages are slowed at a time, those that are being measured, on two cores.
 //
 //   node e2e/bench.mjs [rounds [times slower,…]]
 import {createServer} from 'node:http';
 import {createHash} from 'node:crypto';
-import {demo, Person, watchFirstFrame} from './harness.mjs';
+import {availableParallelism} from 'node:os';
+import {demo, Person, until, watchFirstFrame} from './harness.mjs';
 
 const rounds = Number(process.argv[2] ?? 7);
 const slowdowns = (process.argv[3] ?? '1,4,6').split(',').map(Number);
@@ -23,13 +25,13 @@ const t = {name: 'bench', passed: true, after: (f) => ends.push(f)};
 
 async function ours(doctor, patient, link, n) {
   const name = `Bench ${n}`;
-  await patient.page.goto('about:blank');
   await patient.page.goto(link);
   await patient.button('Continue').click();
   await patient.page.getByRole('textbox', {name: 'Your name'}).fill(name);
   await patient.button('Join').click();
   await doctor.button(`Admit ${name}`).waitFor();
-  await doctor.page.waitForTimeout(1500); // the guest's offer and the prepared answer are there, as after any real wait
+  await until('the prepared answer', () => doctor.page.evaluate(() => window.answered()), 60_000);
+  await idle(doctor, patient); // as after any real wait
   for (const p of [doctor, patient]) await p.page.evaluate(watchFirstFrame);
   await doctor.button(`Admit ${name}`).click();
   const [seenByDoctor, seenByPatient, clicked] = await Promise.all([
@@ -41,6 +43,9 @@ async function ours(doctor, patient, link, n) {
   await doctor.page.getByRole('button', {name: `Admit ${name}`}).waitFor({state: 'detached'});
   return {host: seenByDoctor - clicked, guest: seenByPatient - clicked};
 }
+
+/** Both pages have done what they had to. */
+const idle = (...people) => Promise.all(people.map((p) => p.page.evaluate(() => new Promise(requestIdleCallback))));
 
 /** A page and a WebSocket relay with nothing in them. */
 async function bareRelay() {
@@ -82,7 +87,10 @@ async function bareRelay() {
 async function byHand(caller) {
   const socket = new WebSocket(`ws://${location.host}/`);
   await new Promise((done) => { socket.onopen = done; });
-  const media = window.camera ??= await navigator.mediaDevices.getUserMedia({audio: true, video: {width: 1280, height: 720, frameRate: 30}});
+  const media = await navigator.mediaDevices.getUserMedia({audio: true, video: {width: 1280, height: 720, frameRate: 30}});
+  const self = Object.assign(document.createElement('video'), {muted: true, srcObject: media});
+  await self.play(); // the camera gives frames
+  self.srcObject = null;
   const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle'});
   const send = (m) => socket.send(JSON.stringify(m));
   let queue = Promise.resolve();
@@ -111,24 +119,22 @@ async function byHand(caller) {
       }
     });
   };
-  window.hangUp = () => { pc.close(); socket.close(); };
-  window.ready = true;
+  const go = new Promise((done) => { window.go = done; });
   if (!caller) return {first: await first};
-  await new Promise((done) => { window.go = done; });
+  await go;
   const start = performance.timeOrigin + performance.now();
   await pc.setLocalDescription();
   send(pc.localDescription);
   return {start, first: await first};
 }
 
-async function floor(a, b) {
-  const callee = b.page.evaluate(byHand, false);
-  const caller = a.page.evaluate(byHand, true);
-  for (const p of [a, b]) await p.page.waitForFunction(() => window.ready);
-  await a.page.waitForFunction(() => window.go);
+async function floor(a, b, relay) {
+  for (const p of [a, b]) await p.page.goto(relay);
+  const calls = [a.page.evaluate(byHand, true), b.page.evaluate(byHand, false)];
+  for (const p of [a, b]) await p.page.waitForFunction(() => window.go);
+  await idle(a, b);
   await a.page.evaluate(() => window.go());
-  const [x, y] = await Promise.all([caller, callee]);
-  for (const p of [a, b]) await p.page.evaluate(() => { window.hangUp(); window.ready = false; window.go = undefined; });
+  const [x, y] = await Promise.all(calls);
   return {host: x.first - x.start, guest: y.first - x.start};
 }
 
@@ -141,7 +147,6 @@ async function knock(doctor, patient, link, n) {
       new MutationObserver(look).observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
     });
   }, `Admit ${name}`);
-  await patient.page.goto('about:blank');
   const opened = Date.now();
   await patient.page.goto(link);
   await patient.page.evaluate(async (name) => {
@@ -161,7 +166,6 @@ async function knock(doctor, patient, link, n) {
 
 /** The same page, and one round trip over a WebSocket. */
 async function knockFloor(patient, pageURL, relay) {
-  await patient.page.goto('about:blank');
   const opened = Date.now();
   await patient.page.goto(pageURL);
   const loaded = Date.now() - opened;
@@ -182,30 +186,44 @@ async function knockFloor(patient, pageURL, relay) {
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const row = (what, us, by) => console.log(`${what.padEnd(34)} ${median(us).toFixed(0).padStart(6)} ms   floor ${median(by).toFixed(0).padStart(6)} ms   ratio ${(median(us) / median(by)).toFixed(2)}`);
 
+/** Measures with the pages in use slowed, from a blank page of all but the practitioner, and leaves them so. */
+async function slowed(rate, people, measure) {
+  const set = (rate) => Promise.all(people.map((p) => p.devtools.send('Emulation.setCPUThrottlingRate', {rate})));
+  await set(rate);
+  const measured = await measure();
+  await set(1);
+  for (const p of people) if (!p.attends) await p.page.goto('about:blank');
+  return measured;
+}
+
 try {
   const d = await demo(t);
   const [doctor, patient, handA, handB] = await Promise.all([Person.arrive(t), Person.arrive(t), Person.arrive(t), Person.arrive(t)]);
-  for (const {page} of [doctor, patient, handA, handB]) page.setDefaultTimeout(120_000); // a slow processor loads for long
+  for (const p of [doctor, patient, handA, handB]) {
+    p.page.setDefaultTimeout(120_000); // a slow processor loads for long
+    p.devtools = await p.context.newCDPSession(p.page);
+  }
   await doctor.practise(d.practitioner);
+  doctor.attends = true;
   const relay = await bareRelay();
-  await Promise.all([handA.page.goto(relay), handB.page.goto(relay)]);
   const link = d.link('home');
-  console.log(`medians of ${rounds}, alternating, Chromium ${doctor.browser.version()}, loopback`);
-  const devtools = await Promise.all([doctor, patient, handA, handB].map((p) => p.context.newCDPSession(p.page)));
+  const pageURL = link.slice(0, link.indexOf('#'));
+  let n = 0;
+  const round = async (rate) => ({
+    admit: await slowed(rate, [doctor, patient], () => ours(doctor, patient, link, ++n)),
+    hands: await slowed(rate, [handA, handB], () => floor(handA, handB, relay)),
+    knock: await slowed(rate, [doctor, patient], () => knock(doctor, patient, link, ++n)),
+    load: await slowed(rate, [doctor, patient], () => knockFloor(patient, pageURL, relay)),
+  });
+  console.log(`medians of ${rounds}, alternating, Chromium ${doctor.browser.version()}, ${availableParallelism()} cores, loopback`);
+  await round(1); // warms up
   for (const rate of slowdowns) {
-    await Promise.all(devtools.map((session) => session.send('Emulation.setCPUThrottlingRate', {rate})));
     console.log(rate === 1 ? 'at full speed' : `processor slowed ${rate} times`);
-    const [admits, hands, knocks, loads] = [[], [], [], []];
-    for (let n = 0; n < rounds + 1; n++) { // the first of each warms up
-      admits.push(await ours(doctor, patient, link, `${rate}/${n}`));
-      hands.push(await floor(handA, handB));
-      knocks.push(await knock(doctor, patient, link, `${rate}/${n}`));
-      loads.push(await knockFloor(patient, link.slice(0, link.indexOf('#')), relay));
-    }
-    for (const list of [admits, hands, knocks, loads]) list.shift();
-    row('Admit → picture, practitioner', admits.map((x) => x.host), hands.map((x) => x.host));
-    row('Admit → picture, guest', admits.map((x) => x.guest), hands.map((x) => x.guest));
-    row('link opened → knock heard', knocks, loads);
+    const all = [];
+    for (let i = 0; i < rounds; i++) all.push(await round(rate));
+    row('Admit → picture, practitioner', all.map((r) => r.admit.host), all.map((r) => r.hands.host));
+    row('Admit → picture, guest', all.map((r) => r.admit.guest), all.map((r) => r.hands.guest));
+    row('link opened → knock heard', all.map((r) => r.knock), all.map((r) => r.load));
   }
 } finally {
   for (const end of ends.reverse()) await end();

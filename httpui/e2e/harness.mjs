@@ -181,6 +181,8 @@ export function watchConnections() {
     }
     return result;
   };
+  /** A connection has an answer with all its candidates, whether or not it was sent. */
+  window.answered = () => all.some((pc) => pc.connectionState !== 'closed' && pc.remoteDescription && pc.signalingState === 'stable' && pc.iceGatheringState === 'complete');
   /** What this side told of itself: the ICE user fragments, and the addresses of its candidates. */
   window.localSecrets = () => all.flatMap(({localDescription: d}) => [...(d?.sdp ?? '').matchAll(/^a=(?:ice-ufrag|ice-pwd):(\S+)|^a=candidate:\S+ \d \S+ \d+ (\S+)/gm)].map((m) => m[1] ?? m[2]));
   window.restartedPictures = 0; // a picture that begins again flickers, and its sound stops
