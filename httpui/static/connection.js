@@ -210,13 +210,14 @@ export class Connection {
    * @returns {Promise<boolean>} false if the browser did not take that, or nothing is negotiated yet
    */
   async attach(tracks, { receivers, share }) {
-    let set = true;
-    for (const { sender, receiver } of this.#pc.getTransceivers()) {
+    // At once: on a slow device a picture would otherwise wait for the sound to be set.
+    const set = await Promise.all(this.#pc.getTransceivers().map(async ({ sender, receiver }) => {
       const track = receiver.track.kind === 'audio' ? tracks.audio : tracks.video;
-      if (track) set = (await this.#tune(sender, track, `${track.id} ${tracks.screen} ${receivers} ${share}`, { screen: tracks.screen, receivers, share })) && set;
+      const tuned = !track || (await this.#tune(sender, track, `${track.id} ${tracks.screen} ${receivers} ${share}`, { screen: tracks.screen, receivers, share }));
       if (sender.track !== track) await sender.replaceTrack(track);
-    }
-    return set;
+      return tuned;
+    }));
+    return set.every(Boolean);
   }
 
   /**

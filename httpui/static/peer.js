@@ -274,8 +274,7 @@ export class Peer {
     const report = await connection.getStats().catch(() => null);
     if (!report || connection !== this.#connection || this.#closed) return;
     this.#meter.add(sample(report));
-    this.#lookAtUplink();
-    if (this.#unset) this.#attach();
+    this.#suit();
     if (!this.#silent && this.#meter.silent) {
       this.#silent = true;
       this.#meter.rearm();
@@ -514,7 +513,12 @@ export class Peer {
     }).catch(() => {});
   }
 
-  /** Sends as much as the line carries. */
+  /** Sends as much as suits the way, as far as it is known. */
+  #suit() {
+    this.#lookAtUplink();
+    if (this.#unset) this.#attach();
+  }
+
   #lookAtUplink() {
     if (this.#mode !== 'open' || !this.#wasVerified) return;
     const { share } = this.#uplink;
@@ -541,15 +545,19 @@ export class Peer {
   }
 
   #stateChanged() {
-    if (this.#healthy && this.#greeted !== this.#connection) {
+    const proving = this.#greeted !== this.#connection;
+    if (this.#healthy && proving) {
       this.#wasVerified = true;
       this.#unproved = 0;
       this.#greeted = this.#connection;
       this.#uplink.connected();
-      // It gets as much as suits the way that there is, which is looked at first.
+      // It gets as much as suits the way that there is. How late answers come over TCP is looked at now.
       this.#unset = true;
-      void this.tick();
+      if (this.#meter.truth.path === null || this.#meter.streamed) void this.tick();
+      else this.#suit();
       this.#wiring.onVerified();
+    } else if (proving) {
+      void this.tick(); // what it takes to look at the way is not waited for later
     }
     // A first "failed" can be that of candidates which came one by one: what is needed may come next.
     this.#check(this.#wasVerified && !this.#connection?.connected);
