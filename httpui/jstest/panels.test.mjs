@@ -5,6 +5,7 @@ import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
 import { chatPanel } from '../static/view-panels.js';
 import { controls } from '../static/view-controls.js';
+import { showAttention } from '../static/view-attention.js';
 import { keepPlace } from '../static/view-shell.js';
 
 globalThis.matchMedia ??= () => ({ matches: false });
@@ -46,6 +47,14 @@ test('a message that nobody was there to read stays, and that is said', () => {
   submit(true);
   assert.deepEqual([form.resets, form.note.textContent], [1, '']);
   assert.deepEqual(sent, ['hello', 'hello', 'hello']);
+});
+
+test('the title says how many wait, and is not written again as it is', () => {
+  const written = [];
+  Object.defineProperty(document, 'title', { configurable: true, get: () => written.at(-1) ?? '', set: (title) => written.push(title) });
+  document.querySelector = () => null;
+  for (const waiting of [0, 0, 2, 2, 0]) showAttention('Riverside Practice', waiting);
+  assert.deepEqual(written, ['Riverside Practice', '(2) Riverside Practice', 'Riverside Practice']);
 });
 
 test('the focus of a row that is gone goes to its list, or to the screen if that is gone too', () => {

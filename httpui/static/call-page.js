@@ -35,9 +35,9 @@ export const newCallUi = () => ({
 /** Whether this browser can show its screen to others; phones cannot. */
 export const canShareScreen = 'getDisplayMedia' in (navigator.mediaDevices ?? {}) && !matchMedia('(pointer: coarse) and (hover: none)').matches;
 
-/** @param {MediaSnapshot} media a phone with a front and a back camera */
+/** @param {MediaSnapshot} media a phone with a front and a back camera; to ask for the pointer takes a browser longer */
 export const canFlipCamera = (media) =>
-  matchMedia('(pointer: coarse)').matches && media.inputs.filter(({ kind }) => kind === 'videoinput').length > 1;
+  media.inputs.filter(({ kind }) => kind === 'videoinput').length > 1 && matchMedia('(pointer: coarse)').matches;
 
 /**
  * @param {{media: Media, chime: Chime, ui: CallUiStore, sendChat: CallIntents['sendChat'],

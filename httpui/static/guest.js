@@ -13,7 +13,7 @@ import { render } from './html.js';
 import { syncPanel } from './view-call.js';
 import { runMeter } from './view-check.js';
 import { guestScreen, guestTitle, guestView } from './view-guest.js';
-import { announce, focusKeeper, focusScreen, toast } from './view-shell.js';
+import { announce, focusKeeper, focusScreen, showTitle, toast } from './view-shell.js';
 import { playAll, useSpeaker } from './view-tiles.js';
 import { WakeKeeper } from './wake.js';
 
@@ -378,7 +378,7 @@ class GuestPage {
     const { ui, call } = state;
     render(guestView(state, this.#act), this.#root);
     render(toast(this.#ui.value.toast), this.#toasts);
-    document.title = guestTitle(state);
+    showTitle(guestTitle(state));
     focusScreen(this.#root, screen === 'early' || screen === 'start' ? 'door' : screen); // one becomes the other by itself
     syncPanel(this.#root, screen === 'call' ? ui.panel : null);
     this.#keepFocus();

@@ -2,12 +2,14 @@
 // icon, and a system notification. None of them says who waits: others may be
 // looking at the screen.
 
+import { showTitle } from './view-shell.js';
+
 /**
  * @param {string} title
  * @param {number} waiting how many are at the door
  */
 export function showAttention(title, waiting) {
-  document.title = waiting ? `(${waiting}) ${title}` : title;
+  showTitle(waiting ? `(${waiting}) ${title}` : title);
   const link = /** @type {HTMLLinkElement | null} */ (document.querySelector('link[rel="icon"]'));
   if (!link) return;
   const { calm, knock } = link.dataset;

@@ -71,6 +71,11 @@ export function syncDialog(root) {
   wanted.showModal();
 }
 
+/** Names the page. A browser is as long about the name that it has as about another. @param {string} title */
+export function showTitle(title) {
+  if (document.title !== title) document.title = title;
+}
+
 let screen = '';
 
 /**
