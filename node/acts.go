@@ -34,10 +34,10 @@ func (n *Node) Revoke(ctx context.Context, m wire.MemberID) error {
 }
 
 // Rotate gives m's seat a new link; the old one is revoked.
-func (n *Node) Rotate(ctx context.Context, m wire.MemberID) (practice.Invite, error) {
+func (n *Node) Rotate(ctx context.Context, m wire.MemberID) (practice.Issued, error) {
 	inv, err := n.Practice.Rotate(ctx, m)
 	if err != nil {
-		return practice.Invite{}, err
+		return practice.Issued{}, err
 	}
 	n.dismiss(m, wire.ErrRotated)
 	return inv, nil

@@ -64,7 +64,7 @@ func (s *site) restart() {
 // appointments makes n that are open now.
 func (s *site) appointments(n int) (links []invite.Link) {
 	for range n {
-		links = append(links, *s.home.Appointment("Patient").Invites[0].Link)
+		links = append(links, s.home.Appointment("Patient").Links[0].Link)
 	}
 	return links
 }
@@ -171,7 +171,7 @@ func TestFloodAtAGatewayThatHasJustStarted(t *testing.T) {
 			t.Errorf("a guest who came before the home node: %v", err)
 		}
 	}
-	later := *s.home.Appointment("Patient").Invites[0].Link
+	later := s.home.Appointment("Patient").Links[0].Link
 	s.told(later)
 	if failed := s.enter(append(links, later)); failed > 0 {
 		t.Errorf("later, %d guests fail", failed)
@@ -244,7 +244,7 @@ func TestUnknownLinksHaveABudget(t *testing.T) {
 func TestLinksThatAreNotOpenAreKnown(t *testing.T) {
 	clock := &hands{now: time.Now()}
 	s := newSite(t, true, func(o *nodetest.Options) { o.Clock = clock.Now })
-	at := func(in time.Duration) practice.Appointment {
+	at := func(in time.Duration) practice.Made {
 		t.Helper()
 		a, err := s.home.Practice.Create(t.Context(), s.home.Practitioner.ID, practice.New{Starts: clock.Now().Add(in), Minutes: 5, Guests: []string{"Patient"}})
 		if err != nil {
@@ -254,8 +254,8 @@ func TestLinksThatAreNotOpenAreKnown(t *testing.T) {
 	}
 	ended, revoked, cancelled, early := at(0), at(time.Hour), at(time.Hour), at(300*24*time.Hour)
 	links := make(map[string]invite.Link)
-	for what, a := range map[string]practice.Appointment{"ended": ended, "revoked": revoked, "cancelled": cancelled, "early": early} {
-		links[what] = *a.Invites[0].Link
+	for what, a := range map[string]practice.Made{"ended": ended, "revoked": revoked, "cancelled": cancelled, "early": early} {
+		links[what] = a.Links[0].Link
 		s.told(links[what])
 	}
 	if err := s.home.Revoke(t.Context(), revoked.Invites[0].Member); err != nil {

@@ -17,8 +17,8 @@ func TestAllWhoLeaveAtOnceAreRecorded(t *testing.T) {
 	var guests []*nodetest.Member
 	for range 20 {
 		a := home.Appointment("Ann", "Ben", "Cleo")
-		for _, inv := range a.Invites {
-			guest := home.MustGuest(*inv.Link)
+		for _, inv := range a.Links {
+			guest := home.MustGuest(inv.Link)
 			guest.Join("Guest", nil)
 			guests = append(guests, guest)
 		}

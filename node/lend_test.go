@@ -59,8 +59,8 @@ func TestSeatsGetPlacesOnTheRelay(t *testing.T) {
 	relay := &grants{url: "turn:198.51.100.1:3478"}
 	home := nodetest.Start(t, "A", nodetest.Options{Relay: relay})
 	a := home.Appointment("Patient", "Carer")
-	patient := home.MustGuest(*a.Invites[0].Link)
-	carer := home.MustGuest(*a.Invites[1].Link)
+	patient := home.MustGuest(a.Links[0].Link)
+	carer := home.MustGuest(a.Links[1].Link)
 	host := nodetest.Expect[*wire.Welcome](home.Attend(a.ID), nil)
 	seen := map[string]bool{}
 	for _, w := range []*wire.Welcome{patient.Welcome, carer.Welcome, host} {
@@ -80,12 +80,12 @@ func TestSeatsGetPlacesOnTheRelay(t *testing.T) {
 			t.Errorf("credentials end at %v, the window at %v", relay.until[i], a.Closes())
 		}
 	}
-	home.MustGuest(*a.Invites[0].Link)
+	home.MustGuest(a.Links[0].Link)
 	if seats := relay.seats; seats[3] != seats[0] || seats[1] == seats[0] || seats[2] == seats[0] || seats[2] == seats[1] || len(seats[0]) != 32 {
 		t.Errorf("the relay knows the seats of patient, carer, practitioner and patient as %q", seats)
 	}
 	other := home.Appointment("Patient")
-	home.MustGuest(*other.Invites[0].Link)
+	home.MustGuest(other.Links[0].Link)
 	if relay.calls[4] == relay.calls[0] || relay.seats[4] == relay.seats[0] {
 		t.Error("two calls have one name, or their seats")
 	}
@@ -113,7 +113,7 @@ func TestPlacesAreTakenBack(t *testing.T) {
 		a := home.Appointment("Patient")
 		host = home.Attend(a.ID)
 		nodetest.Expect[*wire.Welcome](host, nil)
-		g := home.MustGuest(*a.Invites[0].Link)
+		g := home.MustGuest(a.Links[0].Link)
 		g.Join("Ana", nil)
 		m = nodetest.Expect[*wire.Seat](g, nil).Member
 		nodetest.Expect[*wire.Introduce](host, nil)
@@ -183,7 +183,7 @@ func TestRelayIsLentToThoseOnTheList(t *testing.T) {
 	nodetest.Until(t, "a lender known", friend.HasRelay)
 
 	welcome := func(n *nodetest.Node) *wire.Welcome {
-		return n.MustGuest(*n.Appointment("Patient").Invites[0].Link).Welcome
+		return n.MustGuest(n.Appointment("Patient").Links[0].Link).Welcome
 	}
 	if got := welcome(friend).ICEServers; len(got) != 1 || got[0].URLs[0] != relay.url {
 		t.Errorf("a friend was lent %+v", got)
@@ -207,7 +207,7 @@ func TestLenderThatIsGone(t *testing.T) {
 	lender.Stop()
 	a := home.Appointment("Patient", "Carer")
 	start := time.Now()
-	if w := home.MustGuest(*a.Invites[0].Link).Welcome; w.ICEServers == nil || len(w.ICEServers) != 0 {
+	if w := home.MustGuest(a.Links[0].Link).Welcome; w.ICEServers == nil || len(w.ICEServers) != 0 {
 		t.Errorf("relays: %+v", w.ICEServers)
 	}
 	if took := time.Since(start); took > 900*time.Millisecond {
@@ -234,7 +234,7 @@ func TestLenderThatComesLater(t *testing.T) {
 	if w := nodetest.Expect[*wire.Welcome](host, nil); len(w.ICEServers) != 0 {
 		t.Fatalf("relays: %+v", w.ICEServers)
 	}
-	waits, reads := home.MustGuest(*a.Invites[0].Link), home.MustGuest(*a.Invites[1].Link)
+	waits, reads := home.MustGuest(a.Links[0].Link), home.MustGuest(a.Links[1].Link)
 	waits.Join("Ana", nil)
 	seat := nodetest.Expect[*wire.Seat](waits, nil)
 
@@ -251,7 +251,7 @@ func TestLenderThatComesLater(t *testing.T) {
 	if w := nodetest.Expect[*wire.Welcome](host, nil); len(w.ICEServers) != 1 {
 		t.Errorf("relays of the practitioner: %+v", w.ICEServers)
 	}
-	again := home.MustGuest(*a.Invites[0].Link)
+	again := home.MustGuest(a.Links[0].Link)
 	if len(again.Welcome.ICEServers) != 1 {
 		t.Errorf("relays of a guest: %+v", again.Welcome.ICEServers)
 	}
@@ -271,7 +271,7 @@ func TestLenderThatIsBack(t *testing.T) {
 	for range 3 {
 		lender := nodetest.Start(t, "L", nodetest.Options{Dir: dir, Relay: relay, LendTo: []peer.ID{home.Discovery.ID()}, Peers: []discovery.PeerInfo{home.Info()}})
 		nodetest.Until(t, "the lender's call", func() bool { return home.Discovery.Connected(id) })
-		if w := home.MustGuest(*a.Invites[0].Link).Welcome; len(w.ICEServers) != 1 {
+		if w := home.MustGuest(a.Links[0].Link).Welcome; len(w.ICEServers) != 1 {
 			t.Errorf("relays: %+v", w.ICEServers)
 		}
 		lender.Stop()
@@ -292,7 +292,7 @@ func TestGuestTestsTheConnectionBeforeJoining(t *testing.T) {
 	member := a.Invites[0].Member
 	changed, stop := home.Watch()
 	defer stop()
-	guest := home.MustGuest(*a.Invites[0].Link)
+	guest := home.MustGuest(a.Links[0].Link)
 	for _, path := range []wire.PathResult{wire.PathBlocked, wire.PathSlow} {
 		guest.Say(&wire.Tested{Path: path})
 		nodetest.Until(t, string(path), func() bool { last, _ := home.Tested(member); return last.Path == path })
@@ -317,7 +317,7 @@ func TestRelayOnlyIsThePolicyOfTheAppointment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w := home.MustGuest(*a.Invites[0].Link).Welcome; !w.RelayOnly {
+	if w := home.MustGuest(a.Links[0].Link).Welcome; !w.RelayOnly {
 		t.Error("the guest is not told to hide")
 	}
 	if w := nodetest.Expect[*wire.Welcome](home.Attend(a.ID), nil); !w.RelayOnly {

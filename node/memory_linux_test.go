@@ -114,7 +114,7 @@ func homeAndGuests(t *testing.T, card, door string) {
 	stranger, err := invite.New()
 	must(t, err)
 	in := bufio.NewReader(os.Stdin)
-	for i, link := range []invite.Link{*home.Appointment("Patient").Invites[0].Link, stranger.Link} {
+	for i, link := range []invite.Link{home.Appointment("Patient").Links[0].Link, stranger.Link} {
 		raw, err := net.Dial("tcp", door)
 		must(t, err)
 		conn := rendezvous.Stream(tcp{raw})

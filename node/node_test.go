@@ -41,7 +41,7 @@ func meet(t *testing.T, home, gateway *nodetest.Node) (host, guest *nodetest.Mem
 	t.Helper()
 	a := home.Appointment("Patient")
 	host = home.Attend(a.ID)
-	guest = gateway.MustGuest(*a.Invites[0].Link)
+	guest = gateway.MustGuest(a.Links[0].Link)
 	if guest.Welcome.State != wire.WindowOpen || guest.Welcome.Practitioner != home.Practitioner.Name {
 		t.Errorf("welcome: %+v", guest.Welcome)
 	}
@@ -82,15 +82,15 @@ func TestPublicPageIsForGuestsOfTheList(t *testing.T) {
 	home := nodetest.Start(t, "A", nodetest.Options{})
 	a := home.Appointment("Patient")
 	through := nodetest.Options{Peers: []discovery.PeerInfo{home.Info()}, Public: true}
-	if _, err := nodetest.Start(t, "B", through).Guest(*a.Invites[0].Link); err == nil {
+	if _, err := nodetest.Start(t, "B", through).Guest(a.Links[0].Link); err == nil {
 		t.Error("a guest of another practice came in through a public page")
 	}
 	through.GuestsOf = []peer.ID{home.Info().ID}
-	if _, err := nodetest.Start(t, "C", through).Guest(*a.Invites[0].Link); err != nil {
+	if _, err := nodetest.Start(t, "C", through).Guest(a.Links[0].Link); err != nil {
 		t.Errorf("a guest of a practice on the list did not: %v", err)
 	}
 	own := nodetest.Start(t, "D", nodetest.Options{Public: true})
-	if _, err := own.Guest(*own.Appointment("Patient").Invites[0].Link); err != nil {
+	if _, err := own.Guest(own.Appointment("Patient").Links[0].Link); err != nil {
 		t.Errorf("a guest of this practice did not: %v", err)
 	}
 }
@@ -105,7 +105,7 @@ func TestGatewayThatHasJustStarted(t *testing.T) {
 	gateway := nodetest.Start(t, "B", nodetest.Options{Public: true, GuestsOf: []peer.ID{info.ID}, Peers: []discovery.PeerInfo{info}})
 	welcomed := make(chan error, 1)
 	go func() {
-		_, err := gateway.Guest(*a.Invites[0].Link)
+		_, err := gateway.Guest(a.Links[0].Link)
 		welcomed <- err
 	}()
 	nodetest.Start(t, "A", nodetest.Options{Dir: dir, Peers: []discovery.PeerInfo{gateway.Info()}, Gateways: ids(gateway)})
@@ -134,7 +134,7 @@ func TestGuestThroughTheDHTAlone(t *testing.T) {
 	gateway := nodetest.Start(t, "B", via)
 	a := home.Appointment("Patient")
 	nodetest.Until(t, "three records held", func() bool { return home.Status().Published >= invite.Replicas })
-	guest := gateway.MustGuest(*a.Invites[0].Link)
+	guest := gateway.MustGuest(a.Links[0].Link)
 	guest.Join("Ana", nil)
 	nodetest.Expect[*wire.Seat](guest, nil)
 }
@@ -155,7 +155,7 @@ func TestHomeNodeComesBackInMidCall(t *testing.T) {
 	home := nodetest.Start(t, "A", nodetest.Options{})
 	a := home.Appointment("Patient")
 	host := home.Attend(a.ID)
-	guest := home.MustGuest(*a.Invites[0].Link)
+	guest := home.MustGuest(a.Links[0].Link)
 	guest.Join("Ana", nil)
 	member := nodetest.Expect[*wire.Seat](guest, nil).Member
 	nodetest.Expect[*wire.Introduce](host, nil)
@@ -167,12 +167,12 @@ func TestHomeNodeComesBackInMidCall(t *testing.T) {
 	}
 
 	again := nodetest.Start(t, "A", nodetest.Options{Dir: home.Dir})
-	thief := again.MustGuest(*a.Invites[0].Link)
+	thief := again.MustGuest(a.Links[0].Link)
 	thief.Join("Mallory", nil)
 	if bye := nodetest.Expect[*wire.Bye](thief, nil); bye.Code != wire.CodeSeatTaken {
 		t.Errorf("another device: %s, want seat-taken", bye.Code)
 	}
-	back := again.MustGuest(*a.Invites[0].Link)
+	back := again.MustGuest(a.Links[0].Link)
 	back.Join("Ana", guest.Welcome.Resume)
 	if s := nodetest.Expect[*wire.Seat](back, nil); s.State != wire.SeatAdmitted || s.Member != member {
 		t.Errorf("back in seat %+v", s)
@@ -188,7 +188,7 @@ func TestHeldGuestStaysHeldOverARestart(t *testing.T) {
 	home := nodetest.Start(t, "A", nodetest.Options{})
 	a := home.Appointment("Patient")
 	host := home.Attend(a.ID)
-	guest := home.MustGuest(*a.Invites[0].Link)
+	guest := home.MustGuest(a.Links[0].Link)
 	guest.Join("Ana", nil)
 	member := nodetest.Expect[*wire.Seat](guest, nil).Member
 	nodetest.Expect[*wire.Introduce](host, nil)
@@ -207,7 +207,7 @@ func TestHeldGuestStaysHeldOverARestart(t *testing.T) {
 		home.Stop()
 		home = nodetest.Start(t, "A", nodetest.Options{Dir: home.Dir})
 		resume := guest.Welcome.Resume
-		guest = home.MustGuest(*a.Invites[0].Link)
+		guest = home.MustGuest(a.Links[0].Link)
 		guest.Join("Ana", resume)
 		if s := nodetest.Expect[*wire.Seat](guest, nil); s.State != c.want {
 			t.Fatalf("held %t, and after a restart %s, want %s", c.on, s.State, c.want)
@@ -221,7 +221,7 @@ func TestHeldGuestStaysHeldOverARestart(t *testing.T) {
 func TestNobodyEntersANodeThatHasEnded(t *testing.T) {
 	home := nodetest.Start(t, "A", nodetest.Options{})
 	a := home.Appointment("Patient")
-	late := home.MustGuest(*a.Invites[0].Link)
+	late := home.MustGuest(a.Links[0].Link)
 	home.End()
 	late.Join("Ana", nil)
 	if bye := nodetest.Expect[*wire.Bye](late, nil); bye.Code != wire.CodeGoingAway {
@@ -242,22 +242,22 @@ func TestDeadLinksSayWhatBecameOfThem(t *testing.T) {
 	for _, c := range []struct {
 		state wire.WindowState
 		heard wire.Code // by who was here
-		kill  func(a practice.Appointment) error
+		kill  func(a practice.Made) error
 	}{
-		{wire.WindowRevoked, wire.CodeRevoked, func(a practice.Appointment) error { return home.Revoke(t.Context(), a.Invites[0].Member) }},
-		{wire.WindowRotated, wire.CodeRotated, func(a practice.Appointment) error {
+		{wire.WindowRevoked, wire.CodeRevoked, func(a practice.Made) error { return home.Revoke(t.Context(), a.Invites[0].Member) }},
+		{wire.WindowRotated, wire.CodeRotated, func(a practice.Made) error {
 			_, err := home.Rotate(t.Context(), a.Invites[0].Member)
 			return err
 		}},
-		{wire.WindowRotated, wire.CodeRevoked, func(a practice.Appointment) error { // also one that was taken back before
+		{wire.WindowRotated, wire.CodeRevoked, func(a practice.Made) error { // also one that was taken back before
 			if err := home.Revoke(t.Context(), a.Invites[0].Member); err != nil {
 				return err
 			}
 			_, err := home.Rotate(t.Context(), a.Invites[0].Member)
 			return err
 		}},
-		{wire.WindowCancelled, wire.CodeCancelled, func(a practice.Appointment) error { return home.Cancel(t.Context(), a.ID) }},
-		{wire.WindowCancelled, wire.CodeRotated, func(a practice.Appointment) error { // there is no newer link to look for
+		{wire.WindowCancelled, wire.CodeCancelled, func(a practice.Made) error { return home.Cancel(t.Context(), a.ID) }},
+		{wire.WindowCancelled, wire.CodeRotated, func(a practice.Made) error { // there is no newer link to look for
 			if _, err := home.Rotate(t.Context(), a.Invites[0].Member); err != nil {
 				return err
 			}
@@ -265,7 +265,7 @@ func TestDeadLinksSayWhatBecameOfThem(t *testing.T) {
 		}},
 	} {
 		a := home.Appointment("Patient")
-		link := *a.Invites[0].Link
+		link := a.Links[0].Link
 		here := home.MustGuest(link)
 		here.Join("Ana", nil)
 		nodetest.Expect[*wire.Seat](here, nil)
@@ -321,10 +321,10 @@ func TestALinkThatWasReplacedSaysSoBeforeItsTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if old := home.MustGuest(*a.Invites[0].Link).Welcome.State; old != wire.WindowRotated {
+	if old := home.MustGuest(a.Links[0].Link).Welcome.State; old != wire.WindowRotated {
 		t.Errorf("the old link: %s", old)
 	}
-	if newer := home.MustGuest(*inv.Link).Welcome.State; newer != wire.WindowEarly {
+	if newer := home.MustGuest(inv.Link).Welcome.State; newer != wire.WindowEarly {
 		t.Errorf("the newer link: %s", newer)
 	}
 }
@@ -361,7 +361,7 @@ func TestCanaryStaysInside(t *testing.T) {
 	gateway := nodetest.Start(t, canary+"B", options(nodetest.Options{Peers: []discovery.PeerInfo{home.Info()}}))
 	a := home.Appointment(canary + " label")
 	host := home.Attend(a.ID)
-	guest := gateway.MustGuest(*a.Invites[0].Link)
+	guest := gateway.MustGuest(a.Links[0].Link)
 	guest.Join(canary+" name", nil)
 	member := nodetest.Expect[*wire.Seat](guest, nil).Member
 	guest.Say(&wire.Description{Peer: wire.HostID, Kind: "offer", SDP: canary + " sdp"})
@@ -374,7 +374,7 @@ func TestCanaryStaysInside(t *testing.T) {
 	host.Say(&wire.End{})
 	nodetest.Expect[*wire.Bye](guest, nil)
 	nodetest.Until(t, "three records held", func() bool { return home.Status().Published >= invite.Replicas })
-	payload := a.Invites[0].Link.Payload()
+	payload := a.Links[0].Link.Payload()
 	dirs := []string{home.Dir, gateway.Dir}
 
 	secrets := []string{canary, "192.0.2.77", payload[2:40], payload[30:60]}

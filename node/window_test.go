@@ -23,7 +23,7 @@ func (c *clock) to(at time.Time) { c.ahead.Store(int64(time.Until(at))) }
 type late struct {
 	*nodetest.Node
 	*clock
-	a           practice.Appointment
+	a           practice.Made
 	host        *nodetest.Member
 	talks, sits *nodetest.Member
 }
@@ -35,7 +35,7 @@ func newLate(t *testing.T, o nodetest.Options) *late {
 	l.Node = nodetest.Start(t, "A", o)
 	l.a = l.Appointment("Patient", "Carer")
 	l.host = l.Attend(l.a.ID)
-	l.talks, l.sits = l.MustGuest(*l.a.Invites[0].Link), l.MustGuest(*l.a.Invites[1].Link)
+	l.talks, l.sits = l.MustGuest(l.a.Links[0].Link), l.MustGuest(l.a.Links[1].Link)
 	for _, guest := range []*nodetest.Member{l.talks, l.sits} {
 		guest.Join("Ana", nil)
 		nodetest.Expect[*wire.Seat](guest, nil)
@@ -64,7 +64,7 @@ func expectBye(t *testing.T, m *nodetest.Member, want wire.Code) {
 func TestWelcomeTellsPlanAndWindow(t *testing.T) {
 	home := nodetest.Start(t, "A", nodetest.Options{})
 	a := home.Appointment("Patient")
-	guest := home.MustGuest(*a.Invites[0].Link).Welcome
+	guest := home.MustGuest(a.Links[0].Link).Welcome
 	host := nodetest.Expect[*wire.Welcome](home.Attend(a.ID), nil)
 	for _, w := range []*wire.Welcome{guest, host} {
 		got := []int64{w.Opens, w.Starts, w.Ends, w.Closes}
@@ -84,7 +84,7 @@ func TestDeviceComesBackAfterTheWindow(t *testing.T) {
 		want  wire.SeatState
 	}{{l.talks, wire.SeatAdmitted}, {l.sits, wire.SeatWaiting}} {
 		c.guest.Conn.Close(nil)
-		back := l.MustGuest(*l.a.Invites[i].Link)
+		back := l.MustGuest(l.a.Links[i].Link)
 		if back.Welcome.State != wire.WindowFull {
 			t.Errorf("the window is %s to whom holds a seat, want full", back.Welcome.State)
 		}
@@ -97,7 +97,7 @@ func TestDeviceComesBackAfterTheWindow(t *testing.T) {
 	l.host.Say(&wire.Admit{Member: l.a.Invites[1].Member})
 	nodetest.Until(t, "both admitted", func() bool { return l.Status().InCall == 2 })
 
-	thief := l.MustGuest(*l.a.Invites[0].Link)
+	thief := l.MustGuest(l.a.Links[0].Link)
 	thief.Join("Mallory", nil)
 	expectBye(t, thief, wire.CodeSeatTaken)
 }
@@ -107,7 +107,7 @@ func TestDeviceComesBackToAnotherStartAfterTheWindow(t *testing.T) {
 	l := newLate(t, nodetest.Options{})
 	l.Stop()
 	again := nodetest.Start(t, "A", nodetest.Options{Dir: l.Dir, Clock: l.now})
-	back := again.MustGuest(*l.a.Invites[0].Link)
+	back := again.MustGuest(l.a.Links[0].Link)
 	back.Join("Ana", l.talks.Welcome.Resume)
 	expectSeat(t, back, wire.SeatAdmitted)
 }
@@ -116,7 +116,7 @@ func TestFreeSeatStaysFreeAfterTheWindow(t *testing.T) {
 	l := newLate(t, nodetest.Options{})
 	l.sits.Say(&wire.Leave{})
 	<-l.sits.Done
-	back := l.MustGuest(*l.a.Invites[1].Link)
+	back := l.MustGuest(l.a.Links[1].Link)
 	if back.Welcome.State != wire.WindowEnded {
 		t.Errorf("the window is %s, want ended", back.Welcome.State)
 	}
@@ -139,7 +139,7 @@ func TestNobodyWaitsLongBeyondTheWindow(t *testing.T) {
 	clock := new(clock)
 	home := nodetest.Start(t, "A", nodetest.Options{Clock: clock.now})
 	a := home.Appointment("Patient")
-	guest := home.MustGuest(*a.Invites[0].Link)
+	guest := home.MustGuest(a.Links[0].Link)
 	guest.Join("Ana", nil)
 	expectSeat(t, guest, wire.SeatWaiting)
 	clock.to(a.Closes().Add(node.PatienceAfter - time.Minute))
@@ -150,7 +150,7 @@ func TestNobodyWaitsLongBeyondTheWindow(t *testing.T) {
 	clock.to(a.Closes().Add(node.PatienceAfter))
 	home.Clear()
 	expectBye(t, guest, wire.CodeEnded)
-	if w := home.MustGuest(*a.Invites[0].Link).Welcome; w.State != wire.WindowEnded {
+	if w := home.MustGuest(a.Links[0].Link).Welcome; w.State != wire.WindowEnded {
 		t.Errorf("afterwards the window is %s", w.State)
 	}
 

@@ -179,7 +179,7 @@ func introduceDemo(ctx context.Context, daemons []*daemon) (demoReply, error) {
 	reply.PractitionerURL = home.ui.LaunchURL(who)
 	for i, d := range daemons {
 		via := demoNodes[i].via
-		reply.GuestLinks = append(reply.GuestLinks, demoLink{via, a.Invites[i].Link.URL(d.ui.URL())})
+		reply.GuestLinks = append(reply.GuestLinks, demoLink{via, a.Links[i].Link.URL(d.ui.URL())})
 		reply.Nodes = append(reply.Nodes, demoNode{via, d.ui.URL(), d.discovery.ID().String()})
 	}
 	return reply, nil

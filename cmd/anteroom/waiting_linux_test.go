@@ -119,8 +119,8 @@ func invitations(b *testing.B, dir string, n int) []invite.Link {
 	for i := 0; i < n; i += guests {
 		g.Go(func() error { // ends when the appointment is made
 			a, err := p.Create(ctx, who.ID, practice.New{Starts: p.Now(), Minutes: 60, Label: "Review", Guests: make([]string, guests)})
-			for j, inv := range a.Invites {
-				links[i+j] = *inv.Link
+			for j, inv := range a.Links {
+				links[i+j] = inv.Link
 			}
 			return err
 		})

@@ -23,7 +23,7 @@ func (d *Desk) CreateAppointment(ctx context.Context, practitioner string, n api
 	if err != nil {
 		return api.Appointment{}, Readable(err)
 	}
-	return d.shown(a, d.practice.Now()), nil
+	return d.withLinks(a.Appointment, a.Links, d.practice.Now()), nil
 }
 
 func (d *Desk) TestCall(ctx context.Context, practitioner string) (api.Appointment, error) {
@@ -34,7 +34,7 @@ func (d *Desk) TestCall(ctx context.Context, practitioner string) (api.Appointme
 	if err != nil {
 		return api.Appointment{}, Readable(err)
 	}
-	return d.shown(a, d.practice.Now()), nil
+	return d.withLinks(a.Appointment, a.Links, d.practice.Now()), nil
 }
 
 // own returns one of the practitioner's appointments.
@@ -54,18 +54,11 @@ func (d *Desk) ownInvite(ctx context.Context, practitioner string, m wire.Member
 	if _, err := d.practitioner(ctx, practitioner); err != nil {
 		return err
 	}
-	list, err := d.practice.Appointments(ctx, practitioner, time.Time{}, time.Time{})
-	if err != nil {
-		return err
+	owner, err := d.practice.InviteOwner(ctx, m)
+	if err == nil && owner != practitioner {
+		err = practice.ErrNotFound
 	}
-	for _, a := range list {
-		for _, inv := range a.Invites {
-			if inv.Member == m {
-				return nil
-			}
-		}
-	}
-	return Readable(practice.ErrNotFound)
+	return Readable(err)
 }
 
 func (d *Desk) Cancel(ctx context.Context, practitioner, appointment string) error {
@@ -76,37 +69,40 @@ func (d *Desk) Cancel(ctx context.Context, practitioner, appointment string) err
 }
 
 func (d *Desk) Links(ctx context.Context, practitioner, appointment string) ([]api.Link, error) {
-	a, err := d.Reveal(ctx, practitioner, appointment)
-	if err != nil {
+	if _, err := d.own(ctx, practitioner, appointment); err != nil {
 		return nil, err
 	}
-	links := []api.Link{}
-	for _, g := range a.Guests {
-		if g.URL != "" {
-			links = append(links, api.Link{Member: g.Member, Label: g.Label, URL: g.URL})
-		}
+	links, err := d.practice.Links(ctx, practitioner, appointment)
+	if err != nil {
+		return nil, Readable(err)
 	}
-	return links, nil
+	shown := make([]api.Link, len(links))
+	for i, l := range links {
+		shown[i] = d.link(l)
+	}
+	return shown, nil
+}
+
+// link returns l as a page shows it.
+func (d *Desk) link(l practice.Issued) api.Link {
+	return api.Link{Member: l.Member, Label: l.Label, URL: l.Link.URL(d.links)}
 }
 
 // Reveal returns one of the practitioner's appointments with its links, and
 // notes that they were shown.
 func (d *Desk) Reveal(ctx context.Context, practitioner, id string) (api.Appointment, error) {
-	a, err := d.own(ctx, practitioner, id)
-	if err != nil {
+	if _, err := d.own(ctx, practitioner, id); err != nil {
 		return api.Appointment{}, err
 	}
-	shown := d.shown(a, d.practice.Now())
-	for _, g := range shown.Guests {
-		if g.URL == "" {
-			continue
-		}
-		e := practice.Entry{Event: practice.EventShowLink, By: practitioner, Appointment: id, Member: g.Member}
-		if err := d.practice.Record(ctx, e); err != nil {
-			return api.Appointment{}, Readable(err)
-		}
+	links, err := d.practice.Links(ctx, practitioner, id)
+	if err != nil {
+		return api.Appointment{}, Readable(err)
 	}
-	return shown, nil
+	a, err := d.practice.Appointment(ctx, id) // with what of the links was found damaged
+	if err != nil {
+		return api.Appointment{}, Readable(err)
+	}
+	return d.withLinks(a, links, d.practice.Now()), nil
 }
 
 func (d *Desk) Revoke(ctx context.Context, practitioner string, m wire.MemberID) error {
@@ -124,14 +120,14 @@ func (d *Desk) Rotate(ctx context.Context, practitioner string, m wire.MemberID)
 	if err != nil {
 		return api.Link{}, Readable(err)
 	}
-	return api.Link{Member: inv.Member, Label: inv.Label, URL: inv.Link.URL(d.links)}, nil
+	return d.link(inv), nil
 }
 
 // create makes an appointment. One that hides addresses needs a relay, or it
 // is a *practice.InvalidError.
-func (d *Desk) create(ctx context.Context, practitioner string, a practice.New) (practice.Appointment, error) {
+func (d *Desk) create(ctx context.Context, practitioner string, a practice.New) (practice.Made, error) {
 	if a.RelayOnly && !d.node.HasRelay() {
-		return practice.Appointment{}, &practice.InvalidError{
+		return practice.Made{}, &practice.InvalidError{
 			Field: "hide_addresses", Message: "Addresses can only be hidden behind a relay, and this node has none: set relay.listen, or relay.borrow_from.",
 		}
 	}

@@ -45,9 +45,6 @@ func (d *Desk) List(ctx context.Context, practitioner string, all bool) ([]api.A
 	shown := make([]api.Appointment, len(list))
 	for i, a := range list {
 		shown[i] = d.shown(a, now)
-		for j := range shown[i].Guests {
-			shown[i].Guests[j].URL = "" // it is asked for when it is needed
-		}
 	}
 	return shown, nil
 }
@@ -67,7 +64,8 @@ func (d *Desk) Reach() api.Reach {
 	return api.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s.", d.links)}
 }
 
-// shown returns a as the diary shows it at now.
+// shown returns a as the diary shows it at now: without its links, which are
+// asked for when they are needed.
 func (d *Desk) shown(a practice.Appointment, now time.Time) api.Appointment {
 	state := a.State(now)
 	live := d.node.Seats(a.ID)
@@ -92,10 +90,23 @@ func (d *Desk) shown(a practice.Appointment, now time.Time) api.Appointment {
 		if last, ok := d.node.Tested(inv.Member); ok {
 			g.Tested = last.Path
 		}
-		if inv.Link != nil && (state == practice.StateEarly || state == practice.StateOpen) {
-			g.URL, g.Link, g.Local = inv.Link.URL(d.links), true, d.local
+		if inv.HasLink && (state == practice.StateEarly || state == practice.StateOpen) {
+			g.Link, g.Local = true, d.local
 		}
 		shown.Guests[i] = g
+	}
+	return shown
+}
+
+// withLinks returns a as the diary shows it at now, and its links with it.
+func (d *Desk) withLinks(a practice.Appointment, links []practice.Issued, now time.Time) api.Appointment {
+	shown := d.shown(a, now)
+	for i, g := range shown.Guests {
+		for _, l := range links {
+			if l.Member == g.Member {
+				shown.Guests[i].URL = l.Link.URL(d.links)
+			}
+		}
 	}
 	return shown
 }

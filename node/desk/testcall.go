@@ -24,19 +24,19 @@ const echoPatience = 20 * time.Second
 // testCall makes an appointment that is open now, to which an echo guest comes
 // through the page here, as any guest would. It returns when the guest
 // has knocked; if they do not, the appointment is cancelled.
-func (d *Desk) testCall(ctx context.Context, practitioner string) (practice.Appointment, error) {
+func (d *Desk) testCall(ctx context.Context, practitioner string) (practice.Made, error) {
 	if d.echo == nil {
-		return practice.Appointment{}, ErrNoEcho
+		return practice.Made{}, ErrNoEcho
 	}
 	a, err := d.practice.Create(ctx, practitioner, practice.New{
 		Starts: d.practice.Now().Truncate(time.Second), Minutes: 5, Label: "Test call", Guests: []string{echoName}, Test: true,
 	})
 	if err != nil {
-		return practice.Appointment{}, err
+		return practice.Made{}, err
 	}
 	changed, unwatch := d.node.Watch()
 	defer unwatch()
-	link := a.Invites[0].Link.URL(d.here)
+	link := a.Links[0].Link.URL(d.here)
 	life, stop := context.WithCancel(d.lifetime)
 	gone := make(chan struct{})
 	d.echoes.Go(func() { // ends with the call, or with the node
@@ -61,7 +61,7 @@ func (d *Desk) testCall(ctx context.Context, practitioner string) (practice.Appo
 		case <-ctx.Done():
 		}
 		stop()
-		return practice.Appointment{}, ErrEchoFailed
+		return practice.Made{}, ErrEchoFailed
 	}
 	return a, nil
 }

@@ -129,7 +129,7 @@ func (n *Node) Info() discovery.PeerInfo {
 }
 
 // Appointment makes one that is open now.
-func (n *Node) Appointment(guests ...string) practice.Appointment {
+func (n *Node) Appointment(guests ...string) practice.Made {
 	n.t.Helper()
 	a, err := n.Practice.Create(n.t.Context(), n.Practitioner.ID, practice.New{Starts: n.Practice.Now(), Minutes: 30, Label: "Follow-up", Guests: guests})
 	check(n.t, err)

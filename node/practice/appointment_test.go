@@ -128,10 +128,11 @@ func TestCreatedAppointmentIsKept(t *testing.T) {
 		if inv.Label != labels[i] || inv.State != InviteUnused || len(inv.Member) != 16 || inv.Member != made.Invites[i].Member {
 			t.Errorf("got invite %+v, want %+v", inv, made.Invites[i])
 		}
-		if inv.Link.Payload() != made.Invites[i].Link.Payload() {
+		payload := f.payload(inv.Member)
+		if payload != made.Links[i].Link.Payload() {
 			t.Error("the link changed")
 		}
-		seen[inv.Link.Payload()], seen[string(inv.Member)] = true, true
+		seen[payload], seen[string(inv.Member)] = true, true
 	}
 	if len(a.Invites) != 3 || len(seen) != 6 {
 		t.Errorf("got %d invites with %d different links and members", len(a.Invites), len(seen))
@@ -193,7 +194,7 @@ func TestCancelEndsEverything(t *testing.T) {
 	f := newFixture(t)
 	a := f.create("Ann", "Ben")
 	f.set(a.Opens())
-	ann, ben := a.Invites[0], a.Invites[1]
+	ann, ben := a.Links[0], a.Links[1]
 	must(t, f.Bind(t.Context(), ann.Member, device(1)))
 	must(t, f.MarkAdmitted(t.Context(), ann.Member))
 
@@ -206,12 +207,12 @@ func TestCancelEndsEverything(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	for i, inv := range got.Invites {
-		if inv.State != InviteRevoked || inv.Link != nil || inv.Label != a.Invites[i].Label {
+		if inv.State != InviteRevoked || inv.HasLink || inv.Label != a.Invites[i].Label {
 			t.Errorf("got invite %+v", inv)
 		}
 	}
 	// Whoever has the link can be told so, and no more.
-	for _, inv := range []Invite{ann, ben} {
+	for _, inv := range []Issued{ann, ben} {
 		seat, err := f.lookup(inv)
 		if err != nil || !seat.Revoked || seat.Bound || seat.Admitted || !seat.Appointment.Cancelled {
 			t.Errorf("got seat %+v, %v", seat, err)

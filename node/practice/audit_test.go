@@ -99,7 +99,7 @@ func TestEventAndDeedAreOne(t *testing.T) {
 	if err := f.Cancel(t.Context(), a.ID); err == nil {
 		t.Error("cancelled without a trail")
 	}
-	if a := f.reread(a.ID); a.Cancelled || a.Invites[0].Link == nil {
+	if a := f.reread(a.ID); a.Cancelled || !a.Invites[0].HasLink {
 		t.Errorf("got %+v, want it unchanged", a)
 	}
 }

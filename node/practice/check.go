@@ -107,6 +107,7 @@ func (p *Practice) eachInvite(ctx context.Context, tx *sql.Tx, report func(ok bo
 	taken := make(map[place]bool) // by a link that is not revoked
 	for _, r := range rows {
 		at := place{r.appointment, r.position}
+		p.lookForHarm(r)
 		report(known[r.appointment] && !p.openInvite(r).Damaged && !(r.link != nil && taken[at]))
 		taken[at] = taken[at] || r.link != nil
 	}

@@ -96,7 +96,7 @@ func TestKilledWhileWriting(t *testing.T) {
 				if verb == "admitted" && a.Invites[0].State != InviteAdmitted {
 					t.Errorf("an acknowledged admission is %s", a.Invites[0].State)
 				}
-				if verb == "revoked" && (a.Invites[1].State != InviteRevoked || a.Invites[1].Link != nil) {
+				if verb == "revoked" && (a.Invites[1].State != InviteRevoked || a.Invites[1].HasLink) {
 					t.Errorf("an acknowledged revocation is %s", a.Invites[1].State)
 				}
 			}
@@ -136,7 +136,7 @@ func (f *fixture) checkWhole() {
 			case InviteRevoked:
 				deeds[EventRevoke]++
 			}
-			if (inv.Link == nil) != (inv.State == InviteRevoked) {
+			if inv.HasLink == (inv.State == InviteRevoked) {
 				f.t.Errorf("half revoked: %+v", inv)
 			}
 		}

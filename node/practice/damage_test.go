@@ -1,6 +1,7 @@
 package practice
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"anteroom/node/store"
+	"anteroom/rendezvous/wire"
 )
 
 // loosen lets the database hold what only a damaged file can.
@@ -98,7 +100,7 @@ func TestADamagedValueCostsItsOwnRecord(t *testing.T) {
 				if err := f.Bind(t.Context(), good.Invites[0].Member, device(1)); err != nil {
 					t.Errorf("another guest does not get in: %v", err)
 				}
-				_, err := f.lookup(bad.Invites[0])
+				_, err := f.lookup(bad.Links[0])
 				if entered := err == nil; entered != tt.enters {
 					t.Errorf("the guest gets in: %v (%v), want %v", entered, err, tt.enters)
 				}
@@ -236,4 +238,13 @@ func TestALossIsAcceptedAndRecorded(t *testing.T) {
 	if events := f.events(); events[len(events)-1] != EventLoss {
 		t.Errorf("got %v", events)
 	}
+}
+
+// breakColumn damages a column of an invite while the practice is open.
+func (f *fixture) breakColumn(column string, m wire.MemberID) {
+	f.t.Helper()
+	must(f.t, f.store.Write(f.t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec(fmt.Sprintf("UPDATE invite SET %s = randomblob(length(%[1]s)) WHERE member = ?", column), m)
+		return err
+	}))
 }

@@ -12,22 +12,29 @@ import (
 	"anteroom/rendezvous/wire"
 )
 
+// Made is a new appointment, and the links of all its Invites, in their order.
+type Made struct {
+	Appointment
+	Links []Issued
+}
+
 // Create makes an appointment and an invite for each of its guests. What is
 // wrong with n is an *InvalidError; a practitioner who does not exist is
 // ErrNotFound.
-func (p *Practice) Create(ctx context.Context, practitioner string, n New) (Appointment, error) {
+func (p *Practice) Create(ctx context.Context, practitioner string, n New) (Made, error) {
 	n, err := n.check(p.Now())
 	if err != nil {
-		return Appointment{}, err
+		return Made{}, err
 	}
 	a := Appointment{ID: newID(16), Practitioner: practitioner, Label: n.Label, Starts: n.Starts, Minutes: n.Minutes, Test: n.Test, RelayOnly: n.RelayOnly}
 	var rows []inviteRow
+	var links []Issued
 	for i, label := range n.Guests {
 		inv, row, err := p.newInvite(a.ID, i, label)
 		if err != nil {
-			return Appointment{}, fmt.Errorf("make invite: %w", err)
+			return Made{}, fmt.Errorf("make invite: %w", err)
 		}
-		a.Invites, rows = append(a.Invites, inv), append(rows, row)
+		a.Invites, links, rows = append(a.Invites, inv.Invite), append(links, inv), append(rows, row)
 	}
 	err = p.extend(ctx, func(tx *sql.Tx) error {
 		var known bool
@@ -50,9 +57,9 @@ func (p *Practice) Create(ctx context.Context, practitioner string, n New) (Appo
 		return p.record(ctx, tx, Entry{Event: EventCreate, By: practitioner, Appointment: a.ID})
 	})
 	if err != nil {
-		return Appointment{}, fmt.Errorf("create appointment: %w", err)
+		return Made{}, fmt.Errorf("create appointment: %w", err)
 	}
-	return a, nil
+	return Made{a, links}, nil
 }
 
 // Appointments returns a practitioner's appointments whose windows overlap the
@@ -99,6 +106,66 @@ func (p *Practice) Appointment(ctx context.Context, id string) (a Appointment, e
 		return Appointment{}, fmt.Errorf("read appointment: %w", err)
 	}
 	return a, nil
+}
+
+// Links returns the links of an appointment that its guests can use, now or
+// later, and records that by was shown each of them. One that cannot be read is
+// not among them; the diary tells of it from then on.
+func (p *Practice) Links(ctx context.Context, by, appointment string) (links []Issued, err error) {
+	err = p.change(ctx, func(tx *sql.Tx) error {
+		links = nil
+		a, err := p.appointment(ctx, tx, appointment)
+		if err != nil {
+			return err
+		}
+		if s := a.State(p.Now()); s != StateEarly && s != StateOpen {
+			return nil
+		}
+		rows, err := inviteRows(ctx, tx, "WHERE i.appointment = ?", appointment)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			s, _ := p.openSeat(r) // it has nothing to do with the link
+			link, err := p.openLink(r, s)
+			if err != nil {
+				p.lookForHarm(r)
+			}
+			if link == nil { // taken back
+				continue
+			}
+			if err := p.record(ctx, tx, Entry{Event: EventShowLink, By: by, Appointment: appointment, Member: r.member}); err != nil {
+				return err
+			}
+			links = append(links, Issued{p.openInvite(r), *link})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("show links: %w", err)
+	}
+	return links, nil
+}
+
+// Owner returns whose appointment it is, or ErrNotFound.
+func (p *Practice) Owner(ctx context.Context, appointment string) (practitioner string, err error) {
+	return p.owner(ctx, "SELECT CAST(ifnull(a.practitioner, '') AS TEXT) FROM appointment a WHERE a.id = ?", appointment)
+}
+
+// InviteOwner returns whose guest m is, or ErrNotFound.
+func (p *Practice) InviteOwner(ctx context.Context, m wire.MemberID) (practitioner string, err error) {
+	return p.owner(ctx, `SELECT CAST(ifnull(a.practitioner, '') AS TEXT) FROM appointment a
+		JOIN invite i ON i.appointment = a.id WHERE i.member = ?`, string(m))
+}
+
+func (p *Practice) owner(ctx context.Context, query, id string) (practitioner string, err error) {
+	err = p.store.Read(ctx, func(tx *sql.Tx) error {
+		return found(tx.QueryRowContext(ctx, query, id).Scan(&practitioner))
+	})
+	if err != nil {
+		return "", fmt.Errorf("read owner: %w", err)
+	}
+	return practitioner, nil
 }
 
 // Cancel ends an appointment for good and revokes its invites. Cancelling it
@@ -166,7 +233,7 @@ func (p *Practice) Revoke(ctx context.Context, m wire.MemberID) error {
 // label. One that was revoked before can be replaced too, once. After the
 // window, or in a cancelled appointment, there is nothing to replace:
 // wire.ErrEnded.
-func (p *Practice) Rotate(ctx context.Context, m wire.MemberID) (inv Invite, err error) {
+func (p *Practice) Rotate(ctx context.Context, m wire.MemberID) (inv Issued, err error) {
 	err = p.change(ctx, func(tx *sql.Tx) error {
 		old, a, err := p.inviteOf(ctx, tx, m)
 		if err != nil {
@@ -198,7 +265,7 @@ func (p *Practice) Rotate(ctx context.Context, m wire.MemberID) (inv Invite, err
 		return p.record(ctx, tx, Entry{Event: EventRotate, By: a.Practitioner, Appointment: a.ID, Member: m})
 	})
 	if err != nil {
-		return Invite{}, fmt.Errorf("rotate invite: %w", err)
+		return Issued{}, fmt.Errorf("rotate invite: %w", err)
 	}
 	p.forget(ctx)
 	return inv, nil

@@ -67,7 +67,7 @@ func TestAFullDiskTakesNothingAway(t *testing.T) {
 	var err error
 	f.who, err = f.SetUp(t.Context(), SetUp{"Riverside Practice", "Dr. Ada Lee", goodPassword})
 	must(t, err)
-	var made []Appointment
+	var made []Made
 	for range 20 {
 		made = append(made, f.create("Ann", "Ben"))
 	}

@@ -20,9 +20,16 @@ type Invite struct {
 	// Damaged says that something of it cannot be read. Then what can be read is
 	// here, and a new link may be all that is needed.
 	Damaged bool
-	// Link is what the guest is sent; nil once it was revoked, or a day after
-	// the window. It is the secret itself.
-	Link *invite.Link
+	// HasLink says that there is one to be shown: it was not revoked, and the
+	// window closed less than a day ago.
+	HasLink bool
+}
+
+// An Issued is an invite with the link that its guest is sent, which is the
+// secret itself.
+type Issued struct {
+	Invite
+	Link invite.Link
 }
 
 // An InviteState is what has become of an invite.
@@ -121,16 +128,16 @@ func (r *inviteRow) place(column string) store.Place {
 }
 
 // newInvite makes an invite and the row it is stored as.
-func (p *Practice) newInvite(appointment string, position int, label string) (Invite, inviteRow, error) {
+func (p *Practice) newInvite(appointment string, position int, label string) (Issued, inviteRow, error) {
 	made, err := invite.New()
 	if err != nil {
-		return Invite{}, inviteRow{}, err
+		return Issued{}, inviteRow{}, err
 	}
 	r := inviteRow{member: wire.MemberID(newID(8)), appointment: appointment, position: position}
 	if err := p.sealInvite(&r, label, made); err != nil {
-		return Invite{}, inviteRow{}, err
+		return Issued{}, inviteRow{}, err
 	}
-	return Invite{Member: r.member, Label: label, State: InviteUnused, Link: &made.Link}, r, nil
+	return Issued{Invite{Member: r.member, Label: label, State: InviteUnused, HasLink: true}, made.Link}, r, nil
 }
 
 func (p *Practice) sealInvite(r *inviteRow, label string, made invite.Invite) error {
@@ -201,18 +208,20 @@ func (p *Practice) openHost(r inviteRow) (*invite.HostKeys, error) {
 	return keys, keys.UnmarshalBinary(plain)
 }
 
-// openInvite returns the invite as the diary shows it, or what can be read of it.
+// openInvite returns the invite as the diary shows it, or what can be read of
+// it. It opens neither the link nor the host's keys: what is the matter with
+// those was found before.
 func (p *Practice) openInvite(r inviteRow) Invite {
 	inv := Invite{Member: r.member, State: InviteDamaged}
-	var errs [4]error
-	var s seatState
-	if s, errs[0] = p.openSeat(r); errs[0] == nil {
+	s, seatErr := p.openSeat(r)
+	if seatErr == nil {
 		inv.State = s.public()
 	}
-	inv.Label, errs[1] = p.openLabel(r)
-	inv.Link, errs[2] = p.openLink(r, s)
-	errs[3] = p.checkHost(r)
-	inv.Damaged = errors.Join(errs[:]...) != nil
+	var labelErr error
+	inv.Label, labelErr = p.openLabel(r)
+	harm := p.harms.of(r)
+	inv.HasLink = r.link != nil && !harm.link
+	inv.Damaged = seatErr != nil || labelErr != nil || harm.host || harm.link && !s.revoked
 	return inv
 }
 

@@ -36,7 +36,7 @@ func TestSeatStateSurvivesEncoding(t *testing.T) {
 func TestRevokeForgetsTheLinkAtOnce(t *testing.T) {
 	f := newFixture(t)
 	a := f.create("Ann", "Ben")
-	ann, ben := a.Invites[0], a.Invites[1]
+	ann, ben := a.Links[0], a.Links[1]
 	f.set(a.Opens())
 	must(t, f.Bind(t.Context(), ann.Member, device(1)))
 
@@ -44,10 +44,10 @@ func TestRevokeForgetsTheLinkAtOnce(t *testing.T) {
 	must(t, f.Revoke(t.Context(), ann.Member))
 
 	got := f.reread(a.ID).Invites
-	if len(got) != 2 || got[0].State != InviteRevoked || got[0].Link != nil || got[0].Label != "Ann" {
+	if len(got) != 2 || got[0].State != InviteRevoked || got[0].HasLink || got[0].Label != "Ann" {
 		t.Errorf("got %+v", got)
 	}
-	if got[1].State != InviteUnused || got[1].Link == nil {
+	if got[1].State != InviteUnused || !got[1].HasLink {
 		t.Errorf("the other guest's invite became %+v", got[1])
 	}
 	seat, err := f.lookup(ann)
@@ -70,7 +70,7 @@ func TestRevokeForgetsTheLinkAtOnce(t *testing.T) {
 func TestRotateReplacesTheLink(t *testing.T) {
 	f := newFixture(t)
 	a := f.create("Ann", "Ben")
-	old := a.Invites[0]
+	old := a.Links[0]
 	f.set(a.Opens())
 	must(t, f.Bind(t.Context(), old.Member, device(1)))
 	must(t, f.MarkAdmitted(t.Context(), old.Member))
@@ -84,7 +84,7 @@ func TestRotateReplacesTheLink(t *testing.T) {
 	}
 	f.reopen()
 	got := f.reread(a.ID).Invites
-	if len(got) != 2 || got[0].Member != fresh.Member || got[0].Link.Payload() != fresh.Link.Payload() || got[1].Member != a.Invites[1].Member {
+	if len(got) != 2 || got[0].Member != fresh.Member || f.payload(got[0].Member) != fresh.Link.Payload() || got[1].Member != a.Invites[1].Member {
 		t.Errorf("got %+v, want the new one in the place of the old", got)
 	}
 	if seat, err := f.lookup(old); err != nil || !seat.Revoked || seat.Bound {
@@ -122,7 +122,7 @@ func TestRotateReplacesTheLink(t *testing.T) {
 func TestLinksAreNotPrinted(t *testing.T) {
 	f := newFixture(t)
 	a := f.create("Ann")
-	seat, err := f.lookup(a.Invites[0])
+	seat, err := f.lookup(a.Links[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,11 +130,11 @@ func TestLinksAreNotPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := a.Invites[0].Link.Payload()
+	secret := a.Links[0].Link.Payload()
 	psk := seat.Keys.PSK.Reveal()
 	printed := []string{string(asJSON)}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%x", "%s"} {
-		for _, v := range []any{a, a.Invites[0], seat, f.Practice, *f.Practice.store} {
+		for _, v := range []any{a, a.Invites[0], a.Links[0], seat, f.Practice, *f.Practice.store} {
 			printed = append(printed, fmt.Sprintf(verb, v))
 		}
 	}

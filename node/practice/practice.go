@@ -71,6 +71,7 @@ type Practice struct {
 	decoy     seatRow
 	life      lifetime
 	good      verified
+	harms     harmList
 
 	mu       sync.Mutex
 	watchers map[chan struct{}]struct{}
@@ -112,6 +113,10 @@ func open(ctx context.Context, cfg Config, passwords hasher) (_ *Practice, err e
 	p.life.count = cfg.count
 	if err := p.beginLife(ctx); err != nil {
 		return nil, err
+	}
+	err = p.store.Read(ctx, func(tx *sql.Tx) error { return p.eachInvite(ctx, tx, func(bool) {}) }) // looks for harms
+	if err != nil {
+		p.log.Error("records not looked through", "err", err) // whoever needs them is told as much
 	}
 	return p, nil
 }

@@ -123,7 +123,7 @@ func (f *fixture) reopen() {
 }
 
 // create makes an appointment of 30 minutes that starts in an hour.
-func (f *fixture) create(guests ...string) Appointment {
+func (f *fixture) create(guests ...string) Made {
 	f.t.Helper()
 	a, err := f.Create(f.t.Context(), f.who.ID, New{Starts: f.Now().Add(time.Hour), Minutes: 30, Label: "Review", Guests: guests})
 	if err != nil {
@@ -142,8 +142,25 @@ func (f *fixture) reread(id string) Appointment {
 	return a
 }
 
+// payload returns what the stored link of an invite says.
+func (f *fixture) payload(m wire.MemberID) (payload string) {
+	f.t.Helper()
+	must(f.t, f.store.Read(f.t.Context(), func(tx *sql.Tx) error {
+		r, _, err := f.inviteOf(f.t.Context(), tx, m)
+		if err != nil {
+			return err
+		}
+		link, err := f.openLink(r, seatState{})
+		if err == nil {
+			payload = link.Payload()
+		}
+		return err
+	}))
+	return payload
+}
+
 // lookup finds the seat of an invite as a guest with the link does.
-func (f *fixture) lookup(inv Invite) (Seat, error) {
+func (f *fixture) lookup(inv Issued) (Seat, error) {
 	return f.Lookup(f.t.Context(), inv.Link.Keys().Rendezvous.RID())
 }
 

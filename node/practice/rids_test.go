@@ -10,10 +10,10 @@ import (
 )
 
 // rids returns those of the invites of appointments, by member.
-func rids(appointments ...Appointment) map[wire.MemberID][32]byte {
+func rids(appointments ...Made) map[wire.MemberID][32]byte {
 	all := make(map[wire.MemberID][32]byte)
 	for _, a := range appointments {
-		for _, inv := range a.Invites {
+		for _, inv := range a.Links {
 			all[inv.Member] = inv.Link.Keys().Rendezvous.RID()
 		}
 	}
@@ -61,7 +61,7 @@ func TestRIDsAreThoseThatLookupFinds(t *testing.T) {
 // come first.
 func TestRIDsAreOfTheNearest(t *testing.T) {
 	f := newFixture(t)
-	at := func(in time.Duration) Appointment {
+	at := func(in time.Duration) Made {
 		t.Helper()
 		a, err := f.Create(t.Context(), f.who.ID, New{Starts: noon.Add(in), Minutes: 30, Guests: []string{"Ann"}})
 		if err != nil {
@@ -69,7 +69,7 @@ func TestRIDsAreOfTheNearest(t *testing.T) {
 		}
 		return a
 	}
-	list := []Appointment{at(5 * time.Hour), at(6 * time.Hour), at(100 * time.Hour), at(2 * time.Hour), at(time.Hour)} // the nearest first, at four
+	list := []Made{at(5 * time.Hour), at(6 * time.Hour), at(100 * time.Hour), at(2 * time.Hour), at(time.Hour)} // the nearest first, at four
 	f.set(noon.Add(4 * time.Hour))
 	for n := range len(list) + 1 {
 		got, err := f.RIDs(t.Context(), f.Now(), n, nil)
@@ -88,7 +88,7 @@ func TestRIDsThatAreKnown(t *testing.T) {
 	a := f.create("Ann", "Ben")
 	known := map[wire.MemberID][32]byte{a.Invites[0].Member: {1}, "of nobody": {2}}
 	got, err := f.RIDs(t.Context(), f.Now(), 100, known)
-	if err != nil || len(got) != 2 || got[a.Invites[0].Member] != [32]byte{1} || got[a.Invites[1].Member] != a.Invites[1].Link.Keys().Rendezvous.RID() {
+	if err != nil || len(got) != 2 || got[a.Invites[0].Member] != [32]byte{1} || got[a.Invites[1].Member] != a.Links[1].Link.Keys().Rendezvous.RID() {
 		t.Errorf("%v, %v", got, err)
 	}
 }

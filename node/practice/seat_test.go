@@ -19,7 +19,7 @@ func TestLookupFindsTheSeatOfALink(t *testing.T) {
 	a := f.create("Ann", "Ben")
 	f.create("Cem")
 	f.reopen()
-	for _, inv := range a.Invites {
+	for _, inv := range a.Links {
 		seat, err := f.lookup(inv)
 		if err != nil {
 			t.Fatal(err)
@@ -91,7 +91,7 @@ func TestHeldSeatOutlastsTheWindow(t *testing.T) {
 	for range 2 {
 		must(t, f.MarkAdmitted(t.Context(), m))
 		must(t, f.MarkWaiting(t.Context(), m))
-		if seat, err := f.lookup(a.Invites[0]); err != nil || seat.Admitted || !slices.Equal(seat.ResumeHash, device(1)) {
+		if seat, err := f.lookup(a.Links[0]); err != nil || seat.Admitted || !slices.Equal(seat.ResumeHash, device(1)) {
 			t.Fatalf("put back: got %+v, %v", seat, err)
 		}
 	}
@@ -114,7 +114,7 @@ func TestBadResumeHashesAreRefused(t *testing.T) {
 			t.Errorf("took %d bytes", n)
 		}
 	}
-	if seat, err := f.lookup(a.Invites[0]); err != nil || seat.Bound {
+	if seat, err := f.lookup(a.Links[0]); err != nil || seat.Bound {
 		t.Errorf("got %+v, %v", seat, err)
 	}
 }
@@ -139,7 +139,7 @@ func TestOneOfManyDevicesGetsTheSeat(t *testing.T) {
 			t.Errorf("device %d: got %v, and device %d has the seat", i, err, winner)
 		}
 	}
-	if seat, err := f.lookup(a.Invites[0]); err != nil || winner < 0 || !slices.Equal(seat.ResumeHash, device(winner)) {
+	if seat, err := f.lookup(a.Links[0]); err != nil || winner < 0 || !slices.Equal(seat.ResumeHash, device(winner)) {
 		t.Errorf("device %d won, but the seat is %+v, %v", winner, seat, err)
 	}
 }
@@ -189,7 +189,7 @@ func TestSeatsFollowTheModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		inv := a.Invites[0]
+		inv := a.Links[0]
 		rid := inv.Link.Keys().Rendezvous.RID()
 
 		var holder int // device, 0 for none
@@ -312,7 +312,7 @@ func TestPublishable(t *testing.T) {
 	if err != nil || len(seats) != 1 || seats[0].Member != a.Invites[1].Member {
 		t.Fatalf("got %v, %v after one was revoked", seats, err)
 	}
-	if seats[0].Keys.Rendezvous.Reveal() != a.Invites[1].Link.Keys().Rendezvous.Reveal() {
+	if seats[0].Keys.Rendezvous.Reveal() != a.Links[1].Link.Keys().Rendezvous.Reveal() {
 		t.Error("another rendezvous key than the link's")
 	}
 	// Nor is it published again by someone who writes a link back.

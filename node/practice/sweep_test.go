@@ -29,7 +29,7 @@ func (f *fixture) sweepAt(now time.Time) {
 func TestSweepForgetsStepByStep(t *testing.T) {
 	f := newFixture(t)
 	a := f.create("Ann", "Ben")
-	ann, ben := a.Invites[0], a.Invites[1]
+	ann, ben := a.Links[0], a.Links[1]
 	must(t, f.Revoke(t.Context(), ben.Member))
 	changed, stop := f.Watch()
 	defer stop()
@@ -65,7 +65,7 @@ func TestSweepForgetsStepByStep(t *testing.T) {
 	// The diary remembers who came, without links, for a month.
 	f.sweepAt(a.Closes().Add(30*24*time.Hour - time.Second))
 	got := f.reread(a.ID)
-	if got.Label != "Review" || len(got.Invites) != 2 || got.Invites[0].Label != "Ann" || got.Invites[0].Link != nil {
+	if got.Label != "Review" || len(got.Invites) != 2 || got.Invites[0].Label != "Ann" || got.Invites[0].HasLink {
 		t.Errorf("got %+v", got)
 	}
 	if seats, err := f.Bound(t.Context(), a.ID); err != nil || len(seats) != 0 {

@@ -85,7 +85,7 @@ func TestNothingPersonalReachesTheDisk(t *testing.T) {
 		canaries[text] = []byte("CANARY-" + text)
 		canaries["folded "+text] = []byte("canary-" + strings.ToLower(text))
 	}
-	for i, inv := range a.Invites {
+	for i, inv := range a.Links {
 		payload, err := base64.RawURLEncoding.DecodeString(inv.Link.Payload())
 		must(t, err)
 		seat, err := f.lookup(inv)
@@ -161,15 +161,15 @@ func TestMovedValuesDoNotOpen(t *testing.T) {
 		return fmt.Sprintf(`CREATE TEMP TABLE t AS SELECT row_number() OVER (ORDER BY %[3]s) AS n, %[3]s AS k, %[2]s AS v FROM %[1]s;
 			UPDATE %[1]s SET %[2]s = (SELECT v FROM t WHERE n = (SELECT 3 - n FROM t WHERE k = %[3]s))`, table, column, key)
 	}
-	read := func(f *fixture, a Appointment) error {
+	read := func(f *fixture, a Made) error {
 		got, err := f.Appointment(t.Context(), a.ID)
 		if got.Damaged {
 			err = store.ErrSealBroken
 		}
 		return err
 	}
-	seat := func(f *fixture, a Appointment) error { _, err := f.lookup(a.Invites[0]); return err }
-	moved := func(f *fixture, a Appointment) error {
+	seat := func(f *fixture, a Made) error { _, err := f.lookup(a.Links[0]); return err }
+	moved := func(f *fixture, a Made) error {
 		var found *store.UnreadableError
 		if err := f.Check(t.Context()); errors.As(err, &found) {
 			return store.ErrSealBroken
@@ -178,7 +178,7 @@ func TestMovedValuesDoNotOpen(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		what, query string
-		use         func(*fixture, Appointment) error
+		use         func(*fixture, Made) error
 	}{
 		{"plans swapped", swap("appointment", "plan", "id"), read},
 		{"labels swapped", swap("appointment", "label", "id"), read},
@@ -193,7 +193,7 @@ func TestMovedValuesDoNotOpen(t *testing.T) {
 		{"appointment given to another practitioner", `INSERT INTO practitioner VALUES ('other', x'00', x'00', x'00');
 			UPDATE appointment SET practitioner = 'other'`, read},
 		{"practitioner's name in place of the practice's", "UPDATE practice SET name = (SELECT name FROM practitioner)",
-			func(f *fixture, _ Appointment) error {
+			func(f *fixture, _ Made) error {
 				info, err := f.Info(t.Context())
 				if info.Name == unreadable {
 					err = store.ErrSealBroken
@@ -201,7 +201,7 @@ func TestMovedValuesDoNotOpen(t *testing.T) {
 				return err
 			}},
 		{"password replaced by a name", "UPDATE practitioner SET password = name",
-			func(f *fixture, _ Appointment) error {
+			func(f *fixture, _ Made) error {
 				_, err := f.Authenticate(t.Context(), "", goodPassword)
 				return err
 			}},

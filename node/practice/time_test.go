@@ -12,18 +12,18 @@ const day = 24 * time.Hour
 
 // has fails unless the appointment is there, and with it its link, or both are
 // gone.
-func (f *fixture) has(a Appointment, want bool) {
+func (f *fixture) has(a Made, want bool) {
 	f.t.Helper()
 	_, err := f.Appointment(f.t.Context(), a.ID)
 	if got := err == nil; got != want || err != nil && !errors.Is(err, ErrNotFound) {
 		f.t.Errorf("the appointment is there: %v (%v), want %v", got, err, want)
 	}
-	if _, err := f.lookup(a.Invites[0]); want && err != nil {
+	if _, err := f.lookup(a.Links[0]); want && err != nil {
 		f.t.Errorf("its link: %v", err)
 	}
 }
 
-func (f *fixture) createIn(d time.Duration) Appointment {
+func (f *fixture) createIn(d time.Duration) Made {
 	f.t.Helper()
 	a, err := f.Create(f.t.Context(), f.who.ID, New{Starts: f.Now().Add(d), Minutes: 30, Guests: []string{"Ann"}})
 	must(f.t, err)
