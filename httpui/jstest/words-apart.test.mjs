@@ -9,7 +9,7 @@ const modules = readdirSync(page, { recursive: true }).map(String).filter((name)
 
 // Files whose sentences are still to be moved.
 const unmoved = new Set([
-  'api.js', 'browser.js', 'call-page.js', 'checkup.js', 'format.js', 'fragment.js', 'guest.js', 'links.js', 'practitioner.js',
+  'api.js', 'browser.js', 'call-page.js', 'checkup.js', 'fragment.js', 'guest.js', 'links.js', 'practitioner.js',
   ...modules.filter((name) => name.startsWith('view-')),
 ]);
 

@@ -4,8 +4,9 @@ import { test } from 'node:test';
 import './fakes/words.mjs';
 import { apiSentence, deviceText, guestSentence, hostSentence, reasonText, refusalSentence, signInSentence } from '../static/errors.js';
 import { agentOf, permissionSteps } from '../static/browser.js';
-import { dateKey, duration, initials, list, moments, span, timeKey } from '../static/format.js';
+import { dateKey, duration, initials, moments, span, timeKey } from '../static/format.js';
 import { CODES } from '../static/wire.js';
+import { list } from '../static/words.js';
 
 const names = { practitioner: 'Dr Lee', practice: 'Harbour Street Practice' };
 const nothing = { practitioner: '', practice: '' };

@@ -1,35 +1,40 @@
 // Times and names as people read them. Times are Unix seconds; the words are
-// English, the clock (12 or 24 hours) is the reader's own.
+// the catalogue's, the clock (12 or 24 hours) is the reader's own.
 
-const language = globalThis.navigator?.language ?? 'en-GB';
-const locale = language.startsWith('en') ? language : 'en-GB';
-const { hourCycle } = new Intl.DateTimeFormat(undefined, { hour: 'numeric' }).resolvedOptions();
+import { locale, say } from './words.js';
 
-/** @param {Intl.DateTimeFormatOptions} options */
-const format = (options) => new Intl.DateTimeFormat(locale, options);
+/** @type {Record<'clock' | 'zonedClock' | 'day', Intl.DateTimeFormat> | undefined} */
+let made;
 
-const clockFormat = format({ hour: 'numeric', minute: '2-digit', ...(hourCycle && { hourCycle }) });
-const dayFormat = format({ weekday: 'long', day: 'numeric', month: 'long' });
-
-const zoneFormat = format({ timeZoneName: 'short' });
+/** The ways to write times: the reader's own where the catalogue speaks the same language. */
+function formats() {
+  if (made) return made;
+  const own = globalThis.navigator?.language ?? '';
+  const as = own.split('-')[0] === locale().split('-')[0] ? own : locale();
+  const { hourCycle } = new Intl.DateTimeFormat(undefined, { hour: 'numeric' }).resolvedOptions();
+  const time = /** @type {const} */ ({ hour: 'numeric', minute: '2-digit', ...(hourCycle && { hourCycle }) });
+  made = {
+    clock: new Intl.DateTimeFormat(as, time),
+    zonedClock: new Intl.DateTimeFormat(as, { ...time, timeZoneName: 'short' }),
+    day: new Intl.DateTimeFormat(as, { weekday: 'long', day: 'numeric', month: 'long' }),
+  };
+  return made;
+}
 
 /**
  * @param {number} unix
- * @returns {string} "14:45"; of a time that comes twice on its day, "02:30 CEST"
+ * @returns {string} "14:45"; of a time that comes twice on its day, "02:30 CEST", or "02:30 GMT+2" where a zone has no short name
  */
-export const clock = (unix) => (comesTwice(unix) ? `${clockFormat.format(unix * 1000)} ${zone(unix)}` : clockFormat.format(unix * 1000));
-
-/** @param {number} unix @returns {string} "CEST", or "GMT+2" where a zone has no short name */
-const zone = (unix) => zoneFormat.formatToParts(unix * 1000).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+export const clock = (unix) => formats()[comesTwice(unix) ? 'zonedClock' : 'clock'].format(unix * 1000);
 
 /** @param {number} unix @returns {string} "Friday 21 November" */
-export const day = (unix) => dayFormat.format(unix * 1000);
+export const day = (unix) => formats().day.format(unix * 1000);
 
 /**
  * @param {number} from @param {number} to
  * @returns {string} "14:45 – 15:15"
  */
-export const span = (from, to) => `${clock(from)} – ${clock(to)}`;
+export const span = (from, to) => say('desk.span', { from: clock(from), to: clock(to) });
 
 /** @param {number} unix @returns {string} "2025-11-21", the reader's date: sorts and compares */
 export function dateKey(unix) {
@@ -71,24 +76,27 @@ function comesTwice(unix) {
 }
 
 /**
- * When the appointment is, for somebody who looks at the clock at now.
+ * A moment, for a sentence that somebody reads who looks at the clock at now.
  * @param {number} now @param {number} at
- * @returns {string} "at 14:45", or "at 14:45 on Friday 21 November"
+ * @returns {{time: string, day: string}} "14:45" and "Friday 21 November"; "" for today
  */
-export const when = (now, at) =>
-  dateKey(now) === dateKey(at) ? `at ${clock(at)}` : `at ${clock(at)} on ${day(at)}`;
+export const when = (now, at) => ({ time: clock(at), day: dateKey(now) === dateKey(at) ? '' : day(at) });
+
+/**
+ * How long something took, for a sentence.
+ * @param {number} seconds
+ * @returns {{h: number, min: number, mm: string}} whole hours, the minutes beside them, and these with two digits
+ */
+export function elapsed(seconds) {
+  const [h, min] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return { h, min, mm: pad(min) };
+}
 
 /**
  * @param {number} seconds
  * @returns {string} "just now", "1 minute", "12 minutes", "1 h 05 min"
  */
-export function duration(seconds) {
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 1) return 'just now';
-  if (minutes === 1) return '1 minute';
-  if (minutes < 60) return `${minutes} minutes`;
-  return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
-}
+export const duration = (seconds) => say('desk.duration', elapsed(seconds));
 
 /** Code points of a message's beginning: about two lines over a phone's picture. */
 const MAX_EXCERPT = 100;
@@ -106,10 +114,12 @@ export function excerpt(text) {
  */
 export function countdown(seconds) {
   const left = Math.ceil(seconds);
-  if (left <= 0) return 'Opens in a moment';
-  if (left >= 2 * 86_400) return `Opens in ${Math.floor(left / 86_400)} days`;
-  if (left >= 3600) return `Opens in ${Math.floor(left / 3600)} h ${pad(Math.floor(left / 60) % 60)} min`;
-  return left >= 60 ? `Opens in ${Math.floor(left / 60)} min ${pad(left % 60)} s` : `Opens in ${left} s`;
+  const [min, h] = [Math.floor(left / 60), Math.floor(left / 3600)];
+  if (left <= 0) return say('guest.opens.soon');
+  if (left < 60) return say('guest.opens.seconds', { s: left });
+  if (left < 3600) return say('guest.opens.minutes', { min, ss: pad(left % 60) });
+  if (left < 2 * 86_400) return say('guest.opens.hours', { h, mm: pad(min % 60) });
+  return say('guest.opens.days', { n: Math.floor(left / 86_400) });
 }
 
 /** @param {string} name @returns {string} one or two letters for a picture that is not there */
@@ -118,12 +128,6 @@ export function initials(name) {
   const first = words[0];
   const last = words.length > 1 ? words[words.length - 1] : undefined;
   return [first, last].map((word) => (word ? [...word][0] : '')).join('').toUpperCase();
-}
-
-/** @param {string[]} names @returns {string} "Anna", "Anna and Ben", "Anna, Ben and Cleo" */
-export function list(names) {
-  if (names.length < 2) return names[0] ?? '';
-  return `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
 }
 
 /** @param {number} n */

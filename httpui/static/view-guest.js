@@ -10,6 +10,7 @@ import { callView } from './view-call.js';
 import { deviceCheck, preview } from './view-check.js';
 import { privacyFacts } from './view-panels.js';
 import { banner, busy, field, mark, onSubmit } from './view-shell.js';
+import { say } from './words.js';
 import { MAX_NAME, isDead, isOver, tidyText } from './wire.js';
 
 /**
@@ -141,14 +142,14 @@ const appointmentLine = (welcome, now) => html`
 /** @param {Welcome} welcome @param {number} now @returns {string} what somebody who looks at the clock wants to know */
 function timeLine({ starts }, now) {
   const late = now >= starts && clock(now) !== clock(starts);
-  return `It is ${clock(now)}, your appointment ${late ? 'was' : 'is'} ${when(now, starts)}.${late ? ' You can still join.' : ''}`;
+  return say(late ? 'guest.appointment.late' : 'guest.appointment.at', { now: clock(now), ...when(now, starts) });
 }
 
 /** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */
 const early = (state, welcome, act) => html`
   <section class="card card-main">
     ${appointmentLine(welcome, state.now)}
-    ${banner({ tone: 'info', icon: 'clock', title: 'You are early', text: html`The door opens ${when(state.now, welcome.opens)}. Keep this page open, it goes on by itself; or come back with the same link.` })}
+    ${banner({ tone: 'info', icon: 'clock', title: 'You are early', text: say('guest.early.text', when(state.now, welcome.opens)) })}
     ${doorTimer(state, welcome)}
     <button type="button" class="button button-wide" @click=${act.start}>Check camera and microphone now</button>
   </section>`;
@@ -250,7 +251,7 @@ const waiting = ({ call, media, check: checkUi, now, talked }, { practitioner, s
     <p class="waiting-text">${talked
       ? html`<bdi>${practitioner}</bdi> has stepped out of the call. Keep this page open: it goes on by itself.`
       : html`You are in the waiting room, and <bdi>${practitioner}</bdi> has been told. Keep this page open: the call begins by itself.`}</p>
-    <p class="clock-line">${talked ? nothing : now < starts ? `It is ${clock(now)}, your appointment is ${when(now, starts)}.` : `Your appointment was ${when(now, starts)}. It may take a few minutes more.`}</p>
+    <p class="clock-line">${talked ? nothing : say(now < starts ? 'guest.appointment.at' : 'guest.appointment.was', { now: clock(now), ...when(now, starts) })}</p>
     ${preview(media, checkUi, act)}
     <p class="hint">${media.stream !== null && media.video === 'on' ? 'Only you see this picture. ' : ''}Nobody sees or hears you until you are let in.</p>
     <button type="button" class="button button-wide" @click=${act.leave}>${icon('leave')}<span>Leave</span></button>

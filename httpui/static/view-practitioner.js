@@ -2,7 +2,6 @@
 // one question that may stand above any of them.
 
 import { html, nothing } from './html.js';
-import { list } from './format.js';
 import { questionDialog } from './view-appointment.js';
 import { callView } from './view-call.js';
 import { diaryView } from './view-diary.js';
@@ -11,6 +10,7 @@ import { passwordDialog } from './view-password.js';
 import { dialog } from './view-shell.js';
 import { callName } from './view-truth.js';
 import { confirmEntry } from './view-waiting.js';
+import { list } from './words.js';
 
 /**
  * @typedef {import('./desk.js').Waiting} Waiting

@@ -3,7 +3,7 @@
 
 import { html, nothing } from './html.js';
 import { reasonText } from './errors.js';
-import { list } from './format.js';
+import { list } from './words.js';
 
 /** @typedef {import('./call.js').PeerView} PeerView */
 

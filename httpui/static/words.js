@@ -60,9 +60,9 @@ export const sayMessage = ({ code, args }) => (code === '' ? '' : say(/** @type 
 /** @param {string} code may come from outside, so "constructor" is not a code @returns {code is Code} */
 export const isCode = (code) => Object.hasOwn(current().messages, code);
 
-/** @param {string[]} items @returns {string} "Anna", "Anna and Ben", "Anna, Ben and Cleo" */
-export const list = (items) =>
-  items.reduce((before, after, i) => say(i === items.length - 1 ? 'list.last' : 'list.middle', { before, after }));
+/** @param {string[]} items @returns {string} "", "Anna", "Anna and Ben", "Anna, Ben and Cleo" */
+export const list = ([first = '', ...others]) =>
+  others.reduce((before, after, i) => say(i === others.length - 1 ? 'list.last' : 'list.middle', { before, after }), first);
 
 /** @param {string} code @returns {MessageFormat | undefined} */
 function formatOf(code) {
@@ -84,7 +84,7 @@ function plain(args) {
 
 /** @type {import('./vendor/messageformat/messageformat.js').MessageFunction} */
 function listFunction(_context, _options, items) {
-  const text = Array.isArray(items) && items.length > 0 ? list(items.map(String)) : '';
+  const text = Array.isArray(items) ? list(items.map(String)) : '';
   return { type: 'string', toParts: () => [{ type: 'string', value: text }], toString: () => text };
 }
 
