@@ -2,6 +2,7 @@
 // anything, at any moment, on either side.
 import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
+import './fakes/words.mjs';
 import { guestSentence } from '../static/errors.js';
 import { CODES } from '../static/wire.js';
 import { World, holdTime, together } from './fakes/world.mjs';

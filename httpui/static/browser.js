@@ -1,6 +1,8 @@
 // What kind of browser this is, as far as it changes what we tell a person.
 // Nothing else may depend on it: what works is found out by trying.
 
+import { say } from './words.js';
+
 /**
  * @typedef {'ios' | 'android' | 'mac' | 'other'} System
  * @typedef {'safari' | 'chrome' | 'firefox' | 'edge' | 'samsung' | 'other'} Browser
@@ -41,9 +43,6 @@ export function agentOf(ua, touchPoints = 0) {
   return { system, browser: browserOf(ua), inApp };
 }
 
-/** @param {Agent} agent @returns {string} what people call their browser, outside of apps */
-export const browserName = ({ system }) => (system === 'ios' ? 'Safari' : system === 'android' ? 'Chrome or another browser' : 'your browser');
-
 /** @param {string} ua @returns {Browser} */
 function browserOf(ua) {
   if (ua.includes('SamsungBrowser')) return 'samsung';
@@ -60,49 +59,13 @@ function browserOf(ua) {
  * @param {Agent} agent
  * @returns {string[]} steps, in order
  */
-export function permissionSteps(agent) {
-  const { system, browser, inApp } = agent;
-  if (inApp) {
-    return [
-      'You are looking at this page inside another app, which may not be allowed to use camera and microphone.',
-      'Press “Copy link” on this page.',
-      `Open ${browserName(agent)}.`,
-      'Press and hold its address bar and choose “Paste”. Then go there.',
-    ];
-  }
-  if (system === 'ios' && browser === 'safari') {
-    return [
-      'Tap the sign at the left of the address bar, then the three dots if you see them.',
-      'Choose “Website Settings” and set Camera and Microphone to “Allow”.',
-      'Come back to this page and press “Try again”.',
-    ];
-  }
-  if (system === 'ios') {
-    return [
-      'Open the Settings app of your phone and choose this browser in the list.',
-      'Switch Camera and Microphone on.',
-      'Come back to this page and press “Try again”.',
-    ];
-  }
-  if (browser === 'firefox') {
-    return [
-      'Press the camera sign at the start of the address bar.',
-      'Remove the mark “Blocked” beside camera and microphone.',
-      'Press “Try again” and choose “Allow”.',
-    ];
-  }
-  if (browser === 'safari') {
-    return [
-      'Open the Safari menu and choose “Settings for This Website”.',
-      'Set Camera and Microphone to “Allow”.',
-      'Press “Try again”.',
-    ];
-  }
-  return [
-    system === 'android' ? 'Tap the sign at the left of the address at the top.' : 'Click the sign at the left of the address at the top.',
-    'Choose “Permissions” if you see it, then allow Camera and Microphone.',
-    'Press “Try again”.',
-  ];
+export function permissionSteps({ system, browser, inApp }) {
+  if (inApp) return [say('call.allow.in-app.so'), say('call.allow.in-app.copy'), say('call.allow.in-app.open', { system }), say('call.allow.in-app.paste')];
+  if (system === 'ios' && browser === 'safari') return [say('call.allow.ios.sign'), say('call.allow.ios.set'), say('call.allow.ios.again')];
+  if (system === 'ios') return [say('call.allow.ios.settings'), say('call.allow.ios.switch'), say('call.allow.ios.again')];
+  if (browser === 'firefox') return [say('call.allow.firefox.sign'), say('call.allow.firefox.blocked'), say('call.allow.firefox.again')];
+  if (browser === 'safari') return [say('call.allow.safari.menu'), say('call.allow.safari.set'), say('call.allow.again')];
+  return [say(system === 'android' ? 'call.allow.sign-tap' : 'call.allow.sign-click'), say('call.allow.permissions'), say('call.allow.again')];
 }
 
 /**

@@ -33,7 +33,9 @@ addEventListener('error', ({ target }) => {
 async function loadAgain() {
   const said = document.createElement('p');
   said.setAttribute('role', 'status');
-  said.textContent = 'The connection was lost while this page was loading. It goes on by itself.';
+  // What formats messages may be among the scripts that did not come; this one has no arguments.
+  const { messages } = JSON.parse(document.getElementById('words')?.textContent ?? '{"messages":{}}');
+  said.textContent = messages['call.loading-lost'];
   document.getElementById('main')?.append(said);
   for (let wait = 500; ; wait = Math.min(2 * wait, 8_000)) {
     await new Promise((resolve) => setTimeout(resolve, wait));

@@ -16,6 +16,7 @@ import { guestScreen, guestTitle, guestView } from './view-guest.js';
 import { announce, focusKeeper, focusScreen, showTitle, toast } from './view-shell.js';
 import { playAll, useSpeaker } from './view-tiles.js';
 import { WakeKeeper } from './wake.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./call.js').GuestSnapshot} GuestSnapshot
@@ -158,7 +159,7 @@ class GuestPage {
     clearTimeout(this.#entering ?? undefined);
     this.#entering = null;
     this.#chime.welcome();
-    announce(`You are in the call with ${this.#now?.welcome?.practitioner ?? 'the practitioner'}.`, { urgent: true });
+    announce(say('guest.entered', { practitioner: this.#now?.welcome?.practitioner ?? '' }), { urgent: true });
     this.#draw();
   }
 
@@ -179,7 +180,7 @@ class GuestPage {
   /** The practice lets in from now on: said once, without moving anything. */
   #doorOpens() {
     this.#chime.door();
-    announce('The door is open. You can go on now.');
+    announce(say('guest.door-open'));
     this.#ui.set({ doorOpened: true });
   }
 

@@ -2,7 +2,6 @@
 // each screen, in words that need no explanation.
 
 import { html, nothing } from './html.js';
-import { browserName } from './browser.js';
 import { guestHead, guestSentence } from './errors.js';
 import { clock, countdown, when } from './format.js';
 import { icon } from './icons.js';
@@ -10,8 +9,8 @@ import { callView } from './view-call.js';
 import { deviceCheck, preview } from './view-check.js';
 import { privacyFacts } from './view-panels.js';
 import { banner, busy, field, mark, onSubmit } from './view-shell.js';
-import { say } from './words.js';
 import { MAX_NAME, isDead, isOver, tidyText } from './wire.js';
+import { say, sayWith } from './words.js';
 
 /**
  * @typedef {import('./call.js').GuestSnapshot} GuestSnapshot
@@ -104,39 +103,39 @@ const frame = ({ online, served, call }, welcome, content, { focusTitle = true }
   <main id="main" class="page page-guest">
     <header class="masthead">
       ${mark()}
-      <h1 tabindex="-1" ?data-focus=${focusTitle}>${welcome ? html`<bdi>${welcome.practice}</bdi>` : 'Your video appointment'}</h1>
+      <h1 tabindex="-1" ?data-focus=${focusTitle}>${welcome ? html`<bdi>${welcome.practice}</bdi>` : say('page.guest.title')}</h1>
     </header>
     <div class="banners">
-      ${welcome?.demo ? banner({ tone: 'info', text: 'This is a try-out, not an appointment.' }) : nothing}
+      ${welcome?.demo ? banner({ tone: 'info', text: say('guest.demo') }) : nothing}
       ${!online
-        ? banner({ tone: 'warn', icon: 'wifi', title: 'Your device is offline', text: 'Check your Wi-Fi or mobile data. This page goes on by itself.' })
+        ? banner({ tone: 'warn', icon: 'wifi', title: say('guest.offline.title'), text: say('guest.offline.text') })
         : welcome && call?.connection === 'reconnecting' && call.phase !== 'ended' && call.phase !== 'joining'
-          ? banner({ tone: 'warn', icon: 'wifi', text: 'The connection to the practice was lost. Reconnecting…' })
+          ? banner({ tone: 'warn', icon: 'wifi', text: say('guest.reconnecting') })
           : nothing}
     </div>
     ${content}
     <footer class="foot">
       <details class="privacy">
-        <summary>${icon('shield')}<span>Is this private?</span></summary>
+        <summary>${icon('shield')}<span>${say('guest.private')}</span></summary>
         ${privacyFacts(welcome?.relay_only ?? false)}
       </details>
-      <p class="hint">This page was served by <bdi>${served}</bdi>.</p>
+      <p class="hint">${sayWith('guest.served', { host: html`<bdi>${served}</bdi>` })}</p>
     </footer>
   </main>`;
 
 /** @param {GuestState} state @param {GuestIntents} act */
 function opening({ call, online }, act) {
-  if (!online || !call?.code) return busy('Finding your practice…');
+  if (!online || !call?.code) return busy(say('guest.opening'));
   const { title, todo } = guestSentence(['going-away', 'not-invited', 'too-many'].includes(call.code) ? call.code : 'not-found', names(null));
   return html`
     ${banner({ tone: 'warn', icon: 'wifi', title, text: todo })}
-    ${busy('Still trying…')}
-    <button type="button" class="button button-wide" @click=${act.again}>${icon('retry')}<span>Try now</span></button>`;
+    ${busy(say('guest.opening.again'))}
+    <button type="button" class="button button-wide" @click=${act.again}>${icon('retry')}<span>${say('guest.opening.now')}</span></button>`;
 }
 
 /** @param {Welcome} welcome @param {number} now */
 const appointmentLine = (welcome, now) => html`
-  <p class="lead">Your appointment with <strong><bdi>${welcome.practitioner}</bdi></strong></p>
+  <p class="lead">${sayWith('guest.appointment.with', { practitioner: html`<strong><bdi>${welcome.practitioner}</bdi></strong>` })}</p>
   <p class="clock-line">${timeLine(welcome, now)}</p>`;
 
 /** @param {Welcome} welcome @param {number} now @returns {string} what somebody who looks at the clock wants to know */
@@ -149,9 +148,9 @@ function timeLine({ starts }, now) {
 const early = (state, welcome, act) => html`
   <section class="card card-main">
     ${appointmentLine(welcome, state.now)}
-    ${banner({ tone: 'info', icon: 'clock', title: 'You are early', text: say('guest.early.text', when(state.now, welcome.opens)) })}
+    ${banner({ tone: 'info', icon: 'clock', title: say('guest.early.title'), text: say('guest.early.text', when(state.now, welcome.opens)) })}
     ${doorTimer(state, welcome)}
-    <button type="button" class="button button-wide" @click=${act.start}>Check camera and microphone now</button>
+    <button type="button" class="button button-wide" @click=${act.start}>${say('guest.early.check')}</button>
   </section>`;
 
 /**
@@ -164,18 +163,18 @@ const doorTimer = ({ now }, { opens }) => html`<p class="countdown" role="timer"
 const back = (state, welcome, act) => html`
   <section class="card card-main">
     ${appointmentLine(welcome, state.now)}
-    <p>You were here a moment ago: one tap brings you back.</p>
-    <button type="button" class="button button-primary button-wide button-large" @click=${act.comeBack}>Come back to your appointment</button>
-    <p class="hint">Your browser may ask again for camera and microphone. Choose “Allow”.</p>
+    <p>${say('guest.back.text')}</p>
+    <button type="button" class="button button-primary button-wide button-large" @click=${act.comeBack}>${say('guest.back.now')}</button>
+    <p class="hint">${say('guest.back.hint')}</p>
   </section>`;
 
 /** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */
 const start = (state, welcome, act) => html`
   <section class="card card-main">
     ${appointmentLine(welcome, state.now)}
-    <p>Next, your browser asks whether this page may use your camera and microphone. Choose “Allow”. Nobody sees or hears you yet.</p>
+    <p>${say('guest.start.text')}</p>
     ${inAppHint(state, act)}
-    <button type="button" class="button button-primary button-wide button-large" @click=${act.start}>Continue</button>
+    <button type="button" class="button button-primary button-wide button-large" @click=${act.start}>${say('guest.start.continue')}</button>
   </section>`;
 
 /** @param {GuestState} state @param {GuestIntents} act */
@@ -184,8 +183,8 @@ function inAppHint(state, act) {
   if (!agent.inApp) return nothing;
   return banner({
     tone: 'warn',
-    title: 'You opened this inside another app',
-    text: `If camera or microphone do not work here, copy your link, open ${browserName(agent)} and paste the link into its address bar.`,
+    title: say('guest.in-app.title'),
+    text: say('guest.in-app.text', { system: agent.system }),
     action: copyLink(state, act),
   });
 }
@@ -195,11 +194,11 @@ function inAppHint(state, act) {
  * @param {GuestState} state @param {GuestIntents} act
  */
 const copyLink = ({ copied, link }, act) => html`
-  <button type="button" class="button button-wide" @click=${act.copyLink}>${icon(copied ? 'check' : 'copy')}<span>${copied ? 'Link copied' : 'Copy link'}</span></button>
+  <button type="button" class="button button-wide" @click=${act.copyLink}>${icon(copied ? 'check' : 'copy')}<span>${say(copied ? 'guest.link.copied' : 'guest.link.copy')}</span></button>
   ${link
     ? html`
       <div class="field">
-        <label for="link">This app does not let the page copy. Touch and hold the link, choose all of it, then “Copy”.</label>
+        <label for="link">${say('guest.link.by-hand')}</label>
         <input id="link" readonly value=${link} autocomplete="off" @focus=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => currentTarget.select()}>
       </div>`
     : nothing}`;
@@ -209,24 +208,25 @@ function check(state, welcome, act) {
   const joining = state.call?.phase === 'joining';
   const open = welcome.state !== 'early' && state.call?.phase !== 'ended';
   const taken = joining && state.call?.code === 'seat-taken';
+  const practitioner = html`<bdi>${welcome.practitioner}</bdi>`;
   const refusal = joining && state.call?.code ? guestSentence(state.call.code, names(welcome)) : null;
   return html`
     <section class="card card-main">
-      <p>With <bdi>${welcome.practitioner}</bdi>. <span class="clock-line">${timeLine(welcome, state.now)}</span></p>
+      <p>${sayWith('guest.check.with', { practitioner })} <span class="clock-line">${timeLine(welcome, state.now)}</span></p>
       ${deviceCheck(state.media, state.check, act, copyLink(state, act))}
-      ${refusal ? banner({ tone: taken ? 'bad' : 'warn', title: refusal.title, text: taken ? `${refusal.todo} This page tries again by itself.` : refusal.todo }) : nothing}
+      ${refusal ? banner({ tone: taken ? 'bad' : 'warn', title: refusal.title, text: taken ? `${refusal.todo} ${say('guest.join.by-itself')}` : refusal.todo }) : nothing}
       <form class="form" @submit=${onSubmit((form) => act.join(field(form, 'name')))}>
         <div class="field">
-          <label for="name">Your name</label>
+          <label for="name">${say('guest.name')}</label>
           <input id="name" name="name" required maxlength=${MAX_NAME} autocomplete="name" autocapitalize="words" enterkeyhint="go"
             aria-describedby="name-hint" value=${state.name}
             @input=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => typed(currentTarget, act)}>
-          <p class="hint" id="name-hint">So that <bdi>${welcome.practitioner}</bdi> knows who is there.</p>
+          <p class="hint" id="name-hint">${sayWith('guest.name.hint', { practitioner })}</p>
         </div>
         ${open
-          ? html`<button class="button button-primary button-wide button-large" aria-disabled=${joining && !taken}>${taken ? 'Try again now' : joining ? 'Joining…' : 'Join'}</button>`
-          : html`<p class="door-line" role="status">${icon('clock')}<span>You can join from ${clock(welcome.opens)}. This page goes on by itself.</span></p>${doorTimer(state, welcome)}`}
-        <p class="hint">After this you wait until <bdi>${welcome.practitioner}</bdi> lets you in.</p>
+          ? html`<button class="button button-primary button-wide button-large" aria-disabled=${joining && !taken}>${say(taken ? 'guest.join.again' : joining ? 'guest.join.joining' : 'guest.join')}</button>`
+          : html`<p class="door-line" role="status">${icon('clock')}<span>${say('guest.join.from', { time: clock(welcome.opens) })}</span></p>${doorTimer(state, welcome)}`}
+        <p class="hint">${sayWith('guest.join.hint', { practitioner })}</p>
       </form>
     </section>`;
 }
@@ -236,25 +236,23 @@ function check(state, welcome, act) {
  * @param {HTMLInputElement} input @param {GuestIntents} act
  */
 function typed(input, act) {
-  input.setCustomValidity(input.value !== '' && tidyText(input.value, MAX_NAME) === '' ? 'Please write your name.' : '');
+  input.setCustomValidity(input.value !== '' && tidyText(input.value, MAX_NAME) === '' ? say('guest.name.missing') : '');
   act.setName(input.value);
 }
 
 /** @param {GuestState} state @param {Welcome} welcome @param {GuestIntents} act */
 const waiting = ({ call, media, check: checkUi, now, talked }, { practitioner, starts }, act) => html`
   ${call?.alarm
-    ? banner({ tone: 'bad', title: 'This link was opened on another device', text: html`If that was you, close it there. If not, tell <bdi>${practitioner}</bdi> when the call begins. Your place is safe.` })
+    ? banner({ tone: 'bad', title: say('guest.alarm.title'), text: sayWith('guest.alarm.text', { practitioner: html`<bdi>${practitioner}</bdi>` }) })
     : nothing}
   <section class="card card-main waiting-card">
     <div class="pulse" aria-hidden="true">${icon('door')}</div>
-    <p class="waiting-title" tabindex="-1" data-focus role="status" aria-label="Waiting for ${practitioner}">Waiting for <bdi>${practitioner}</bdi></p>
-    <p class="waiting-text">${talked
-      ? html`<bdi>${practitioner}</bdi> has stepped out of the call. Keep this page open: it goes on by itself.`
-      : html`You are in the waiting room, and <bdi>${practitioner}</bdi> has been told. Keep this page open: the call begins by itself.`}</p>
+    <p class="waiting-title" tabindex="-1" data-focus role="status" aria-label=${say('guest.waiting.for', { practitioner })}>${sayWith('guest.waiting.for', { practitioner: html`<bdi>${practitioner}</bdi>` })}</p>
+    <p class="waiting-text">${sayWith(talked ? 'guest.waiting.again' : 'guest.waiting.text', { practitioner: html`<bdi>${practitioner}</bdi>` })}</p>
     <p class="clock-line">${talked ? nothing : say(now < starts ? 'guest.appointment.at' : 'guest.appointment.was', { now: clock(now), ...when(now, starts) })}</p>
     ${preview(media, checkUi, act)}
-    <p class="hint">${media.stream !== null && media.video === 'on' ? 'Only you see this picture. ' : ''}Nobody sees or hears you until you are let in.</p>
-    <button type="button" class="button button-wide" @click=${act.leave}>${icon('leave')}<span>Leave</span></button>
+    <p class="hint">${say(media.stream !== null && media.video === 'on' ? 'guest.waiting.picture' : 'guest.waiting.hint')}</p>
+    <button type="button" class="button button-wide" @click=${act.leave}>${icon('leave')}<span>${say('call.leave')}</span></button>
   </section>`;
 
 /** @param {GuestState} state @returns {string} */
@@ -272,17 +270,21 @@ function over(state, act) {
   const back = (sentence.again || code === 'ended') && welcome !== null && now < welcome.closes;
   return html`
     <section class="card card-main">
-      <p class="over-title" role="status">${icon('check')}<span>${code === 'left' && !talked ? 'You have left. You can close this page.' : 'Call ended. You can close this page.'}</span></p>
-      <p>${code === 'ended' ? html`<bdi>${welcome?.practitioner || 'The practitioner'}</bdi> has ended the call.` : talked ? sentence.title : nothing} Your camera and microphone are off.</p>
+      <p class="over-title" role="status">${icon('check')}<span>${say(code === 'left' && !talked ? 'guest.over.left' : 'guest.over.ended')}</span></p>
+      <p>${code === 'ended' ? endedBy(welcome) : talked ? sentence.title : nothing} ${say('guest.over.devices')}</p>
       ${back
         ? html`
-          <p class="hint">You can come back until ${clock(welcome.closes)}.</p>
+          <p class="hint">${say('guest.over.until', { time: clock(welcome.closes) })}</p>
           ${code === 'left'
-            ? html`<button type="button" class="button button-primary button-wide" @click=${act.comeBack}>Come back</button>`
-            : html`<button type="button" class="button button-wide ${code === 'ended' ? '' : 'button-primary'}" @click=${act.again}>Join again</button>`}`
+            ? html`<button type="button" class="button button-primary button-wide" @click=${act.comeBack}>${say('guest.over.back')}</button>`
+            : html`<button type="button" class="button button-wide ${code === 'ended' ? '' : 'button-primary'}" @click=${act.again}>${say('guest.over.again')}</button>`}`
         : nothing}
     </section>`;
 }
+
+/** @param {Welcome | null} welcome */
+const endedBy = (welcome) =>
+  welcome?.practitioner ? sayWith('guest.over.by', { practitioner: html`<bdi>${welcome.practitioner}</bdi>` }) : say('guest.over.by-practitioner');
 
 /**
  * One sentence that says what is so, one that says what to do.
@@ -294,8 +296,8 @@ function message(code, state, act, retry) {
     <section class="card card-main">
       <p class="over-title" role="alert">${icon('info')}<span>${title}</span></p>
       <p>${todo}</p>
-      ${again && retry ? html`<button type="button" class="button button-primary button-wide" @click=${act.again}>${icon('retry')}<span>Try again</span></button>` : nothing}
-      ${code === 'open-elsewhere' ? html`<button type="button" class="button button-primary button-wide" @click=${act.useHere}>Use it here</button>` : nothing}
+      ${again && retry ? html`<button type="button" class="button button-primary button-wide" @click=${act.again}>${icon('retry')}<span>${say('call.again')}</span></button>` : nothing}
+      ${code === 'open-elsewhere' ? html`<button type="button" class="button button-primary button-wide" @click=${act.useHere}>${say('guest.use-here')}</button>` : nothing}
       ${code === 'unsupported' ? copyLink(state, act) : nothing}
     </section>`;
 }
@@ -303,22 +305,23 @@ function message(code, state, act, retry) {
 /** @param {GuestState} state @returns {string} the title of the page: what is seen of it in a list of tabs */
 export function guestTitle(state) {
   const { call, trouble, now, doorOpened } = state;
-  const practice = call?.welcome?.practice ?? 'Your video appointment';
+  const practice = call?.welcome?.practice ?? say('page.guest.title');
+  const title = (/** @type {string} */ state) => say('guest.title', { state, practice });
   switch (guestScreen(state)) {
     case 'trouble':
-      return `${guestHead(trouble ?? '')} – ${practice}`;
+      return title(guestHead(trouble ?? ''));
     case 'elsewhere':
-      return `${guestHead('open-elsewhere')} – ${practice}`;
+      return title(guestHead('open-elsewhere'));
     case 'early':
-      return `${countdown((call?.welcome?.opens ?? 0) - now)} – ${practice}`;
+      return title(countdown((call?.welcome?.opens ?? 0) - now));
     case 'waiting':
-      return `Waiting – ${practice}`;
+      return title(say('guest.title.waiting'));
     case 'call':
-      return `${call?.phase === 'held' ? 'On hold' : 'In the call'} – ${practice}`;
+      return title(say(call?.phase === 'held' ? 'guest.title.held' : 'guest.title.call'));
     case 'over':
-      return `${guestHead(overCode(state))} – ${practice}`;
+      return title(guestHead(overCode(state)));
     default:
-      return doorOpened ? `The door is open – ${practice}` : practice;
+      return doorOpened ? title(say('guest.title.open')) : practice;
   }
 }
 
@@ -331,7 +334,7 @@ function callState({ media, now, canShare, canFlip, ui, online }, call) {
   const practitioner = welcome?.practitioner ?? '';
   return {
     practice: welcome?.practice ?? '',
-    subject: practitioner ? `with ${practitioner}` : '',
+    subject: practitioner ? say('guest.call.with', { practitioner }) : '',
     peers: call.peers,
     chat: call.chat,
     online: online && call.connection === 'online',
@@ -342,8 +345,8 @@ function callState({ media, now, canShare, canFlip, ui, online }, call) {
     media,
     canShare,
     canFlip,
-    empty: practitioner ? `${practitioner} will be with you in a moment` : 'One moment…',
-    alarm: call.alarm ? 'This link was opened on another device. If that was not you, tell the practitioner now.' : '',
+    empty: practitioner ? say('guest.call.empty', { practitioner }) : say('call.moment'),
+    alarm: call.alarm ? say('guest.call.alarm') : '',
     ui,
     host: null,
   };
