@@ -282,6 +282,22 @@ func TestRelayOnThisComputer(t *testing.T) {
 	expect(t, newRun(t, cfg).lenders(ctx), Warn, "No node lends its relay to this one now.", "relay.lend_to")
 }
 
+// Where TCP was first, UDP still gets through.
+func TestUDPGetsThroughThoughTCPWasFirst(t *testing.T) {
+	a, b := start(t, nil), start(t, nil)
+	check(t, b.AddPeer(discovery.PeerInfo{ID: a.ID()}))
+	witness(b, nil)
+	info := infoOf(t, b, "")
+	onlyTCP := info
+	onlyTCP.Addrs = slices.DeleteFunc(slices.Clone(info.Addrs), overQUIC)
+	check(t, a.AddPeer(onlyTCP))
+	until(t, "a connected peer", func() bool { return a.ListPeers()[0].Connected })
+	check(t, a.AddPeer(info))
+	expect(t, newRun(t, Config{Running: true, Discovery: a}).udp(t.Context()), Pass, "Peers are reached over UDP.", "")
+}
+
+func overQUIC(m ma.Multiaddr) bool { _, err := m.ValueForProtocol(ma.P_QUIC_V1); return err == nil }
+
 // A peer whose UDP port is shut, as that of everybody is behind some firewalls.
 func TestUDPDoesNotGetThrough(t *testing.T) {
 	a, b := start(t, nil), start(t, nil)
@@ -289,7 +305,7 @@ func TestUDPDoesNotGetThrough(t *testing.T) {
 	witness(b, nil)
 	info := infoOf(t, b, "")
 	shut := ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", nobody(t)))
-	info.Addrs = slices.DeleteFunc(info.Addrs, func(m ma.Multiaddr) bool { _, err := m.ValueForProtocol(ma.P_QUIC_V1); return err == nil })
+	info.Addrs = slices.DeleteFunc(info.Addrs, overQUIC)
 	info.Addrs = append(info.Addrs, shut)
 	check(t, a.AddPeer(info))
 	until(t, "a connected peer", func() bool { return a.ListPeers()[0].Connected })

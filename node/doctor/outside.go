@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	maxAsked = 6 // of the peers; a few see what all see
+	maxAsked = 6               // of the peers; a few see what all see
+	udpTime  = 3 * time.Second // for a peer to answer; a long round trip is a fifth of it
 
 	skewed    = time.Minute     // more than this is worth mending,
 	farSkewed = 5 * time.Minute // and with more than this links open and end at the wrong time
@@ -27,7 +28,8 @@ type answer struct {
 	Answer
 	err   error
 	ahead time.Duration // of the peer's clock, before this computer's
-	quic  bool          // the peer can be reached over QUIC
+	quic  bool          // the peer says that it can be reached over QUIC
+	udp   bool          // it was
 }
 
 // known returns the nodes that the operator named.
@@ -71,17 +73,25 @@ func (r *run) ask(ctx context.Context) []answer {
 	var wg sync.WaitGroup
 	for i, p := range known {
 		wg.Go(func() { // ends with ask
-			a := &answers[i]
-			a.Answer, a.err = ask(ctx, r.Discovery, peer.AddrInfo{ID: p.ID, Addrs: p.Addrs}, probes)
+			a, to := &answers[i], peer.AddrInfo{ID: p.ID, Addrs: p.Addrs}
+			a.Answer, a.err = ask(ctx, r.Discovery, to, probes)
 			a.ahead = a.Time.Sub(r.Clock())
 			a.quic = slices.ContainsFunc(p.Addrs, func(m ma.Multiaddr) bool {
 				_, err := m.ValueForProtocol(ma.P_QUIC_V1)
 				return err == nil
 			})
+			a.udp = a.QUIC || a.err == nil && a.quic && r.answersUDP(ctx, to)
 		})
 	}
 	wg.Wait()
 	return answers
+}
+
+// answersUDP reports whether a peer that answered over TCP does so over UDP.
+func (r *run) answersUDP(ctx context.Context, p peer.AddrInfo) bool {
+	ctx, cancel := context.WithTimeout(ctx, udpTime)
+	defer cancel()
+	return r.Discovery.AnswersUDP(ctx, p)
 }
 
 // heard returns the answers of peers that gave one.
@@ -304,7 +314,7 @@ func (r *run) udp(context.Context) finding {
 	heard := r.heard()
 	offered := false
 	for _, a := range heard {
-		if a.QUIC {
+		if a.udp {
 			return pass("Peers are reached over UDP.")
 		}
 		offered = offered || a.quic

@@ -1,0 +1,75 @@
+package discovery
+
+import (
+	"context"
+	"net"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/transport"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// AnswersUDP reports whether a node answers at one of its UDP addresses. What
+// its connection runs on does not tell: TCP may have been first, or the node has
+// called, which says nothing of the way there.
+func (d *Discovery) AnswersUDP(ctx context.Context, of peer.AddrInfo) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var trying sync.WaitGroup
+	answered := make(chan struct{}, 2*maxAddrs) // full: one is enough
+	for _, a := range d.dialable(of.ID, of.Addrs) {
+		if e, ok := parseEndpoint(a); !ok || !e.quic || e.relay != "" {
+			continue
+		}
+		trying.Go(func() { // ends with ctx
+			if !d.dialsUDP(ctx, a, of.ID) {
+				return
+			}
+			select {
+			case answered <- struct{}{}:
+			default:
+			}
+			cancel()
+		})
+	}
+	trying.Wait()
+	return len(answered) > 0
+}
+
+// dialsUDP dials one address beside the connections that there are, and hangs up.
+func (d *Discovery) dialsUDP(ctx context.Context, a ma.Multiaddr, p peer.ID) bool {
+	swarm, ok := d.host.Network().(interface {
+		TransportForDialing(ma.Multiaddr) transport.Transport
+	})
+	if !ok {
+		return false
+	}
+	for _, a := range resolve(ctx, a) {
+		quic := swarm.TransportForDialing(a)
+		if quic == nil || !d.gater.InterceptAddrDial(p, a) {
+			continue
+		}
+		if c, err := quic.Dial(ctx, a, p); err == nil {
+			_ = c.Close()
+			return true
+		}
+	}
+	return false
+}
+
+// resolve returns a with each address that its name has now, or a itself.
+func resolve(ctx context.Context, a ma.Multiaddr) (list []ma.Multiaddr) {
+	network, ok := map[int]string{ma.P_DNS: "ip", ma.P_DNS4: "ip4", ma.P_DNS6: "ip6"}[a[0].Protocol().Code]
+	if !ok {
+		return []ma.Multiaddr{a}
+	}
+	ips, _ := net.DefaultResolver.LookupIP(ctx, network, a[0].Value())
+	for _, ip := range ips {
+		if resolved, err := manet.FromIP(ip); err == nil {
+			list = append(list, resolved.Encapsulate(a[1:]))
+		}
+	}
+	return list
+}
