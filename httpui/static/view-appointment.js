@@ -5,6 +5,7 @@ import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { clock, span } from './format.js';
 import { icon } from './icons.js';
 import { dialog } from './view-shell.js';
+import { say, sayWith } from './words.js';
 
 /**
  * @typedef {import('./api.js').Appointment} Appointment
@@ -22,16 +23,6 @@ import { dialog } from './view-shell.js';
  *         | {kind: 'revoke' | 'rotate', appointment: Appointment, guest: GuestInfo}} Question
  */
 
-/** @type {Record<import('./api.js').GuestState, string>} */
-const guestStates = {
-  unused: 'not here yet',
-  waiting: 'waiting',
-  admitted: 'in the call',
-  used: 'was in the call',
-  revoked: 'link withdrawn',
-  damaged: 'cannot come in: the record is damaged',
-};
-
 /**
  * @param {Appointment} appointment
  * @param {{now: number, inside: number, ui: AppointmentUi, act: AppointmentIntents}} options
@@ -40,7 +31,7 @@ const guestStates = {
 export function appointmentCard(appointment, { now, inside, ui, act }) {
   const { id, label, starts, ends, state, test, hidden, damaged, guests } = appointment;
   const lost = state === 'damaged';
-  const title = label || (test ? 'Test call' : 'Appointment');
+  const title = label || say(test ? 'desk.appointment.test' : 'desk.appointment.unnamed');
   const live = state === 'open' || state === 'early';
   const offers = live || lost;
   const managing = ui.managing === id;
@@ -49,27 +40,26 @@ export function appointmentCard(appointment, { now, inside, ui, act }) {
       <div class="appointment-head">
         <div>
           <h3 class="appointment-title"><bdi>${title}</bdi></h3>
-          <p class="appointment-when">${icon('clock')}<span>${lost ? 'Its time cannot be read' : span(starts, ends)}</span></p>
-          ${hidden ? html`<p class="appointment-when">${icon('eye-off')}<span>Addresses hidden</span></p>` : nothing}
+          <p class="appointment-when">${icon('clock')}<span>${lost ? say('desk.appointment.no-time') : span(starts, ends)}</span></p>
+          ${hidden ? html`<p class="appointment-when">${icon('eye-off')}<span>${say('desk.appointment.hidden')}</span></p>` : nothing}
         </div>
         ${chip(appointment, now)}
       </div>
       ${damaged && offers
-        ? html`<p class="hint-warn">${icon('alert')}<span>${lost
-          ? 'The record of this appointment is damaged, so its guests cannot come in. Cancel it, and make a new one.'
-          : 'A part of this record is damaged. If a guest cannot come in, make them a new link. If that does not help, cancel the appointment and make a new one.'}</span></p>`
+        ? html`<p class="hint-warn">${icon('alert')}<span>${say(lost ? 'desk.appointment.lost' : 'desk.appointment.damaged')}</span></p>`
         : nothing}
       ${inside > 0
-        ? html`<button type="button" class="button button-primary" @click=${() => act.enter(id)}>${icon('camera')}<span>Return to call</span></button>`
+        ? html`<button type="button" class="button button-primary" @click=${() => act.enter(id)}>${icon('camera')}<span>${say('desk.appointment.return')}</span></button>`
         : nothing}
-      <ul class="guests" role="list" aria-label="Guests of ${title}">
+      <ul class="guests" role="list" aria-label=${say('desk.appointment.guests', { title })}>
         ${repeat(guests, (guest) => guest.member, (guest, i) => guestRow({ guest, i, appointment, live, ui, act }))}
       </ul>
       ${offers
         ? html`
           <div class="appointment-more">
-            <button type="button" class="button button-quiet" aria-expanded=${managing} @click=${() => act.manage(managing ? null : id)}>
-              ${icon('more')}<span>${managing ? 'Less' : 'More'}</span><span class="sr-only"> for ${title}${lost ? nothing : html`, ${clock(starts)}`}</span>
+            <button type="button" class="button button-quiet" aria-expanded=${managing} @click=${() => act.manage(managing ? null : id)}
+              aria-label=${say(managing ? 'desk.less.of' : 'desk.more.of', { title, time: lost ? '' : clock(starts) })}>
+              ${icon('more')}<span>${say(managing ? 'desk.less' : 'desk.more')}</span>
             </button>
             ${managing ? more(appointment, act) : nothing}
           </div>`
@@ -77,21 +67,11 @@ export function appointmentCard(appointment, { now, inside, ui, act }) {
     </li>`;
 }
 
-/** What a guest's own test says, as far as a practitioner can do something about it. */
-const lights = {
-  good: 'Connection tested: works',
-  slow: 'Connection tested: works through the relay; their network blocks UDP',
-  blocked: 'Connection tested: their network lets no call through. Another network may help, or a telephone call.',
-};
-
 /** @param {Appointment} appointment @param {number} now */
 function chip({ state, opens, starts, ends, closes }, now) {
-  if (state === 'damaged') return html`<p class="chip">Damaged</p>`;
-  if (state === 'cancelled') return html`<p class="chip">Cancelled</p>`;
-  if (state === 'ended') return html`<p class="chip">Over</p>`;
-  if (state === 'early') return html`<p class="chip">Opens ${clock(opens)}</p>`;
-  if (now < starts) return html`<p class="chip chip-good">Door open</p>`;
-  return html`<p class="chip chip-good">${now < ends ? 'Now' : now < closes ? 'Door still open' : 'Running over'}</p>`;
+  if (state === 'early') return html`<p class="chip">${say('desk.chip.early', { time: clock(opens) })}</p>`;
+  if (state !== 'open') return html`<p class="chip">${say(`desk.chip.${state}`)}</p>`;
+  return html`<p class="chip chip-good">${say(now < starts ? 'desk.chip.open' : now < ends ? 'desk.chip.now' : now < closes ? 'desk.chip.still-open' : 'desk.chip.over-time')}</p>`;
 }
 
 /** @param {{guest: GuestInfo, i: number, appointment: Appointment, live: boolean, ui: AppointmentUi, act: AppointmentIntents}} options */
@@ -104,18 +84,19 @@ export function guestRow({ guest, i, appointment, live, ui, act }) {
     <li class="guest-row">
       <p class="guest-row-name">
         <span class="dot dot-${guest.state}" aria-hidden="true"></span>
-        <span><bdi>${name}</bdi> <span class="hint">${appointment.state === 'damaged' ? 'cannot come in' : guestStates[guest.state]}</span></span>
+        <span><bdi>${name}</bdi> <span class="hint">${say(appointment.state === 'damaged' ? 'desk.guest.lost' : `desk.guest.${guest.state}`)}</span></span>
       </p>
-      ${live && guest.tested && guest.state === 'unused' ? html`<p class="light light-${guest.tested}">${icon(guest.tested === 'good' ? 'check' : guest.tested === 'slow' ? 'signal' : 'alert')}<span>${lights[guest.tested]}</span></p>` : nothing}
-      ${needsLink ? newLinkButton(guest, i, appointment, act) : nothing}
+      ${live && guest.tested && guest.state === 'unused' ? html`<p class="light light-${guest.tested}">${icon(guest.tested === 'good' ? 'check' : guest.tested === 'slow' ? 'signal' : 'alert')}<span>${say(`desk.tested.${guest.tested}`)}</span></p>` : nothing}
+      ${needsLink ? linkButton('rotate', guest, i, appointment, act) : nothing}
       ${live && !appointment.test && guest.link && !needsLink && guest.state !== 'revoked'
         ? html`
-          <button type="button" class="button ${copied ? 'button-done' : ''}" data-copy @click=${() => act.copyLink({ appointment: appointment.id, member: guest.member })}>
-            ${icon(copied ? 'check' : 'copy')}<span>${copied ? 'Link copied' : 'Copy link'}</span><span class="sr-only"> for ${name}</span>
+          <button type="button" class="button ${copied ? 'button-done' : ''}" data-copy aria-label=${say(copied ? 'desk.link.copied-for' : 'desk.link.copy-for', { name })}
+            @click=${() => act.copyLink({ appointment: appointment.id, member: guest.member })}>
+            ${icon(copied ? 'check' : 'copy')}<span>${say(copied ? 'desk.link.copied' : 'desk.link.copy')}</span>
           </button>
-          ${guest.local ? html`<p class="hint-warn">${icon('info')}<span>This link works on this computer only</span></p>` : nothing}
+          ${guest.local ? html`<p class="hint-warn">${icon('info')}<span>${say('desk.link.local')}</span></p>` : nothing}
           ${shown?.member === guest.member
-            ? html`<input class="link-text" readonly aria-label="Link for ${name}" .value=${shown.url}
+            ? html`<input class="link-text" readonly aria-label=${say('desk.link.of', { name })} .value=${shown.url}
                 @focus=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => currentTarget.select()}>`
             : nothing}`
         : nothing}
@@ -128,9 +109,9 @@ const more = (appointment, act) => html`
     ${appointment.guests.map((guest, i) => guest.state === 'revoked' || appointment.test || appointment.state === 'damaged'
       ? nothing
       : html`
-        ${lacksLink(guest, appointment) ? nothing : newLinkButton(guest, i, appointment, act)}
-        <button type="button" class="button" @click=${() => act.ask({ kind: 'revoke', appointment, guest })}>${icon('close')}<span>Withdraw link${forWhom(guest, i, appointment)}</span></button>`)}
-    <button type="button" class="button button-danger-quiet" @click=${() => act.ask({ kind: 'cancel', appointment })}>${icon('calendar')}<span>Cancel appointment</span></button>
+        ${lacksLink(guest, appointment) ? nothing : linkButton('rotate', guest, i, appointment, act)}
+        ${linkButton('revoke', guest, i, appointment, act)}`)}
+    <button type="button" class="button button-danger-quiet" @click=${() => act.ask({ kind: 'cancel', appointment })}>${icon('calendar')}<span>${say('desk.cancel')}</span></button>
   </div>`;
 
 /**
@@ -139,19 +120,24 @@ const more = (appointment, act) => html`
  */
 const lacksLink = (guest, { damaged }) => guest.state === 'damaged' || (damaged === true && !guest.link && guest.state !== 'revoked');
 
-/** @param {GuestInfo} guest @param {number} i @param {Appointment} appointment @param {AppointmentIntents} act */
-const newLinkButton = (guest, i, appointment, act) => html`
-  <button type="button" class="button" @click=${() => act.ask({ kind: 'rotate', appointment, guest })}>${icon('link')}<span>New link${forWhom(guest, i, appointment)}</span></button>`;
-
-/** @param {GuestInfo} guest @param {number} i @param {Appointment} appointment */
-const forWhom = (guest, i, appointment) =>
-  html`<span class=${appointment.guests.length > 1 ? '' : 'sr-only'}> for <bdi>${guestName(guest, i, appointment)}</bdi></span>`;
+/**
+ * Whose link it is about is seen where there are several.
+ * @param {'rotate' | 'revoke'} kind @param {GuestInfo} guest @param {number} i @param {Appointment} appointment @param {AppointmentIntents} act
+ */
+function linkButton(kind, guest, i, appointment, act) {
+  const name = guestName(guest, i, appointment);
+  const several = appointment.guests.length > 1;
+  return html`
+    <button type="button" class="button" aria-label=${say(`desk.${kind}.for`, { name })} @click=${() => act.ask({ kind, appointment, guest })}>
+      ${icon(kind === 'rotate' ? 'link' : 'close')}<span>${several ? sayWith(`desk.${kind}.for`, { name: html`<bdi>${name}</bdi>` }) : say(`desk.${kind}`)}</span>
+    </button>`;
+}
 
 /** @param {GuestInfo} guest @param {number} i @param {Appointment} appointment */
 function guestName({ label }, i, { guests, test }) {
   if (label) return label;
-  if (test) return 'Echo';
-  return guests.length > 1 ? `Guest ${i + 1}` : 'Guest';
+  if (test) return say('desk.guest.echo');
+  return guests.length > 1 ? say('desk.guest.numbered', { n: i + 1 }) : say('desk.guest');
 }
 
 /**
@@ -160,31 +146,34 @@ function guestName({ label }, i, { guests, test }) {
  */
 export function questionDialog(question, answers) {
   const { appointment } = question;
-  const title = html`<bdi>${appointment.label || 'The appointment'}</bdi>${appointment.state === 'damaged' ? nothing : html`, ${clock(appointment.starts)}`}`;
+  const what = sayWith('desk.ask.what', {
+    appointment: html`<bdi>${appointment.label || say('desk.ask.unnamed')}</bdi>`,
+    time: appointment.state === 'damaged' ? '' : clock(appointment.starts),
+  });
   if (question.kind === 'cancel') {
     return dialog({
-      title: 'Cancel this appointment?',
-      text: html`<p>${title}. Its links stop working at once, and they cannot be brought back. Nobody is told by Anteroom.</p>`,
-      confirm: 'Cancel appointment',
-      refuse: 'Keep it',
+      title: say('desk.cancel.title'),
+      text: html`<p>${what} ${say('desk.cancel.text')}</p>`,
+      confirm: say('desk.cancel'),
+      refuse: say('desk.keep'),
       danger: true,
       ...answers,
     });
   }
   if (question.kind === 'rotate') {
     return dialog({
-      title: 'Make a new link?',
-      text: html`<p>${title}. The old link stops working at once. Send the new one instead.</p>`,
-      confirm: 'Make new link',
-      refuse: 'Keep the old one',
+      title: say('desk.rotate.title'),
+      text: html`<p>${what} ${say('desk.rotate.text')}</p>`,
+      confirm: say('desk.rotate.confirm'),
+      refuse: say('desk.rotate.refuse'),
       ...answers,
     });
   }
   return dialog({
-    title: 'Withdraw this link?',
-    text: html`<p>${title}. Whoever has the link can no longer enter. You can make a new one later only with a new appointment.</p>`,
-    confirm: 'Withdraw link',
-    refuse: 'Keep it',
+    title: say('desk.revoke.title'),
+    text: html`<p>${what} ${say('desk.revoke.text')}</p>`,
+    confirm: say('desk.revoke'),
+    refuse: say('desk.keep'),
     danger: true,
     ...answers,
   });

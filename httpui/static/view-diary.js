@@ -12,6 +12,7 @@ import { foreignLink, newAppointment } from './view-new.js';
 import { banner, busy, mark } from './view-shell.js';
 import { signInsView } from './view-signins.js';
 import { waitingRoom } from './view-waiting.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./api.js').Appointment} Appointment
@@ -56,7 +57,7 @@ export function diaryView(desk, now, ui, act) {
       <header class="masthead masthead-wide">
         ${mark()}
         <div class="masthead-words">
-          <h1 tabindex="-1" data-focus><bdi>${data?.practice || 'Anteroom'}</bdi></h1>
+          <h1 tabindex="-1" data-focus><bdi>${data?.practice || say('page.desk.title')}</bdi></h1>
           <p class="hint">${day(now)}${data ? html` · <bdi>${data.practitioner}</bdi>` : nothing}</p>
           ${readinessLine(readiness(desk, ui.checkup.report, now), act)}
         </div>
@@ -67,13 +68,13 @@ export function diaryView(desk, now, ui, act) {
         ${waitingRoom(desk.waiting, now, act)}
         <div class="column">
           <div class="actions">
-            <button type="button" class="button ${ui.draft ? '' : 'button-primary'}" data-opens="draft" aria-expanded=${ui.draft !== null} @click=${act.openDraft}>${icon('plus')}<span>New appointment</span></button>
-            <button type="button" class="button" ?disabled=${ui.testing} @click=${act.testCall}>${icon('speaker')}<span>${ui.testing ? 'Starting…' : 'Test call'}</span></button>
-            <button type="button" class="button" data-opens="foreign" aria-expanded=${ui.foreign !== null} @click=${() => act.openForeign(ui.foreign === null)}>${icon('link')}<span>Join another practice’s appointment</span></button>
+            <button type="button" class="button ${ui.draft ? '' : 'button-primary'}" data-opens="draft" aria-expanded=${ui.draft !== null} @click=${act.openDraft}>${icon('plus')}<span>${say('desk.new.title')}</span></button>
+            <button type="button" class="button" ?disabled=${ui.testing} @click=${act.testCall}>${icon('speaker')}<span>${say(ui.testing ? 'desk.test.starting' : 'desk.test')}</span></button>
+            <button type="button" class="button" data-opens="foreign" aria-expanded=${ui.foreign !== null} @click=${() => act.openForeign(ui.foreign === null)}>${icon('link')}<span>${say('desk.foreign.title')}</span></button>
           </div>
           ${ui.draft ? newAppointment(ui.draft, data?.relay ?? false, act) : nothing}
           ${ui.foreign ? foreignLink(ui.foreign, act.goForeign, () => act.openForeign(false)) : nothing}
-          ${data ? appointments(desk, data, now, ui, act) : busy('Opening your diary…')}
+          ${data ? appointments(desk, data, now, ui, act) : busy(say('desk.opening'))}
           ${signInsView(ui.signIns, now, act)}
         </div>
         ${data ? reachCard(data, ui, act) : nothing}
@@ -88,7 +89,7 @@ const readinessSigns = { calm: 'clock', good: 'check', warn: 'info', bad: 'alert
 function readinessLine({ tone, text, jump }, act) {
   return html`
     <div class="readiness readiness-${tone}">
-      <p role="status" aria-label="Status">${text ? icon(readinessSigns[tone]) : nothing}<span dir="auto">${text}</span></p>
+      <p role="status" aria-label=${say('desk.ready')}>${text ? icon(readinessSigns[tone]) : nothing}<span dir="auto">${text}</span></p>
       ${jump ? html`<button type="button" class="jump" @click=${act.showFix}>${jump}</button>` : nothing}
     </div>`;
 }
@@ -97,35 +98,35 @@ function readinessLine({ tone, text, jump }, act) {
 const tools = (ui, act) => html`
   <div class="masthead-tools">
     ${ui.notifications === 'default'
-      ? html`<button type="button" class="button button-quiet" @click=${act.allowNotifications}>${icon('bell')}<span>Allow notifications</span></button>`
+      ? html`<button type="button" class="button button-quiet" @click=${act.allowNotifications}>${icon('bell')}<span>${say('desk.notify.allow')}</span></button>`
       : nothing}
     <button type="button" class="button button-quiet" @click=${() => act.mute(ui.knocking)}>
-      ${icon(ui.knocking ? 'bell' : 'bell-off')}<span>${ui.knocking ? 'Mute knocks' : 'Unmute knocks'}</span>
+      ${icon(ui.knocking ? 'bell' : 'bell-off')}<span>${say(ui.knocking ? 'desk.knocks.mute' : 'desk.knocks.unmute')}</span>
     </button>
-    <button type="button" class="button button-quiet" @click=${act.signOut}>${icon('leave')}<span>Sign out</span></button>
+    <button type="button" class="button button-quiet" @click=${act.signOut}>${icon('leave')}<span>${say('desk.sign-out')}</span></button>
   </div>`;
 
 /** @param {DeskSnapshot} desk @param {DiaryUi} ui @param {DiaryIntents} act */
 function notices(desk, ui, act) {
-  const dismiss = html`<button type="button" class="button button-quiet" @click=${act.dismiss}>${icon('close')}<span>Close</span></button>`;
+  const dismiss = html`<button type="button" class="button button-quiet" @click=${act.dismiss}>${icon('close')}<span>${say('desk.close')}</span></button>`;
   const over = desk.over ? hostSentence(desk.over) : null;
   return html`
     <div class="banners">
       ${desk.phase === 'lost'
-        ? banner({ tone: 'warn', icon: 'wifi', title: 'No connection to Anteroom', text: 'Your diary may be out of date. Trying again…' })
+        ? banner({ tone: 'warn', icon: 'wifi', title: say('desk.lost'), text: say('desk.lost.todo') })
         : nothing}
       ${desk.elsewhere
         ? banner({
             tone: 'warn',
             title: hostSentence('host-elsewhere').title,
             text: hostSentence('host-elsewhere').todo,
-            action: html`<button type="button" class="button" @click=${act.take}>Use this tab</button>`,
+            action: html`<button type="button" class="button" @click=${act.take}>${say('desk.take')}</button>`,
           })
         : nothing}
       ${over ? banner({ tone: 'info', title: over.title, text: over.todo, action: dismiss }) : nothing}
       ${ui.problem ? banner({ tone: 'bad', text: ui.problem, action: dismiss }) : nothing}
       ${ui.knocking && !ui.soundReady
-        ? banner({ tone: 'info', icon: 'bell', text: 'Click anywhere on this page once, so that you can hear a knock.' })
+        ? banner({ tone: 'info', icon: 'bell', text: say('desk.knocks.unlock') })
         : nothing}
     </div>`;
 }
@@ -133,9 +134,9 @@ function notices(desk, ui, act) {
 /** @param {import('./api.js').DeskData} data @param {DiaryUi} ui @param {DiaryIntents} act */
 const reachCard = ({ reach }, ui, act) => html`
   <section class="card card-plain reach" aria-labelledby="reach-title">
-    <h2 id="reach-title" class="card-title">${icon(reach.kind === 'local' ? 'info' : 'shield')}<span>How patients reach you</span></h2>
-    <p class=${reach.kind === 'local' ? 'hint-warn' : 'hint'}>${reach.text || (reach.kind === 'local' ? 'This link works on this computer only' : 'Your links work anywhere.')}</p>
-    ${ui.notifications === 'denied' ? html`<p class="hint">Notifications are blocked in this browser, so keep this page in sight or the sound on.</p>` : nothing}
+    <h2 id="reach-title" class="card-title">${icon(reach.kind === 'local' ? 'info' : 'shield')}<span>${say('desk.reach.title')}</span></h2>
+    <p class=${reach.kind === 'local' ? 'hint-warn' : 'hint'}>${reach.text || say(`desk.reach.${reach.kind}`)}</p>
+    ${ui.notifications === 'denied' ? html`<p class="hint">${say('desk.notify.denied')}</p>` : nothing}
     ${doctorView(ui.checkup, act)}
   </section>`;
 
@@ -153,8 +154,8 @@ function appointments(desk, data, now, ui, act) {
     ${groups.length === 0
       ? html`
         <div class="card card-plain empty-day">
-          <p class="empty-title">No appointments ahead</p>
-          <p class="hint">Make one, copy its link, and send it to your patient. They need nothing but the link.</p>
+          <p class="empty-title">${say('desk.diary.empty')}</p>
+          <p class="hint">${say('desk.diary.empty-todo')}</p>
         </div>`
       : nothing}
     ${repeat(groups, ([title]) => title, ([title, list]) => html`
@@ -165,7 +166,7 @@ function appointments(desk, data, now, ui, act) {
     ${past.length
       ? html`
         <details class="past">
-          <summary>Earlier and cancelled (${past.length})</summary>
+          <summary>${say('desk.diary.past', { n: past.length })}</summary>
           <ul class="appointments" role="list">${repeat(past.reverse(), ({ id }) => id, card)}</ul>
         </details>`
       : nothing}`;
@@ -185,7 +186,7 @@ function grouped(list, now) {
   const ahead = list.filter(({ state }) => state === 'open' || state === 'early' || state === 'damaged').sort((a, b) => a.starts - b.starts);
   for (const appointment of ahead) {
     const title =
-      appointment.state === 'damaged' ? 'Damaged' : appointment.state === 'open' ? 'Now' : dateKey(appointment.starts) === dateKey(now) ? 'Later today' : day(appointment.starts);
+      appointment.state === 'damaged' ? say('desk.diary.damaged') : appointment.state === 'open' ? say('desk.diary.now') : dateKey(appointment.starts) === dateKey(now) ? say('desk.diary.today') : day(appointment.starts);
     groups.set(title, [...(groups.get(title) ?? []), appointment]);
   }
   return [...groups];

@@ -5,6 +5,7 @@ import { html, nothing } from './html.js';
 import { clock, dateKey, moments, timeKey } from './format.js';
 import { icon } from './icons.js';
 import { banner, closeOnEscape, field, onSubmit } from './view-shell.js';
+import { say } from './words.js';
 
 /**
  * @typedef {{starts: number, at: number[], guests: number, busy: boolean, error: string}} Draft
@@ -28,42 +29,42 @@ export function newDraft(now) {
 /** @param {Draft} draft @param {boolean} relay addresses can be hidden @param {NewIntents} act */
 export const newAppointment = (draft, relay, act) => html`
   <form class="card form new" aria-labelledby="new-title" @submit=${onSubmit((form) => submit(form, draft, act))} @keydown=${closeOnEscape(() => act.setDraft(null))}>
-    <h2 id="new-title" class="card-title">${icon('calendar')}<span>New appointment</span></h2>
+    <h2 id="new-title" class="card-title">${icon('calendar')}<span>${say('desk.new.title')}</span></h2>
     ${draft.error ? banner({ tone: 'bad', text: draft.error }) : nothing}
     <div class="fields" @change=${(/** @type {Event} */ { target }) => { if (target instanceof HTMLInputElement && target.form) act.setDraft({ at: meant(target.form), error: '' }); }}>
       <div class="field">
-        <label for="new-date">Day</label>
+        <label for="new-date">${say('desk.new.day')}</label>
         <input id="new-date" name="date" type="date" required value=${dateKey(draft.starts)}>
       </div>
       <div class="field">
-        <label for="new-time">Time</label>
+        <label for="new-time">${say('desk.new.time')}</label>
         <input id="new-time" name="time" type="time" required step="60" value=${timeKey(draft.starts)} data-first>
       </div>
       <div class="field">
-        <label for="new-length">Length</label>
+        <label for="new-length">${say('desk.new.length')}</label>
         <select id="new-length" name="minutes">
-          ${lengths.map((minutes) => html`<option value=${minutes} ?selected=${minutes === 30}>${minutes} minutes</option>`)}
+          ${lengths.map((minutes) => html`<option value=${minutes} ?selected=${minutes === 30}>${say('desk.new.minutes', { n: minutes })}</option>`)}
         </select>
       </div>
     </div>
     ${draft.at.length > 1 ? whichMoment(draft) : nothing}
     <div class="field">
-      <label for="new-label">What for <span class="hint">(optional, only you see it)</span></label>
+      <label for="new-label">${say('desk.new.label')} <span class="hint">${say('desk.new.label-hint')}</span></label>
       <input id="new-label" name="label" maxlength=${labelMax} autocomplete="off">
     </div>
     <fieldset class="fieldset">
-      <legend>Who gets a link</legend>
+      <legend>${say('desk.new.guests')}</legend>
       ${Array.from({ length: draft.guests }, (_, i) => html`
         <div class="field">
-          <label for="new-guest-${i}">${draft.guests > 1 ? `Guest ${i + 1}` : 'Guest'} <span class="hint">(optional, others in the call see it)</span></label>
-          <input id="new-guest-${i}" name="guest-${i}" maxlength=${labelMax} autocomplete="off" placeholder=${i === 0 ? 'Patient' : i === 1 ? 'Carer' : 'Interpreter'}>
+          <label for="new-guest-${i}">${draft.guests > 1 ? say('desk.guest.numbered', { n: i + 1 }) : say('desk.guest')} <span class="hint">${say('desk.new.guest-hint')}</span></label>
+          <input id="new-guest-${i}" name="guest-${i}" maxlength=${labelMax} autocomplete="off" placeholder=${say(i === 0 ? 'desk.new.patient' : i === 1 ? 'desk.new.carer' : 'desk.new.interpreter')}>
         </div>`)}
       <div class="fieldset-buttons">
         ${draft.guests < guestsMax
-          ? html`<button type="button" class="button button-quiet" @click=${() => act.setDraft({ guests: draft.guests + 1 })}>${icon('plus')}<span>Add a guest</span></button>`
+          ? html`<button type="button" class="button button-quiet" @click=${() => act.setDraft({ guests: draft.guests + 1 })}>${icon('plus')}<span>${say('desk.new.more-guests')}</span></button>`
           : nothing}
         ${draft.guests > 1
-          ? html`<button type="button" class="button button-quiet" @click=${() => act.setDraft({ guests: draft.guests - 1 })}>${icon('close')}<span>Remove the last guest</span></button>`
+          ? html`<button type="button" class="button button-quiet" @click=${() => act.setDraft({ guests: draft.guests - 1 })}>${icon('close')}<span>${say('desk.new.fewer-guests')}</span></button>`
           : nothing}
       </div>
     </fieldset>
@@ -71,12 +72,12 @@ export const newAppointment = (draft, relay, act) => html`
       ? html`
         <label class="choice">
           <input type="checkbox" name="hide">
-          <span>Hide addresses <span class="hint">Nobody in the call can find out from where the others connect. Picture and sound take the way through the relay, which cannot see or hear them.</span></span>
+          <span>${say('desk.new.hide')} <span class="hint">${say('desk.new.hide-hint')}</span></span>
         </label>`
       : nothing}
     <div class="form-buttons">
-      <button class="button button-primary" ?disabled=${draft.busy}>${draft.busy ? 'Making…' : 'Make appointment'}</button>
-      <button type="button" class="button" @click=${() => act.setDraft(null)}>Close</button>
+      <button class="button button-primary" ?disabled=${draft.busy}>${say(draft.busy ? 'desk.new.making' : 'desk.new.make')}</button>
+      <button type="button" class="button" @click=${() => act.setDraft(null)}>${say('desk.close')}</button>
     </div>
   </form>`;
 
@@ -86,11 +87,11 @@ export const newAppointment = (draft, relay, act) => html`
  */
 const whichMoment = ({ at, starts }) => html`
   <fieldset class="fieldset">
-    <legend>Clocks are put back on that day, so this time comes twice</legend>
+    <legend>${say('desk.new.which')}</legend>
     ${at.map((moment, i) => html`
       <label class="choice">
         <input type="radio" name="moment" value=${moment} required ?checked=${moment === starts}>
-        <span>${i === 0 ? `${clock(moment)}, before clocks are put back` : `${clock(moment)}, after clocks are put back`}</span>
+        <span>${say(i === 0 ? 'desk.new.before' : 'desk.new.after', { time: clock(moment) })}</span>
       </label>`)}
   </fieldset>`;
 
@@ -99,11 +100,11 @@ const meant = (form) => moments(field(form, 'date'), field(form, 'time'));
 
 /** @param {HTMLFormElement} form @param {Draft} draft @param {NewIntents} act */
 function submit(form, draft, act) {
-  if (!field(form, 'date') || !field(form, 'time')) return act.setDraft({ error: 'Enter a day and a time.' });
+  if (!field(form, 'date') || !field(form, 'time')) return act.setDraft({ error: say('desk.new.when') });
   const at = meant(form);
   const starts = at.length > 1 ? at.find((moment) => String(moment) === field(form, 'moment')) : at[0];
-  if (at.length === 0) return act.setDraft({ at, error: 'There is no such time on that day: clocks are put forward. Choose an earlier or a later time.' });
-  if (starts === undefined) return act.setDraft({ at, error: 'This time comes twice on that day: clocks are put back. Choose which one you mean.' });
+  if (at.length === 0) return act.setDraft({ at, error: say('desk.new.no-time') });
+  if (starts === undefined) return act.setDraft({ at, error: say('desk.new.twice') });
   act.create({
     starts,
     minutes: Number(field(form, 'minutes')),
@@ -122,15 +123,15 @@ function submit(form, draft, act) {
  */
 export const foreignLink = (foreign, open, close) => html`
   <form class="card form" aria-labelledby="foreign-title" @submit=${onSubmit((form) => open(field(form, 'link')))} @keydown=${closeOnEscape(close)}>
-    <h2 id="foreign-title" class="card-title">${icon('link')}<span>Join another practice’s appointment</span></h2>
-    <p class="hint">Paste the link that you were sent. It opens here, through your own Anteroom; the other practice serves you nothing.</p>
+    <h2 id="foreign-title" class="card-title">${icon('link')}<span>${say('desk.foreign.title')}</span></h2>
+    <p class="hint">${say('desk.foreign.hint')}</p>
     ${foreign.error ? banner({ tone: 'bad', text: foreign.error }) : nothing}
     <div class="field">
-      <label for="foreign-link">Link from the other practice</label>
+      <label for="foreign-link">${say('desk.foreign.link')}</label>
       <input id="foreign-link" name="link" required autocomplete="off" spellcheck="false" autocapitalize="none" inputmode="url" data-first>
     </div>
     <div class="form-buttons">
-      <button class="button button-primary">Open</button>
-      <button type="button" class="button" @click=${close}>Close</button>
+      <button class="button button-primary">${say('desk.foreign.open')}</button>
+      <button type="button" class="button" @click=${close}>${say('desk.close')}</button>
     </div>
   </form>`;

@@ -5,6 +5,7 @@ import { live } from './vendor/lit-html/directives/live.js';
 import { apiSentence, hostSentence, signInSentence } from './errors.js';
 import { icon } from './icons.js';
 import { banner, busy, field, mark, onSubmit } from './view-shell.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./session.js').SessionSnapshot} SessionSnapshot
@@ -30,17 +31,17 @@ const nameMax = 64;
 export function setupView(session, ui, act) {
   switch (session.phase) {
     case 'setup':
-      return frame('Welcome to Anteroom', setUpForm(session, ui, act));
+      return frame(say('desk.set-up.title'), setUpForm(session, ui, act));
     case 'closed':
-      return frame('Anteroom is not set up yet', closed());
+      return frame(say('desk.set-up.closed'), closed());
     case 'signed-out':
-      return frame(session.practice || 'Anteroom', signInForm(session, ui, act), { focusTitle: false });
+      return frame(session.practice || say('page.desk.title'), signInForm(session, ui, act), { focusTitle: false });
     case 'no-cookies':
-      return frame('Anteroom', noCookies());
+      return frame(say('page.desk.title'), noCookies());
     case 'offline':
-      return frame('Anteroom does not answer', offline(session, act));
+      return frame(say('desk.unreachable'), offline(session, act));
     default:
-      return frame('Anteroom', busy('Opening your diary…'));
+      return frame(say('page.desk.title'), busy(say('desk.opening')));
   }
 }
 
@@ -58,7 +59,7 @@ function noCookies() {
 
 /** @param {SessionSnapshot} session @param {SetupUi} ui @param {SetupIntents} act */
 const setUpForm = (session, ui, act) => html`
-  <p class="lead">Three answers, then you can make your first call. Everything stays on this computer.</p>
+  <p class="lead">${say('desk.set-up.lead')}</p>
   <form class="card form" @submit=${onSubmit((form) =>
     act.setUp({
       practice: field(form, 'practice'),
@@ -67,17 +68,17 @@ const setUpForm = (session, ui, act) => html`
     }))}>
     ${errorOf(session)}
     <div class="field">
-      <label for="practice">Name of the practice</label>
+      <label for="practice">${say('desk.set-up.practice')}</label>
       <input id="practice" name="practice" required maxlength=${nameMax} autocomplete="organization" aria-describedby="practice-hint">
-      <p class="hint" id="practice-hint">Patients see it on top of their page.</p>
+      <p class="hint" id="practice-hint">${say('desk.set-up.practice-hint')}</p>
     </div>
     <div class="field">
-      <label for="name">Your name</label>
+      <label for="name">${say('desk.your-name')}</label>
       <input id="name" name="name" required maxlength=${nameMax} autocomplete="name" aria-describedby="name-hint">
-      <p class="hint" id="name-hint">As patients know you, for example “Dr Lee”.</p>
+      <p class="hint" id="name-hint">${say('desk.set-up.name-hint')}</p>
     </div>
     ${passwordField({ ui, act, fresh: true })}
-    <button class="button button-primary button-wide" ?disabled=${session.busy}>${session.busy ? 'Setting up…' : 'Set up'}</button>
+    <button class="button button-primary button-wide" ?disabled=${session.busy}>${say(session.busy ? 'desk.set-up.busy' : 'desk.set-up')}</button>
   </form>`;
 
 /** @param {SessionSnapshot} session @param {SetupUi} ui @param {SetupIntents} act */
@@ -89,37 +90,38 @@ const signInForm = (session, ui, act) => html`
     ${session.names > 1
       ? html`
         <div class="field">
-          <label for="name">Your name</label>
+          <label for="name">${say('desk.your-name')}</label>
           <input id="name" name="name" required maxlength=${nameMax} autocomplete="username">
         </div>`
       : session.name
         ? html`<p class="lead"><bdi>${session.name}</bdi></p><input class="sr-only" name="username" autocomplete="username" tabindex="-1" aria-hidden="true" readonly .value=${session.name}>`
         : nothing}
     ${passwordField({ ui, act, fresh: false })}
-    <button class="button button-primary button-wide" ?disabled=${session.busy}>${session.busy ? 'Signing in…' : 'Sign in'}</button>
+    <button class="button button-primary button-wide" ?disabled=${session.busy}>${say(session.busy ? 'desk.sign-in.busy' : 'desk.sign-in')}</button>
   </form>
-  <p class="hint">Patients do not sign in: they open the link that you send them.</p>`;
+  <p class="hint">${say('desk.sign-in.hint')}</p>`;
 
 /** @param {{ui: SetupUi, act: SetupIntents, fresh: boolean}} options */
 function passwordField({ ui, act, fresh }) {
   const enough = ui.passwordLength >= passwordMin;
   return html`
     <div class="field">
-      <label for="password">Password</label>
+      <label for="password">${say('desk.password')}</label>
       <div class="with-button">
         <input id="password" name="password" required .type=${live(ui.showPassword ? 'text' : 'password')}
           minlength=${fresh ? passwordMin : 1} maxlength=${passwordMax} spellcheck="false" autocapitalize="none"
           autocomplete=${fresh ? 'new-password' : 'current-password'} ?data-focus=${!fresh} aria-describedby=${fresh ? 'password-rules' : nothing}
           @input=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => act.setUi({ passwordLength: [...currentTarget.value].length })}>
-        <button type="button" class="button button-quiet" @click=${() => act.setUi({ showPassword: !ui.showPassword })}>
-          ${icon(ui.showPassword ? 'eye-off' : 'eye')}<span>${ui.showPassword ? 'Hide' : 'Show'}</span><span class="sr-only"> password</span>
+        <button type="button" class="button button-quiet" aria-label=${say(ui.showPassword ? 'desk.password.hide-it' : 'desk.password.show-it')}
+          @click=${() => act.setUi({ showPassword: !ui.showPassword })}>
+          ${icon(ui.showPassword ? 'eye-off' : 'eye')}<span>${say(ui.showPassword ? 'desk.password.hide' : 'desk.password.show')}</span>
         </button>
       </div>
       ${fresh
         ? html`
           <ul class="rules" id="password-rules">
-            <li class=${enough ? 'met' : ''}>${icon(enough ? 'check' : 'info')}<span>At least ${passwordMin} characters${enough ? ': done' : ''}</span></li>
-            <li>${icon('info')}<span>Not a well-known one. Four or five unrelated words are good, and spaces are welcome.</span></li>
+            <li class=${enough ? 'met' : ''}>${icon(enough ? 'check' : 'info')}<span>${say(enough ? 'desk.password.enough' : 'desk.password.least', { n: passwordMin })}</span></li>
+            <li>${icon('info')}<span>${say('desk.password.advice')}</span></li>
           </ul>`
         : nothing}
     </div>`;
@@ -127,19 +129,19 @@ function passwordField({ ui, act, fresh }) {
 
 const closed = () => html`
   <div class="card">
-    <p>For safety, the first set-up is only possible through the address that Anteroom prints when it starts on this computer.</p>
+    <p>${say('desk.set-up.how')}</p>
     <ol class="steps">
-      <li>Go to the window in which Anteroom was started.</li>
-      <li>Open the address that it shows there. It works once.</li>
+      <li>${say('desk.set-up.how-1')}</li>
+      <li>${say('desk.set-up.how-2')}</li>
     </ol>
   </div>`;
 
 /** @param {SessionSnapshot} session @param {SetupIntents} act */
 const offline = (session, act) => html`
   <div class="card">
-    <p>This page cannot reach the program. Check that Anteroom is running, then try again.</p>
+    <p>${say('desk.unreachable.todo')}</p>
     ${session.error && session.error.code !== 'offline' ? html`<p>${apiSentence(session.error)}</p>` : nothing}
-    <button type="button" class="button button-primary" @click=${act.retry}>${icon('retry')}<span>Try again</span></button>
+    <button type="button" class="button button-primary" @click=${act.retry}>${icon('retry')}<span>${say('desk.try-again')}</span></button>
   </div>`;
 
 /** @param {SessionSnapshot} session */
@@ -147,15 +149,15 @@ const errorOf = ({ error }) => (error ? banner({ tone: 'bad', text: signInSenten
 
 /** @param {SessionSnapshot} session */
 function noticeOf({ notice }) {
-  if (notice === 'expired') return banner({ tone: 'info', text: 'You were signed out: after a quiet time, or from another browser. Your diary is as you left it.' });
-  if (notice === 'left') return banner({ tone: 'good', icon: 'check', text: 'You are signed out.' });
+  if (notice === 'expired') return banner({ tone: 'info', text: say('desk.signed-out.expired') });
+  if (notice === 'left') return banner({ tone: 'good', icon: 'check', text: say('desk.signed-out.left') });
   if (notice === 'unconfirmed') {
     return banner({
       tone: 'bad',
-      title: 'Anteroom did not confirm that you are signed out.',
-      text: 'Other tabs of this browser may still be signed in. When it answers again, sign in here and sign out once more.',
+      title: say('desk.signed-out.unconfirmed'),
+      text: say('desk.signed-out.unconfirmed-todo'),
     });
   }
-  if (notice === 'launch-used') return banner({ tone: 'info', text: 'This start address has been used before. Sign in with your password.' });
+  if (notice === 'launch-used') return banner({ tone: 'info', text: say('desk.signed-out.launch-used') });
   return nothing;
 }
