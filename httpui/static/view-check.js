@@ -7,10 +7,12 @@ import { permissionSteps } from './browser.js';
 import { deviceText, devicesText } from './errors.js';
 import { icon } from './icons.js';
 import { banner } from './view-shell.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./media.js').MediaSnapshot} MediaSnapshot
  * @typedef {import('./browser.js').Agent} Agent
+ * @typedef {import('./words.js').Code} Code
  * @typedef {'asking' | 'ready'} CheckPhase   asking: the browser is showing its question
  * @typedef {'testing' | import('./wire.js').PathResult | null} PathState   null: there is nothing to test
  * @typedef {{phase: CheckPhase, speakerAsked: boolean, heard: boolean | null, path: PathState, speaker: string, agent: Agent}} CheckUi
@@ -32,7 +34,7 @@ import { banner } from './view-shell.js';
  * @param {unknown} [copier] how the link gets into another browser
  */
 export const deviceCheck = (media, ui, act, copier = nothing) => html`
-  <section class="check" aria-label="Camera, microphone and speaker">
+  <section class="check" aria-label=${say('call.check')}>
     ${preview(media, ui, act)}
     ${refused(media, ui, act)}
     ${ui.agent.inApp ? copier : nothing}
@@ -44,7 +46,7 @@ export const deviceCheck = (media, ui, act, copier = nothing) => html`
     ${ui.phase === 'ready'
       ? html`
         <details class="devices">
-          <summary>Choose another camera, microphone or speaker</summary>
+          <summary>${say('call.check.choose')}</summary>
           ${deviceChoice(media, ui.speaker, act)}
         </details>`
       : nothing}
@@ -56,16 +58,16 @@ export function preview(media, ui, act) {
   return html`
     <div class="preview">
       ${picture
-        ? html`<video class="preview-video mirrored" playsinline autoplay .muted=${true} aria-label="Your own picture" .srcObject=${live(media.stream)}></video>`
+        ? html`<video class="preview-video mirrored" playsinline autoplay .muted=${true} aria-label=${say('call.self.picture')} .srcObject=${live(media.stream)}></video>`
         : html`<p class="preview-blank">${icon(ui.phase === 'asking' ? 'camera' : 'camera-off')}<span>${blank(media, ui)}</span></p>`}
       ${ui.phase === 'ready'
         ? html`
           <div class="preview-tools">
             ${!isTrouble(media.audio)
-              ? html`<button type="button" class="tool ${media.audio === 'on' ? '' : 'tool-off'}" aria-label=${media.audio === 'on' ? 'Mute microphone' : 'Unmute microphone'} @click=${() => act.mute(media.audio === 'on')}>${icon(media.audio === 'on' ? 'mic' : 'mic-off')}</button>`
+              ? html`<button type="button" class="tool ${media.audio === 'on' ? '' : 'tool-off'}" aria-label=${say(media.audio === 'on' ? 'call.mute' : 'call.unmute')} @click=${() => act.mute(media.audio === 'on')}>${icon(media.audio === 'on' ? 'mic' : 'mic-off')}</button>`
               : nothing}
             ${!isTrouble(media.video)
-              ? html`<button type="button" class="tool ${media.video === 'on' ? '' : 'tool-off'}" aria-label=${media.video === 'on' ? 'Turn camera off' : 'Turn camera on'} @click=${() => act.camera(media.video !== 'on')}>${icon(media.video === 'on' ? 'camera' : 'camera-off')}</button>`
+              ? html`<button type="button" class="tool ${media.video === 'on' ? '' : 'tool-off'}" aria-label=${say(media.video === 'on' ? 'call.camera-off' : 'call.camera-on')} @click=${() => act.camera(media.video !== 'on')}>${icon(media.video === 'on' ? 'camera' : 'camera-off')}</button>`
               : nothing}
           </div>`
         : nothing}
@@ -74,9 +76,9 @@ export function preview(media, ui, act) {
 
 /** @param {MediaSnapshot} media @param {CheckUi} ui */
 function blank({ audio, video }, { phase }) {
-  if (phase === 'asking') return 'Your browser asks for camera and microphone. Choose “Allow”.';
-  if (!isTrouble(video)) return 'Your camera is off.';
-  return isTrouble(audio) ? 'There is no picture of you.' : 'There is no picture of you. You can talk without one.';
+  if (phase === 'asking') return say('call.check.asking');
+  if (!isTrouble(video)) return say('call.check.camera-off');
+  return say(isTrouble(audio) ? 'call.check.no-picture' : 'call.check.talk');
 }
 
 /** @param {import('./media.js').State} state whether a device is wanted, and not to be had */
@@ -90,19 +92,19 @@ export const isTrouble = (state) => state !== 'on' && state !== 'muted' && state
 function refused(media, { phase, agent }, act) {
   if (phase === 'asking') return nothing;
   const gone = /** @type {const} */ (['audio', 'video']).filter((kind) => isTrouble(media[kind]));
-  const again = gone.length > 0 ? html`<button type="button" class="button" @click=${() => act.retryMedia(...gone)}>${icon('retry')}<span>Try again</span></button>` : nothing;
+  const again = gone.length > 0 ? html`<button type="button" class="button" @click=${() => act.retryMedia(...gone)}>${icon('retry')}<span>${say('call.again')}</span></button>` : nothing;
   const denied = gone.filter((kind) => media[kind] === 'denied');
   if (denied.length === 0) {
     const text = devicesText(media);
     return text ? banner({ tone: 'warn', ...(media.audio !== 'on' && { icon: 'mic-off' }), text, action: again }) : nothing;
   }
-  const what = denied.length > 1 ? 'camera and microphone' : denied[0] === 'audio' ? 'the microphone' : 'the camera';
+  const title = say(denied.length > 1 ? 'call.check.both-denied' : denied[0] === 'audio' ? 'call.check.microphone-denied' : 'call.check.camera-denied');
   const other = denied.length > 1 ? '' : denied[0] === 'audio' ? deviceText(`camera-${media.video}`) : deviceText(`microphone-${media.audio}`);
   return html`
     <div class="banner banner-warn" role="alert">
       ${icon('alert')}
       <div class="banner-text">
-        <p class="banner-title">This browser may not use ${what}</p>
+        <p class="banner-title">${title}</p>
         <ol class="steps">${permissionSteps(agent).map((step) => html`<li>${step}</li>`)}</ol>
         ${other ? html`<p>${other}</p>` : nothing}
         ${again}
@@ -112,9 +114,9 @@ function refused(media, { phase, agent }, act) {
 
 /** What stands beside the meter. @param {MediaSnapshot} media @param {CheckUi} ui */
 function microphoneText({ audio }, { phase }) {
-  if (phase === 'asking') return 'Microphone';
-  if (isTrouble(audio)) return 'Without a microphone you can listen and write.';
-  return audio === 'on' ? 'Say something: the bar moves.' : 'Your microphone is off.';
+  if (phase === 'asking') return say('call.microphone');
+  if (isTrouble(audio)) return say('call.check.listen');
+  return say(audio === 'on' ? 'call.check.speak' : 'call.check.microphone-off');
 }
 
 /** @param {MediaSnapshot} media @param {CheckUi} ui */
@@ -127,7 +129,7 @@ function microphone(media, ui) {
         <p>${microphoneText(media, ui)}</p>
         ${on
           ? html`
-            <div class="meter" role="meter" aria-label="Microphone level" aria-valuemin="0" aria-valuemax="100" aria-valuenow="0" data-meter>
+            <div class="meter" role="meter" aria-label=${say('call.check.level')} aria-valuemin="0" aria-valuemax="100" aria-valuenow="0" data-meter>
               <div class="meter-bar"></div>
             </div>`
           : nothing}
@@ -142,16 +144,16 @@ const speaker = ({ speakerAsked, heard }, act) => html`
     <div class="check-words">
       ${speakerAsked && heard === null
         ? html`
-          <p role="status">Did you hear three notes?</p>
+          <p role="status">${say('call.check.heard')}</p>
           <div class="check-buttons">
-            <button type="button" class="button" @click=${() => act.heard(true)}>Yes</button>
-            <button type="button" class="button" @click=${() => act.heard(false)}>No</button>
-            <button type="button" class="button button-quiet" @click=${act.trySpeaker}>Play again</button>
+            <button type="button" class="button" @click=${() => act.heard(true)}>${say('call.check.yes')}</button>
+            <button type="button" class="button" @click=${() => act.heard(false)}>${say('call.check.no')}</button>
+            <button type="button" class="button button-quiet" @click=${act.trySpeaker}>${say('call.check.play-again')}</button>
           </div>`
         : html`
-          ${heard === true ? html`<p role="status">Good, your speaker works.</p>` : nothing}
-          ${heard === false ? html`<p role="status">Turn the volume up, switch the mute switch of your phone off, or choose another speaker below.</p>` : nothing}
-          <div class="check-buttons"><button type="button" class="button" @click=${act.trySpeaker}>Try the speaker</button></div>`}
+          ${heard === true ? html`<p role="status">${say('call.check.works')}</p>` : nothing}
+          ${heard === false ? html`<p role="status">${say('call.check.not-heard')}</p>` : nothing}
+          <div class="check-buttons"><button type="button" class="button" @click=${act.trySpeaker}>${say('call.check.speaker')}</button></div>`}
     </div>
   </div>`;
 
@@ -162,27 +164,21 @@ const speaker = ({ speakerAsked, heard }, act) => html`
  */
 function path({ path: state }, act) {
   if (state === null) return nothing;
-  const words = {
-    testing: 'Trying the connection…',
-    good: 'The connection works.',
-    slow: 'The connection works, by a detour: your network blocks the fast way.',
-    blocked: 'Your network does not let a call through. Try another one: mobile data in place of Wi-Fi, or the other way round.',
-  };
   return html`
     <div class="check-row">
       ${icon(state === 'blocked' ? 'alert' : state === 'testing' ? 'wifi' : 'check')}
       <div class="check-words">
-        <p role="status">${words[state]}</p>
-        ${state === 'blocked' ? html`<div class="check-buttons"><button type="button" class="button" @click=${act.retryPath}>${icon('retry')}<span>Try again</span></button></div>` : nothing}
+        <p role="status">${say(`call.check.path.${state}`)}</p>
+        ${state === 'blocked' ? html`<div class="check-buttons"><button type="button" class="button" @click=${act.retryPath}>${icon('retry')}<span>${say('call.again')}</span></button></div>` : nothing}
       </div>
     </div>`;
 }
 
-/** @type {[kind: 'videoinput' | 'audioinput' | 'audiooutput', label: string][]} */
+/** @type {{kind: 'videoinput' | 'audioinput' | 'audiooutput', label: Code, unnamed: Code}[]} */
 const kinds = [
-  ['videoinput', 'Camera'],
-  ['audioinput', 'Microphone'],
-  ['audiooutput', 'Speaker'],
+  { kind: 'videoinput', label: 'call.camera', unnamed: 'call.camera.n' },
+  { kind: 'audioinput', label: 'call.microphone', unnamed: 'call.microphone.n' },
+  { kind: 'audiooutput', label: 'call.speaker', unnamed: 'call.speaker.n' },
 ];
 
 /**
@@ -192,17 +188,17 @@ const kinds = [
  */
 export function deviceChoice(media, speaker, act) {
   const choices = kinds
-    .map(([kind, label]) => ({ kind, label, devices: media.inputs.filter((device) => device.kind === kind && device.id !== '') }))
+    .map((kind) => ({ ...kind, devices: media.inputs.filter((device) => device.kind === kind.kind && device.id !== '') }))
     .filter(({ kind, devices }) => devices.length > 0 && (kind !== 'audiooutput' || 'setSinkId' in HTMLMediaElement.prototype));
-  if (choices.length === 0) return html`<p class="hint">This browser offers no choice.</p>`;
+  if (choices.length === 0) return html`<p class="hint">${say('call.check.no-choice')}</p>`;
   const inUse = new Set((media.stream?.getTracks() ?? []).map((track) => track.getSettings().deviceId));
   return html`
     <div class="choices">
-      ${choices.map(({ kind, label, devices }) => html`
+      ${choices.map(({ kind, label, unnamed, devices }) => html`
         <div class="field">
-          <label for="choice-${kind}">${label}</label>
+          <label for="choice-${kind}">${say(label)}</label>
           <select id="choice-${kind}" @change=${(/** @type {{currentTarget: HTMLSelectElement}} */ { currentTarget }) => act.switchDevice(kind, currentTarget.value)}>
-            ${devices.map(({ id, label: name }, i) => html`<option value=${id} .selected=${kind === 'audiooutput' ? id === (speaker || 'default') : inUse.has(id)}>${name || `${label} ${i + 1}`}</option>`)}
+            ${devices.map(({ id, label: name }, i) => html`<option value=${id} .selected=${kind === 'audiooutput' ? id === (speaker || 'default') : inUse.has(id)}>${name || say(unnamed, { n: i + 1 })}</option>`)}
           </select>
         </div>`)}
     </div>`;

@@ -3,6 +3,7 @@
 
 import { html, nothing } from './html.js';
 import { icon } from './icons.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./media.js').MediaSnapshot} MediaSnapshot
@@ -40,20 +41,20 @@ export function controls({ media, panel, unread, host, canShare, canFlip }, act)
   /** @param {Exclude<Panel, null>} name */
   const toggle = (name) => () => act.panel(panel === name ? null : name);
   return html`
-    <div class="tools ${host ? 'tools-host' : ''}" role="group" aria-label="Call controls">
+    <div class="tools ${host ? 'tools-host' : ''}" role="group" aria-label=${say('call.controls')}>
       ${microphone(media, act)}
       ${camera(media, act)}
-      ${canFlip ? tool({ icon: 'flip', word: 'Flip', name: 'Flip camera', disabled: media.video !== 'on', onClick: act.flip }) : nothing}
+      ${canFlip ? tool({ icon: 'flip', word: say('call.flip.word'), name: say('call.flip'), disabled: media.video !== 'on', onClick: act.flip }) : nothing}
       ${canShare
         ? media.screen
-          ? tool({ icon: 'screen', word: 'Stop', name: 'Stop sharing screen', tone: 'live', onClick: () => act.shareScreen(false) })
-          : tool({ icon: 'screen', word: 'Share', name: 'Share screen', onClick: () => act.shareScreen(true) })
+          ? tool({ icon: 'screen', word: say('call.unshare.word'), name: say('call.unshare'), tone: 'live', onClick: () => act.shareScreen(false) })
+          : tool({ icon: 'screen', word: say('call.share.word'), name: say('call.share'), onClick: () => act.shareScreen(true) })
         : nothing}
-      ${host ? tool({ icon: 'people', word: 'People', name: 'People', expanded: panel === 'people', controls: 'panel', onClick: toggle('people') }) : nothing}
-      ${tool({ icon: 'chat', word: 'Chat', name: 'Chat', expanded: panel === 'chat', controls: 'panel', badge: unread, onClick: toggle('chat') })}
-      ${unread ? html`<span id="chat-unread" class="sr-only">${unread} unread ${unread === 1 ? 'message' : 'messages'}</span>` : nothing}
-      ${tool({ icon: 'leave', word: 'Leave', name: 'Leave', ...(!host && { tone: 'danger' }), onClick: act.leave })}
-      ${host ? tool({ icon: 'end', word: 'End', name: 'End for everyone', tone: 'danger', onClick: act.end }) : nothing}
+      ${host ? tool({ icon: 'people', word: say('desk.people'), name: say('desk.people'), expanded: panel === 'people', controls: 'panel', onClick: toggle('people') }) : nothing}
+      ${tool({ icon: 'chat', word: say('call.chat'), name: say('call.chat'), expanded: panel === 'chat', controls: 'panel', badge: unread, onClick: toggle('chat') })}
+      ${unread ? html`<span id="chat-unread" class="sr-only">${say('call.chat.unread', { n: unread })}</span>` : nothing}
+      ${tool({ icon: 'leave', word: say('call.leave'), name: say('call.leave'), ...(!host && { tone: 'danger' }), onClick: act.leave })}
+      ${host ? tool({ icon: 'end', word: say('desk.end.word'), name: say('desk.end'), tone: 'danger', onClick: act.end }) : nothing}
     </div>`;
 }
 
@@ -61,11 +62,11 @@ export function controls({ media, panel, unread, host, canShare, canFlip }, act)
 function microphone(media, act) {
   switch (media.audio) {
     case 'on':
-      return tool({ icon: 'mic', word: 'Mute', name: 'Mute microphone', onClick: () => act.mute(true) });
+      return tool({ icon: 'mic', word: say('call.mute.word'), name: say('call.mute'), onClick: () => act.mute(true) });
     case 'muted':
-      return tool({ icon: 'mic-off', word: 'Unmute', name: 'Unmute microphone', tone: 'off', onClick: () => act.mute(false) });
+      return tool({ icon: 'mic-off', word: say('call.unmute.word'), name: say('call.unmute'), tone: 'off', onClick: () => act.mute(false) });
     default:
-      return tool({ icon: 'mic-off', word: 'No mic', name: 'No microphone: try again', tone: 'off', onClick: () => act.retryMedia('audio') });
+      return tool({ icon: 'mic-off', word: say('call.no-microphone.word'), name: say('call.no-microphone'), tone: 'off', onClick: () => act.retryMedia('audio') });
   }
 }
 
@@ -73,11 +74,11 @@ function microphone(media, act) {
 function camera(media, act) {
   switch (media.video) {
     case 'on':
-      return tool({ icon: 'camera', word: 'Camera', name: 'Turn camera off', onClick: () => act.camera(false) });
+      return tool({ icon: 'camera', word: say('call.camera'), name: say('call.camera-off'), onClick: () => act.camera(false) });
     case 'muted':
     case 'off':
-      return tool({ icon: 'camera-off', word: 'Camera', name: 'Turn camera on', tone: 'off', onClick: () => act.camera(true) });
+      return tool({ icon: 'camera-off', word: say('call.camera'), name: say('call.camera-on'), tone: 'off', onClick: () => act.camera(true) });
     default:
-      return tool({ icon: 'camera-off', word: 'No camera', name: 'No camera: try again', tone: 'off', onClick: () => act.retryMedia('video') });
+      return tool({ icon: 'camera-off', word: say('call.no-camera.word'), name: say('call.no-camera'), tone: 'off', onClick: () => act.retryMedia('video') });
   }
 }

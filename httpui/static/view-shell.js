@@ -4,6 +4,7 @@
 
 import { html, nothing } from './html.js';
 import { icon } from './icons.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./vendor/lit-html/lit-html.js').TemplateResult} TemplateResult
@@ -176,7 +177,7 @@ export function silence() {
 export const toast = (text, more = nothing) => html`<div class="toasts" role="status">${more}${text ? html`<p class="toast">${text}</p>` : nothing}</div>`;
 
 /** @param {string} [label] */
-export const busy = (label = 'One moment…') => html`<p class="busy" role="status"><span class="spinner" aria-hidden="true"></span>${label}</p>`;
+export const busy = (label = say('call.moment')) => html`<p class="busy" role="status"><span class="spinner" aria-hidden="true"></span>${label}</p>`;
 
 /** The sign of the program, beside the name of the practice. */
 export const mark = () => html`

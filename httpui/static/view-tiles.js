@@ -7,6 +7,7 @@ import { reasonText } from './errors.js';
 import { initials } from './format.js';
 import { icon } from './icons.js';
 import { callName } from './view-truth.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./call.js').PeerView} PeerView
@@ -34,16 +35,16 @@ function tile(peer, act) {
     <figure class="tile tile-${peer.state}">
       ${peer.stream
         ? html`<video class="tile-video ${picture ? '' : 'tile-video-none'}" data-participant=${peer.member} playsinline autoplay
-            aria-label="Picture of ${name}" .srcObject=${live(peer.stream)}
+            aria-label=${say('call.tile.picture', { name })} .srcObject=${live(peer.stream)}
             @loadedmetadata=${(/** @type {{currentTarget: HTMLVideoElement}} */ { currentTarget }) => play(currentTarget, act.soundBlocked)}></video>`
         : nothing}
       ${picture ? nothing : html`<div class="tile-blank"><span class="avatar avatar-large" aria-hidden="true">${initials(name)}</span></div>`}
       <figcaption class="tile-words">
         <p class="tile-name">
           <bdi>${name}</bdi>
-          ${peer.muted ? html`<span class="tile-mark">${icon('mic-off')}<span class="sr-only">microphone off</span></span>` : nothing}
+          ${peer.muted ? html`<span class="tile-mark">${icon('mic-off')}<span class="sr-only">${say('call.tile.muted')}</span></span>` : nothing}
           ${peer.state === 'verified' && peer.quality !== 'good'
-            ? html`<span class="tile-mark tile-mark-warn">${icon('signal')}<span>${reasonText(peer.reason) || (peer.quality === 'poor' ? 'weak line' : 'line lost')}</span></span>`
+            ? html`<span class="tile-mark tile-mark-warn">${icon('signal')}<span>${reasonText(peer.reason) || say(peer.quality === 'poor' ? 'call.tile.weak' : 'call.tile.lost')}</span></span>`
             : nothing}
         </p>
         ${stateLine(peer, name)}
@@ -67,23 +68,24 @@ async function play(video, blocked) {
 
 /** @param {PeerView} peer @param {string} name */
 function stateLine({ state, stream, video, paused, reason }, name) {
-  if (reason === 'held') return html`<p class="tile-state" role="status">On hold: nobody sees or hears them</p>`;
-  if (state === 'connecting' || (state === 'verified' && !stream)) return html`<p class="tile-state" role="status">Connecting to ${name}…</p>`;
-  if (state === 'reconnecting') return html`<p class="tile-state tile-state-warn" role="status">Reconnecting to ${name}… They may not hear you.</p>`;
-  if (state === 'failed') return html`<p class="tile-state tile-state-bad" role="alert">${reasonText(reason) || `The connection to ${name} failed.`}</p>`;
-  if (paused) return html`<p class="tile-state tile-state-warn">Picture paused: a weak line carries only sound</p>`;
-  return video ? nothing : html`<p class="tile-state">Camera is off</p>`;
+  if (reason === 'held') return html`<p class="tile-state" role="status">${say('call.reason.held')}</p>`;
+  if (state === 'connecting' || (state === 'verified' && !stream)) return html`<p class="tile-state" role="status">${say('call.connecting-to', { who: name })}</p>`;
+  if (state === 'reconnecting') return html`<p class="tile-state tile-state-warn" role="status">${say('call.tile.reconnecting', { name })}</p>`;
+  if (state === 'failed') return html`<p class="tile-state tile-state-bad" role="alert">${reasonText(reason) || say('call.tile.failed', { name })}</p>`;
+  if (paused) return html`<p class="tile-state tile-state-warn">${say('call.tile.paused')}</p>`;
+  return video ? nothing : html`<p class="tile-state">${say('call.tile.camera-off')}</p>`;
 }
 
 /** @param {RosterEntry} member */
-function absentTile({ name, label, state }) {
-  const called = name || label || 'Guest';
+function absentTile(member) {
+  const called = callName(member);
+  const { state } = member;
   return html`
     <figure class="tile tile-absent">
       <div class="tile-blank"><span class="avatar avatar-large" aria-hidden="true">${initials(called)}</span></div>
       <figcaption class="tile-words">
         <p class="tile-name"><bdi>${called}</bdi></p>
-        <p class="tile-state" role="status">${state === 'held' ? 'On hold: nobody sees or hears them' : state === 'disconnected' ? 'Lost the connection; their place is kept' : 'Connecting…'}</p>
+        <p class="tile-state" role="status">${state === 'held' ? say('call.reason.held') : say(state === 'disconnected' ? 'call.tile.absent' : 'call.connecting')}</p>
       </figcaption>
     </figure>`;
 }
@@ -112,15 +114,15 @@ export function useSpeaker(id, refused) {
  */
 export function selfView(media, shown, act) {
   if (!shown) {
-    return html`<button type="button" class="self-show" @click=${() => act.showSelf(true)}>${icon('eye')}<span>Show self view</span></button>`;
+    return html`<button type="button" class="self-show" @click=${() => act.showSelf(true)}>${icon('eye')}<span>${say('call.self.show')}</span></button>`;
   }
   const picture = media.stream !== null && (media.video === 'on' || media.screen);
   return html`
     <figure class="self">
       ${picture
-        ? html`<video class="self-video ${media.screen ? '' : 'mirrored'}" playsinline autoplay .muted=${true} aria-label="Your own picture" .srcObject=${live(media.stream)}></video>`
+        ? html`<video class="self-video ${media.screen ? '' : 'mirrored'}" playsinline autoplay .muted=${true} aria-label=${say('call.self.picture')} .srcObject=${live(media.stream)}></video>`
         : html`<p class="self-blank">${icon('camera-off')}</p>`}
-      <figcaption class="self-name">You${media.screen ? ', sharing' : picture ? '' : ', camera off'}</figcaption>
-      <button type="button" class="self-hide" @click=${() => act.showSelf(false)}>${icon('eye-off')}<span class="sr-only">Hide self view</span></button>
+      <figcaption class="self-name">${say(media.screen ? 'call.self.sharing' : picture ? 'call.self' : 'call.self.camera-off')}</figcaption>
+      <button type="button" class="self-hide" @click=${() => act.showSelf(false)}>${icon('eye-off')}<span class="sr-only">${say('call.self.hide')}</span></button>
     </figure>`;
 }

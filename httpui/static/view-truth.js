@@ -3,34 +3,35 @@
 
 import { html, nothing } from './html.js';
 import { reasonText } from './errors.js';
-import { list } from './words.js';
+import { list, say } from './words.js';
 
 /** @typedef {import('./call.js').PeerView} PeerView */
 
-/** @param {PeerView} peer */
-export const callName = (peer) => peer.name || peer.label || (peer.role === 'host' ? 'the practitioner' : 'Guest');
+/** @param {{name?: string, label?: string, role: 'host' | 'guest'}} peer @returns {string} what somebody in a call is called */
+export const callName = ({ name, label, role }) => name || label || say(role === 'host' ? 'call.practitioner' : 'call.guest');
 
 /**
  * @param {PeerView[]} peers
  * @returns {string} one line for the whole call; the weakest part decides
  */
 export function truthLine(peers) {
-  if (peers.length === 0) return 'Nobody is connected';
+  if (peers.length === 0) return say('call.truth.nobody');
   const unverified = peers.filter(({ truth }) => !truth.verified || !truth.dtls);
   const failed = peers.filter(({ state }) => state === 'failed');
-  if (failed.length === peers.length) return 'Not connected';
+  if (failed.length === peers.length) return say('call.truth.failed');
   if (unverified.length) {
     const settled = peers.length > unverified.length;
-    return settled ? `Connecting to ${list(unverified.map(callName))}…` : 'Connecting…';
+    return settled ? say('call.connecting-to', { who: list(unverified.map(callName)) }) : say('call.connecting');
   }
   const relayed = peers.filter(({ truth }) => truth.path === 'relay');
   if (relayed.length === 0) {
-    return peers.every(({ truth }) => truth.path === 'direct') ? 'Direct · encrypted · verified' : 'Encrypted · verified';
+    return say(peers.every(({ truth }) => truth.path === 'direct') ? 'call.truth.direct' : 'call.truth.verified');
   }
   const relays = [...new Set(relayed.map(({ truth }) => truth.relay ?? ''))];
-  const by = relays.length === 1 && relays[0] ? `Relayed by ${relays[0]}, which cannot see or hear you` : 'Relayed';
-  const part = relayed.length < peers.length ? ` (${list(relayed.map(callName))})` : '';
-  return `${by}${part} · encrypted · verified`;
+  return say('call.truth.relayed', {
+    relay: (relays.length === 1 && relays[0]) || '',
+    who: relayed.length < peers.length ? list(relayed.map(callName)) : '',
+  });
 }
 
 /** @param {PeerView[]} peers whether the line above may be shown as good */
@@ -43,21 +44,18 @@ export const trusted = (peers) => peers.length > 0 && peers.every(({ truth }) =>
 export function pausedText(peers) {
   const without = peers.filter(({ saving }) => saving);
   if (without.length === 0) return '';
-  const which = without.length < peers.length ? ` to ${list(without.map(callName))}` : '';
-  return `The line${which} is weak, so only your sound is sent for now. Your picture comes back by itself.`;
+  return say('call.paused', { who: without.length < peers.length ? list(without.map(callName)) : '' });
 }
 
 /** @param {PeerView} peer */
 export const connectionFacts = (peer) => html`
   <h3><bdi>${callName(peer)}</bdi></h3>
   <dl class="facts">
-    ${fact('Path', path(peer))}
-    ${fact('Verified', peer.truth.verified
-      ? 'Yes: the keys in use are those that came sealed with the link'
-      : peer.state === 'failed' ? 'No: the connection was closed' : 'Not yet: no picture or sound is shown before')}
-    ${peer.truth.dtls ? fact('Encryption', peer.truth.dtlsCipher ? `${peer.truth.dtls}, ${peer.truth.dtlsCipher}` : peer.truth.dtls) : nothing}
-    ${peer.truth.cipher ? fact('Sound and picture', peer.truth.cipher) : nothing}
-    ${fact('Line', line(peer))}
+    ${fact(say('call.path'), path(peer))}
+    ${fact(say('call.verified'), say(peer.truth.verified ? 'call.verified.yes' : peer.state === 'failed' ? 'call.verified.no' : 'call.verified.not-yet'))}
+    ${peer.truth.dtls ? fact(say('call.encryption'), peer.truth.dtlsCipher ? `${peer.truth.dtls}, ${peer.truth.dtlsCipher}` : peer.truth.dtls) : nothing}
+    ${peer.truth.cipher ? fact(say('call.sound-and-picture'), peer.truth.cipher) : nothing}
+    ${fact(say('call.line'), line(peer))}
   </dl>`;
 
 /** @param {string} name @param {unknown} value */
@@ -65,14 +63,12 @@ const fact = (name, value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`
 
 /** @param {PeerView} peer */
 function path({ truth }) {
-  if (truth.path === 'direct') return 'Direct, from device to device';
-  if (truth.path === 'relay') return `Relayed${truth.relay ? ` by ${truth.relay}` : ''}, which carries only what it cannot open`;
-  return 'Being found';
+  if (truth.path === 'relay') return say('call.path.relay', { relay: truth.relay ?? '' });
+  return say(truth.path === 'direct' ? 'call.path.direct' : 'call.path.unknown');
 }
 
 /** @param {PeerView} peer */
 function line({ quality, reason }) {
-  const word = quality === 'good' ? 'Good' : quality === 'poor' ? 'Weak' : 'Lost';
   const why = reasonText(reason);
-  return why ? `${word}: ${why}` : word;
+  return html`${say(`call.line.${quality}`)}${why ? html`<br>${why}` : nothing}`;
 }

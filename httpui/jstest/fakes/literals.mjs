@@ -6,7 +6,7 @@ const attributes = /\b(?:aria-(?:label|description|roledescription|valuetext|pla
 /**
  * @param {string} source
  * @returns {{kind: 'string' | 'html' | 'error', text: string, line: number}[]}
- *   html: what a person reads of a template; error: the message of an Error or of the console
+ *   html: what a person reads of a template; error: the message of an Error or of the console, a query of CSS, or a pattern
  */
 export function literals(source) {
   /** @type {ReturnType<typeof literals>} */
@@ -29,7 +29,7 @@ export function literals(source) {
         for (i += 1; source[i] !== c; i += 1) if (source[i] === '\\') i += 1;
         i += 1;
         const imported = /(?:\bfrom|\bimport)\s*\(?$/.test(before);
-        if (!imported) add(/(?:Error|console\.\w+|matchMedia|RegExp)\(\s*$/.test(before) ? 'error' : 'string', unescape(source.slice(from + 1, i - 1)), from);
+        if (!imported) add(/(?:Error|console\.\w+|matchMedia|closest|matches|querySelector(?:All)?|RegExp)\(\s*$/.test(before) ? 'error' : 'string', unescape(source.slice(from + 1, i - 1)), from);
         before = 'x';
       } else if (c === '`') {
         template(/\b(?:html|svg)$/.test(before), /(?:Error|console\.\w+)\($/.test(before));
