@@ -202,7 +202,7 @@ func (f *fakeBackend) Doctor(ctx context.Context, practitioner string) (api.Repo
 	f.mu.Lock()
 	f.examined++
 	f.mu.Unlock()
-	return api.Report{Line: "Ready for calls", Summary: "Ready for calls.", At: 1000, Ready: true, Confirmed: true, Checks: []api.Check{{ID: "clock", Title: "Clock", Status: "pass", Finding: "The clock is right."}}}, f.who(ctx, practitioner)
+	return api.Report{Line: api.NewMessage("doctor.summary.ready-line", nil), Summary: api.NewMessage("doctor.summary.ready", nil), At: 1000, Ready: true, Confirmed: true, Checks: []api.Check{{ID: "clock", Title: api.NewMessage("doctor.title.clock", nil), Status: "pass", Finding: api.NewMessage("doctor.clock.good", api.Args{"n": 1})}}}, f.who(ctx, practitioner)
 }
 
 // known checks an id that has the right form.

@@ -124,6 +124,23 @@ type (
 		Checked *time.Time `json:"checked,omitempty"` // nil while checking
 	}
 
+	// reportReply is what the doctor found, in English.
+	reportReply struct { // of doctor
+		Summary   string         `json:"summary"` // one sentence
+		Ready     bool           `json:"ready"`   // no check failed
+		Confirmed bool           `json:"confirmed"`
+		Running   bool           `json:"running"`
+		Checked   time.Time      `json:"checked"` // when it was complete
+		Checks    []findingReply `json:"checks"`
+	}
+	findingReply struct {
+		ID      string        `json:"id"`
+		Title   string        `json:"title"`
+		Status  doctor.Status `json:"status"`
+		Finding string        `json:"finding"` // one sentence of what is so
+		Todo    string        `json:"todo"`    // one sentence of what to do; empty if nothing
+	}
+
 	launchReply struct {
 		URL string `json:"url"`
 	}
@@ -162,7 +179,10 @@ func controlRoutes(d *daemon) http.Handler {
 		url, err := d.launchURL(ctx)
 		return launchReply{url}, err
 	})
-	route(mux, "doctor", func(ctx context.Context, _ nothing) (doctor.Report, error) { return d.desk.Look(ctx) })
+	route(mux, "doctor", func(ctx context.Context, _ nothing) (reportReply, error) {
+		report, err := d.desk.Look(ctx)
+		return inEnglish(report), err
+	})
 	mine(mux, d, "appointment/list", func(ctx context.Context, who string, q listRequest) ([]api.Appointment, error) {
 		return d.desk.List(ctx, who, q.All)
 	})

@@ -17,6 +17,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/httpui/certs"
+	"anteroom/httpui/words"
 	"anteroom/node/doctor"
 	"anteroom/node/practice"
 )
@@ -50,18 +51,30 @@ daemon is running.`,
 }
 
 // examine has the daemon looked at, or without one, what it would need.
-func (p *program) examine(cmd *cobra.Command) (doctor.Report, error) {
+func (p *program) examine(cmd *cobra.Command) (reportReply, error) {
 	cfg, err := p.config(cmd)
 	if err != nil {
-		return doctor.Unreadable(err), nil
+		return inEnglish(doctor.Unreadable(err)), nil
 	}
-	report, err := call[doctor.Report](cmd.Context(), newClient(cfg.dataDir()), "doctor", nothing{})
+	report, err := call[reportReply](cmd.Context(), newClient(cfg.dataDir()), "doctor", nothing{})
 	if f, ok := errors.AsType[failure](err); ok && f.code == exitNotRunning {
 		c := patient(cfg)
 		c.Records, c.Audit = inspect(cfg, (*practice.Practice).Check), inspect(cfg, (*practice.Practice).CheckAudit)
-		return doctor.Run(cmd.Context(), c), nil
+		return inEnglish(doctor.Run(cmd.Context(), c)), nil
 	}
 	return report, err
+}
+
+// inEnglish is a report as a terminal and the programs at it read it.
+func inEnglish(r doctor.Report) reportReply {
+	say := words.English.Say
+	reply := reportReply{
+		Summary: say(r.Summary), Ready: r.Ready, Confirmed: r.Confirmed, Running: r.Running, Checked: r.Checked, Checks: make([]findingReply, len(r.Checks)),
+	}
+	for i, c := range r.Checks {
+		reply.Checks[i] = findingReply{c.ID, say(c.Title), c.Status, say(c.Finding), say(c.Todo)}
+	}
+	return reply
 }
 
 // inspect is a check of the records of a node that does not run.
@@ -76,7 +89,7 @@ func inspect(cfg Config, check func(*practice.Practice, context.Context) error) 
 }
 
 // verdict is how the program ends after a report.
-func verdict(r doctor.Report) error {
+func verdict(r reportReply) error {
 	failed := 0
 	for _, c := range r.Checks {
 		if c.Status == doctor.Fail {
@@ -95,7 +108,7 @@ func verdict(r doctor.Report) error {
 }
 
 // printReport ends with the summary, where a terminal stays.
-func printReport(w io.Writer, r doctor.Report) error {
+func printReport(w io.Writer, r reportReply) error {
 	var b strings.Builder
 	for _, c := range r.Checks {
 		fmt.Fprintf(&b, "%-4s  %s: %s\n", c.Status, c.Title, c.Finding)
@@ -114,14 +127,14 @@ func (d *daemon) readiness() readinessReply {
 	if !ok {
 		return readinessReply{State: "checking", Text: "Checking…"}
 	}
-	r := readinessReply{State: "ready", Text: report.Line(), Checked: &report.Checked}
+	r := readinessReply{State: "ready", Text: words.English.Say(report.Line()), Checked: &report.Checked}
 	for _, c := range report.Checks {
 		switch {
 		case c.Status == doctor.Fail:
-			r.State, r.Todo = "not-ready", c.Todo
+			r.State, r.Todo = "not-ready", words.English.Say(c.Todo)
 			return r
 		case c.ID == "page" && !report.Confirmed:
-			r.State, r.Todo = "unconfirmed", c.Todo
+			r.State, r.Todo = "unconfirmed", words.English.Say(c.Todo)
 		}
 	}
 	return r
@@ -205,12 +218,13 @@ func forDoctor(s certs.Status) doctor.Certificate {
 	return c
 }
 
+// What ports are for, as the doctor's messages tell it.
 const (
-	forPage     = "your page"
-	forPatients = "the patients' page"
-	forRedirect = "the way there from plain HTTP"
-	forRelay    = "the relay"
-	forNodes    = "other nodes"
+	forPage     = "page"
+	forPatients = "patients"
+	forRedirect = "redirect"
+	forRelay    = "relay"
+	forNodes    = "nodes"
 )
 
 // neededPorts lists what cfg listens at. A port 0 is never taken.

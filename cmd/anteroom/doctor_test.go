@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -17,6 +21,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/httpui/certs/certstest"
+	"anteroom/httpui/words"
 	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
 	"anteroom/rendezvous/wire"
@@ -82,12 +87,13 @@ func befriend(t *testing.T, a, b *daemon) {
 	}
 }
 
-func examined(t *testing.T, d *daemon) (doctor.Report, map[string]doctor.Check) {
-	report, err := d.desk.Look(t.Context())
+func examined(t *testing.T, d *daemon) (reportReply, map[string]findingReply) {
+	found, err := d.desk.Look(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	byID := make(map[string]doctor.Check)
+	report := inEnglish(found)
+	byID := make(map[string]findingReply)
 	for _, c := range report.Checks {
 		byID[c.ID] = c
 	}
@@ -120,7 +126,7 @@ func TestDoctorAsksAPeer(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", id, got, want)
 		}
 	}
-	if report.Ready || !strings.HasPrefix(report.Summary, "Patients cannot reach you because ") {
+	if report.Ready || !strings.HasPrefix(report.Summary, "Patients cannot reach you: ") {
 		t.Errorf("%s", report.Summary)
 	}
 	if f, ok := errors.AsType[failure](verdict(report)); !ok || f.code != exitCheck {
@@ -197,10 +203,10 @@ func TestReadinessByItself(t *testing.T) {
 	d := localDaemon(t)
 	who := setUpDaemon(t, d)
 	desk = deskWhere(t, d, who, "a report", func(desk api.Desk) bool { return desk.Report != nil })
-	if r := desk.Report; r.Line != "Ready for calls on this computer" || !r.Ready || desk.Now-r.At > 30 {
+	if r := desk.Report; english(r.Line) != "Ready for calls on this computer" || !r.Ready || desk.Now-r.At > 30 {
 		t.Errorf("after the start: %+v", r)
 	}
-	if is := d.readiness(); is.State != "ready" || is.Text != desk.Report.Line || is.Todo != "" || is.Checked.Unix() != desk.Report.At {
+	if is := d.readiness(); is.State != "ready" || is.Text != english(desk.Report.Line) || is.Todo != "" || is.Checked.Unix() != desk.Report.At {
 		t.Errorf("after the start: %+v", is)
 	}
 
@@ -212,16 +218,16 @@ func TestReadinessByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	desk = deskWhere(t, d, who, "a failure", func(desk api.Desk) bool { return !desk.Report.Ready })
-	if want := "Not ready: " + key + " is open to other users (mode 0644)."; desk.Report.Line != want {
-		t.Errorf("got %s, want %s", desk.Report.Line, want)
+	if want := "Not ready: " + key + " is open to other users (mode 0644)."; english(desk.Report.Line) != want {
+		t.Errorf("got %s, want %s", english(desk.Report.Line), want)
 	}
-	if is := d.readiness(); is.State != "not-ready" || is.Text != desk.Report.Line || is.Todo != "Run chmod 600 "+key+"." {
+	if is := d.readiness(); is.State != "not-ready" || is.Text != english(desk.Report.Line) || is.Todo != "Run chmod 600 "+key+"." {
 		t.Errorf("with a failure: %+v", is)
 	}
 	var text strings.Builder
 	err = printStatus(&text, statusReply{Readiness: d.readiness()})
 	if said := strings.Join(strings.Fields(text.String()), " "); err != nil ||
-		!strings.Contains(said, "Calls "+desk.Report.Line+" (checked ") || !strings.Contains(said, "To do Run chmod 600 ") {
+		!strings.Contains(said, "Calls "+english(desk.Report.Line)+" (checked ") || !strings.Contains(said, "To do Run chmod 600 ") {
 		t.Errorf("status says, %v:\n%s", err, &text)
 	}
 }
@@ -244,7 +250,7 @@ func TestReadinessThatNobodyConfirms(t *testing.T) {
 	who := setUpDaemon(t, d)
 	desk := deskWhere(t, d, who, "a report", func(desk api.Desk) bool { return desk.Report != nil })
 	const line, todo = "Ready for calls, as far as this computer can see", "Ask a friendly practice to be your peer, and exchange peer cards with it."
-	if r := desk.Report; r.Line != line || r.Summary != line+"." || !r.Ready || r.Confirmed {
+	if r := desk.Report; english(r.Line) != line || english(r.Summary) != line+"." || !r.Ready || r.Confirmed {
 		t.Errorf("the page is told %+v", r)
 	}
 	is := d.readiness()
@@ -257,8 +263,9 @@ func TestReadinessThatNobodyConfirms(t *testing.T) {
 		t.Errorf("status says, %v:\n%s", err, &text)
 	}
 	report, byID := examined(t, d)
-	if c := byID["page"]; report.Line() != line || c.Status != doctor.Warn || c.Todo != todo || verdict(report) != nil {
-		t.Errorf("%s: %+v, %v", report.Line(), c, verdict(report))
+	latest, _ := d.rounds.Latest()
+	if c := byID["page"]; english(latest.Line()) != line || c.Status != doctor.Warn || c.Todo != todo || verdict(report) != nil {
+		t.Errorf("%s: %+v, %v", english(latest.Line()), c, verdict(report))
 	}
 }
 
@@ -271,7 +278,7 @@ func TestDoctorHasItsLimit(t *testing.T) {
 		if refusal, ok := errors.AsType[*api.Refusal](err); ok && refusal.Code == wire.CodeTooMany {
 			return
 		}
-		if err != nil || !report.Ready || report.Summary != "Ready for calls on this computer." || len(report.Checks) == 0 || report.Checks[0].Status != "pass" {
+		if err != nil || !report.Ready || english(report.Summary) != "Ready for calls on this computer." || len(report.Checks) == 0 || report.Checks[0].Status != "pass" {
 			t.Fatalf("got %+v, %v", report, err)
 		}
 	}
@@ -279,15 +286,15 @@ func TestDoctorHasItsLimit(t *testing.T) {
 }
 
 // checked returns one check of a daemon that need not run.
-func checked(t *testing.T, d *daemon, id string) doctor.Check {
+func checked(t *testing.T, d *daemon, id string) findingReply {
 	t.Helper()
-	for _, c := range doctor.Run(t.Context(), d.patient()).Checks {
+	for _, c := range inEnglish(doctor.Run(t.Context(), d.patient())).Checks {
 		if c.ID == id {
 			return c
 		}
 	}
 	t.Fatalf("no check %s", id)
-	return doctor.Check{}
+	return findingReply{}
 }
 
 // TestDoctorSeesTheConfigurationBreak: a file that is edited under a daemon
@@ -374,7 +381,7 @@ func TestDoctorVisitsTheFront(t *testing.T) {
 		c.Roots.AppendCertsFromPEM(pem)
 		for _, c := range doctor.Run(t.Context(), c).Checks {
 			if c.ID == "page" {
-				return string(c.Status) + " " + c.Finding
+				return string(c.Status) + " " + english(c.Finding)
 			}
 		}
 		return ""
@@ -462,4 +469,47 @@ func TestDoctorTriesBorrowedRelays(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", id, got, want)
 		}
 	}
+}
+
+// english is what a person reads of a message.
+func english(m api.Message) string { return words.English.Say(m) }
+
+// The report of a node that does not run, as programs read it.
+func TestReportAsJSON(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 6, 7, 8, time.FixedZone("", 3600))
+	report := inEnglish(doctor.Run(t.Context(), doctor.Config{
+		DataDir: filepath.Join(t.TempDir(), "d"), PublicURL: "https://call.example", Resolver: nowhere{}, Clock: func() time.Time { return at },
+	}))
+	for i := range report.Checks {
+		if report.Checks[i].ID == "disk" { // differs from one computer to another
+			report.Checks[i].Finding, report.Checks[i].Todo, report.Checks[i].Status = "1 MB", "", doctor.Pass
+		}
+	}
+	got, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	golden := filepath.Join("testdata", "report.json")
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("run the test with -update and read the difference\n%s", got)
+	}
+}
+
+var update = flag.Bool("update", false, "write testdata instead of comparing with it")
+
+// nowhere is a DNS that has no name.
+type nowhere struct{}
+
+func (nowhere) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 }

@@ -4,8 +4,9 @@ import { test } from 'node:test';
 import './fakes/words.mjs';
 import { ApiError } from '../static/api.js';
 import { Checkup, readiness } from '../static/checkup.js';
+import { sayMessage } from '../static/words.js';
 
-const report = { line: 'Ready for calls', summary: 'Ready for calls.', at: 1, ready: true, confirmed: true, checks: [] };
+const report = { line: { code: 'doctor.summary.ready-line' }, summary: { code: 'doctor.summary.ready' }, at: 1, ready: true, confirmed: true, checks: [] };
 
 function checkup() {
   const seen = { log: [], expired: 0, asked: [] };
@@ -76,20 +77,20 @@ test('who is signed out is told so, and sees nothing of it later', async () => {
 test('the line says no more than is known', () => {
   const desk = { desk: {}, phase: 'attending', elsewhere: false };
   const line = (patch, found, now = 1) => Object.values(readiness({ ...desk, ...patch }, found, now));
-  const check = (status) => ({ id: status, title: '', status, finding: '', todo: '' });
-  const failed = { ...report, ready: false, confirmed: false, line: 'Not ready: it is shut.', checks: [check('fail'), check('warn')] };
+  const check = (status) => ({ id: status, title: { code: '' }, status, finding: { code: '' } });
+  const failed = { ...report, ready: false, confirmed: false, line: { code: 'doctor.not-ready', args: { finding: { code: 'doctor.late' } } }, checks: [check('fail'), check('warn')] };
   assert.deepEqual(line({ desk: null }, report), ['calm', '', '']);
   assert.deepEqual(line({}, null), ['calm', 'Checking…', '']);
   assert.deepEqual(line({}, report), ['good', 'Ready for calls', '']);
   assert.deepEqual(line({}, { ...report, checks: [check('pass'), check('skip'), check('warn')] }), ['good', 'Ready for calls', '1 thing to look at']);
   assert.deepEqual(line({}, { ...report, checks: [check('warn'), check('warn')] }), ['good', 'Ready for calls', '2 things to look at']);
-  assert.deepEqual(line({}, failed), ['bad', 'Not ready: it is shut.', 'What to do']);
+  assert.deepEqual(line({}, failed), ['bad', 'Not ready: This check did not end in time.', 'What to do']);
   // Nobody has looked from outside: amber, and what to do about it.
-  const unseen = { ...report, confirmed: false, line: 'Ready for calls, as far as this computer can see', checks: [check('warn')] };
+  const unseen = { ...report, confirmed: false, line: { code: 'doctor.summary.unconfirmed-line' }, checks: [check('warn')] };
   assert.deepEqual(line({}, unseen), ['warn', 'Ready for calls, as far as this computer can see', '1 thing to look at']);
   for (const found of [report, failed]) { // too old, or of a time to come: a clock was wrong
     for (const now of [3600, -3600]) assert.match(line({}, found, now)[1], /^Last checked at /);
-    assert.deepEqual(line({}, found, 1000)[1], found.line);
+    assert.deepEqual(line({}, found, 1000)[1], sayMessage(found.line));
     assert.deepEqual(line({ phase: 'lost' }, found), ['warn', 'Not connected', '']);
     assert.deepEqual(line({ elsewhere: true }, found), ['warn', 'Another tab takes the calls', '']);
   }

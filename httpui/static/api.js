@@ -15,9 +15,10 @@
  * @typedef {{starts: number, minutes: number, label: string, guests: {label: string}[], hide_addresses?: boolean}} NewAppointment
  * @typedef {{member: string, label: string, url: string}} LinkInfo
  * @typedef {{id: string, since: number, seen: number, this: boolean}} SignIn   times in Unix seconds; this: of this browser
- * @typedef {{id: string, title: string, status: 'pass' | 'warn' | 'fail' | 'skip', finding: string, todo: string}} Check
- *   finding: one sentence of what is so; todo: one of what to do, or ""
- * @typedef {{line: string, summary: string, at: number, ready: boolean, confirmed: boolean, checks: Check[]}} Report
+ * @typedef {import('./words.js').Message} Message
+ * @typedef {{id: string, title: Message, status: 'pass' | 'warn' | 'fail' | 'skip', finding: Message, todo?: Message}} Check
+ *   finding: what is so; todo: what to do, if there is something
+ * @typedef {{line: Message, summary: Message, at: number, ready: boolean, confirmed: boolean, checks: Check[]}} Report
  *   line: "Ready for calls", or why not; at: Unix seconds by the node's clock; confirmed: somebody got
  *   to the page from outside, or nobody is meant to
  */

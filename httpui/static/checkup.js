@@ -4,7 +4,7 @@
 import { ApiError } from './api.js';
 import { apiSentence } from './errors.js';
 import { when } from './format.js';
-import { say } from './words.js';
+import { say, sayMessage } from './words.js';
 
 /**
  * @typedef {import('./api.js').Report} Report
@@ -38,9 +38,9 @@ export function readiness({ desk, phase, elsewhere }, report, now) {
   if (elsewhere) return { tone: 'warn', text: 'Another tab takes the calls', jump: '' };
   if (!report) return { tone: 'calm', text: 'Checking…', jump: '' };
   if (Math.abs(now - report.at) > tooOld) return { tone: 'warn', text: say('desk.last-checked', when(now, report.at)), jump: 'See the last check' };
-  if (!report.ready) return { tone: 'bad', text: report.line, jump: 'What to do' };
+  if (!report.ready) return { tone: 'bad', text: sayMessage(report.line), jump: 'What to do' };
   const open = toMend(report.checks).length;
-  return { tone: report.confirmed ? 'good' : 'warn', text: report.line, jump: open === 0 ? '' : open === 1 ? '1 thing to look at' : `${open} things to look at` };
+  return { tone: report.confirmed ? 'good' : 'warn', text: sayMessage(report.line), jump: open === 0 ? '' : open === 1 ? '1 thing to look at' : `${open} things to look at` };
 }
 
 /** @type {CheckupSnapshot} */

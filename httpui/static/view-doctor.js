@@ -7,6 +7,7 @@ import { toMend } from './checkup.js';
 import { clock } from './format.js';
 import { icon } from './icons.js';
 import { banner } from './view-shell.js';
+import { sayMessage } from './words.js';
 
 /**
  * @typedef {import('./api.js').Check} Check
@@ -44,7 +45,7 @@ function summary(busy, report) {
   if (busy || !report) return html`<span class="spinner" aria-hidden="true"></span> Checking… this can take half a minute.`;
   const problems = report.checks.filter(({ status }) => status === 'fail').length;
   if (problems) return `Not ready for calls: ${problems === 1 ? '1 problem' : `${problems} problems`}.`;
-  return report.summary;
+  return sayMessage(report.summary);
 }
 
 /** @param {Check[]} checks */
@@ -73,8 +74,8 @@ function row({ id, title, status, finding, todo }) {
   const { word, sign } = signs[status];
   return html`
     <li class="doctor-check doctor-${status}" data-check=${id} tabindex="-1">
-      <p class="doctor-title">${icon(sign)}<span><strong>${word}</strong>: ${title}</span></p>
-      <p dir="auto">${finding}</p>
-      ${todo ? html`<p class="hint" dir="auto">${todo}</p>` : nothing}
+      <p class="doctor-title">${icon(sign)}<span><strong>${word}</strong>: ${sayMessage(title)}</span></p>
+      <p dir="auto">${sayMessage(finding)}</p>
+      ${todo ? html`<p class="hint" dir="auto">${sayMessage(todo)}</p>` : nothing}
     </li>`;
 }

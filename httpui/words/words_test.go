@@ -108,8 +108,8 @@ func TestCatalogueIsInOrder(t *testing.T) {
 		if !regexp.MustCompile(`^(call|desk|doctor|guest|input|list|page|refusal)(\.[a-z0-9-]+)+$`).MatchString(code) {
 			t.Errorf("%s: no such part of the product", code)
 		}
-		if text := English.Messages[code]; text == "" || text != strings.TrimSpace(text) || strings.Contains(text, "  ") || strings.Contains(text, "'") {
-			t.Errorf("%s: %q has spaces that nobody sees, or a straight apostrophe", code, text)
+		if text := English.Messages[code]; text == "" || text != strings.TrimSpace(text) || strings.Contains(text, "  ") {
+			t.Errorf("%s: %q has spaces that nobody sees", code, text)
 		}
 	}
 }

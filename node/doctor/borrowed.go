@@ -2,13 +2,14 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+
+	"anteroom/node/message"
 )
 
 // maxLoans is how many URLs of borrowed relays are tried: those of some nodes,
@@ -108,58 +109,55 @@ func (r *run) borrowedRelay(over string, kind Kind) finding {
 	}
 	switch {
 	case all == 0:
-		return skip("No relay that this node borrows is reached over "+over+".", "")
+		return skip(say("doctor.borrowed.none", args{"over": over}), none)
 	case worst == nil:
-		return pass(fmt.Sprintf("%s over %s.", count(all, "The borrowed relay answers", "All %d borrowed relays answer"), over))
+		return pass(say("doctor.borrowed.good", args{"n": all, "over": over}))
 	}
-	say := warn
+	is := warn
 	if !answered { // then calls fail that need a relay, not only take another way
-		say = fail
+		is = fail
 	}
-	which := "the borrowed relay"
-	if all > 1 {
-		which = "a borrowed relay"
-	}
-	return say("Of "+which+": "+inner(worst.meaning()), worst.mend())
+	return is(worst.meaning(all), worst.mend())
 }
 
-// where is the port that browsers are sent to.
-func (l loan) where() string {
-	transport := "TCP"
+// where is the port that browsers are sent to, of one of n relays.
+func (l loan) where(n int) args {
+	over := "TCP"
 	if l.Kind == STUNUDP {
-		transport = "UDP"
+		over = "UDP"
 	}
-	return fmt.Sprintf("port %d (%s)", l.Port, transport)
+	return args{"n": n, "name": l.Name, "port": portText(l.Port), "over": over, "why": whyRefused(l.err)}
 }
 
-// meaning says what is wrong with a loan.
-func (l loan) meaning() string {
-	at := l.where() + " of " + l.Name
+// meaning says what is wrong with one of n loans.
+func (l loan) meaning(n int) message.Message {
+	is := l.where(n)
 	switch result := resultOf(l.err); {
 	case isMissing(l.err):
-		return "The name " + l.Name + " is not in the DNS."
+		return say("doctor.borrowed.missing", is)
 	case isUnknown(l.err):
-		return "The name " + l.Name + " could not be looked up now."
+		return say("doctor.borrowed.unknown", is)
 	case result == Refused:
-		return "Nothing answers at " + at + "."
+		return say("doctor.borrowed.refused", is)
 	case result == Timeout || result == Unreachable:
-		return "This computer does not get through to " + at + "."
+		return say("doctor.borrowed.lost", is)
 	case result == BadCertificate:
-		return "Browsers refuse the certificate at " + at + ", because " + whyRefused(l.err) + "."
+		return say("doctor.borrowed.certificate", is)
 	}
-	return "Something else than a relay answers at " + at + "."
+	return say("doctor.borrowed.stranger", is)
 }
 
 // mend says what to do about it: mostly the lender's operator has to.
-func (l loan) mend() string {
+func (l loan) mend() message.Message {
+	is := l.where(1)
 	switch resultOf(l.err) {
 	case BadCertificate:
-		return "Have the node that lends it use a certificate for " + l.Name + " from an authority that browsers know."
+		return say("doctor.borrowed.certificate.todo", is)
 	case Refused, Timeout, Unreachable:
-		return "Have " + l.where() + " opened where that relay runs, unless it is this network that lets nothing through."
+		return say("doctor.borrowed.lost.todo", is)
 	}
 	if isMissing(l.err) || isUnknown(l.err) {
-		return "Have the node that lends it set relay.host to a name that is in the DNS."
+		return say("doctor.borrowed.missing.todo")
 	}
-	return "Have its operator see what else has " + l.where() + " there."
+	return say("doctor.borrowed.stranger.todo", is)
 }

@@ -8,15 +8,13 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"anteroom/discovery"
+	"anteroom/node/message"
 )
 
 // runTime bounds a whole run. Nobody waits longer before a list that says
@@ -64,7 +62,7 @@ type Config struct {
 // A Port is one that the node needs.
 type Port struct {
 	Key     string // in the configuration
-	For     string // "your page", and so on
+	For     string // what needs it: "page", "patients", "redirect", "relay" or "nodes"
 	Network string // tcp or udp
 	Addr    string // host:port; an empty host is every address
 }
@@ -107,73 +105,86 @@ const (
 
 // A Check is one thing that was looked at.
 type Check struct {
-	ID      string `json:"id"`
-	Title   string `json:"title"`
-	Status  Status `json:"status"`
-	Finding string `json:"finding"` // one sentence of what is so
-	Todo    string `json:"todo"`    // one sentence of what to do; empty if nothing
+	ID      string
+	Title   message.Message
+	Status  Status
+	Finding message.Message // what is so
+	Todo    message.Message // what to do; empty if nothing
 }
 
 // A Report is what a run found.
 type Report struct {
-	Summary string `json:"summary"` // one sentence
-	Ready   bool   `json:"ready"`   // no check failed
+	Summary message.Message
+	Ready   bool // no check failed
 	// Confirmed: it is ready, and somebody got to the page from outside or nobody
 	// is meant to. Otherwise it may be ready as far as this computer can see.
-	Confirmed bool      `json:"confirmed"`
-	Running   bool      `json:"running"`
-	Checked   time.Time `json:"checked"` // when it was complete
-	Checks    []Check   `json:"checks"`
+	Confirmed bool
+	Running   bool
+	Checked   time.Time // when it was complete
+	Checks    []Check
 }
 
 // Line is the report in one line: "Ready for calls", or why not.
-func (r Report) Line() string {
+func (r Report) Line() message.Message {
 	for _, c := range r.Checks {
 		if c.Status == Fail {
-			return "Not ready: " + inner(c.Finding)
+			return say("doctor.not-ready", args{"finding": c.Finding})
 		}
 	}
-	return strings.TrimSuffix(r.Summary, ".")
+	return say(r.Summary.Code + "-line")
 }
 
 // A finding is a Check before it has a name.
 type finding struct {
 	status      Status
-	found, todo string
+	found, todo message.Message
 }
 
-func pass(found string) finding       { return finding{Pass, found, ""} }
-func warn(found, todo string) finding { return finding{Warn, found, todo} }
-func fail(found, todo string) finding { return finding{Fail, found, todo} }
-func skip(found, todo string) finding { return finding{Skip, found, todo} }
+func pass(found message.Message) finding       { return finding{Pass, found, none} }
+func warn(found, todo message.Message) finding { return finding{Warn, found, todo} }
+func fail(found, todo message.Message) finding { return finding{Fail, found, todo} }
+func skip(found, todo message.Message) finding { return finding{Skip, found, todo} }
+
+// none is what there is to do where nothing is.
+var none message.Message
+
+type args = message.Args
+
+// say names a sentence of the catalogue.
+func say(code string, with ...args) message.Message {
+	if len(with) == 0 {
+		return message.New(code, nil)
+	}
+	return message.New(code, with[0])
+}
 
 // table is everything that is checked, in the order in which a reader should
 // mend it: what comes first may be why what follows fails.
 var table = []struct {
-	id, title string
-	do        func(*run, context.Context) finding
-	alone     bool // can be done while the node does not run
+	id    string
+	do    func(*run, context.Context) finding
+	alone bool // can be done while the node does not run
 }{
-	{"daemon", "Anteroom", (*run).daemon, true},
-	{"configuration", "Configuration", (*run).configuration, true},
-	{"clock", "Clock", (*run).clock, false},
-	{"store", "Records", (*run).store, true},
-	{"audit", "Audit trail", (*run).audit, true},
-	{"identity", "Identity", (*run).identity, true},
-	{"disk", "Disk space", (*run).disk, true},
-	{"ports", "Ports", (*run).ports, true},
-	{"certificate", "Certificate", (*run).certificate, true},
-	{"dns", "Name", (*run).dns, true},
-	{"page", "Page from outside", (*run).page, false},
-	{"addresses", "Addresses for other nodes", (*run).addresses, false},
-	{"udp", "UDP", (*run).udp, false},
-	{"relay-udp", "Relay over UDP", (*run).relayUDP, false},
-	{"relay-tcp", "Relay over TCP", (*run).relayTCP, false},
-	{"relay-tls", "Relay over TLS", (*run).relayTLS, false},
-	{"lenders", "Borrowed relays", (*run).lenders, false},
-	{"peers", "Other nodes", (*run).peers, false},
-	{"dht", "DHT", (*run).dht, false},
-	{"front", "Public node", (*run).front, false},
+	{"daemon", (*run).daemon, true},
+	{"configuration", (*run).configuration, true},
+	{"clock", (*run).clock, false},
+	{"store", (*run).store, true},
+	{"audit", (*run).audit, true},
+	{"identity", (*run).identity, true},
+	{"disk", (*run).disk, true},
+	{"ports", (*run).ports, true},
+	{"certificate", (*run).certificate, true},
+	{"dns", (*run).dns, true},
+	{"page", (*run).page, false},
+	{"addresses", (*run).addresses, false},
+	{"udp", (*run).udp, false},
+	{"relay-udp", (*run).relayUDP, false},
+	{"relay-tcp", (*run).relayTCP, false},
+	{"relay-tls", (*run).relayTLS, false},
+	{"lenders", (*run).lenders, false},
+	{"peers", (*run).peers, false},
+	{"dht", (*run).dht, false},
+	{"front", (*run).front, false},
 }
 
 // A run is one examination.
@@ -195,11 +206,11 @@ func Run(ctx context.Context, cfg Config) Report {
 	var wg sync.WaitGroup
 	for i, c := range table {
 		wg.Go(func() { // ends with ctx at the latest
-			f := skip("This can be seen only while Anteroom runs.", "") // the first check says how
+			f := skip(say("doctor.not-running"), none) // the first check says how
 			if cfg.Running || c.alone {
 				f = c.do(r, ctx)
 			}
-			report.Checks[i] = Check{c.id, c.title, f.status, f.found, f.todo}
+			report.Checks[i] = newCheck(c.id, f)
 		})
 	}
 	wg.Wait()
@@ -229,8 +240,8 @@ func prepare(ctx context.Context, cfg Config) *run {
 // that nobody knows where it is.
 func Unreadable(err error) Report {
 	f := badConfiguration(err)
-	report := Report{Checked: time.Now().UTC().Truncate(time.Second), Checks: []Check{{"configuration", "Configuration", f.status, f.found, f.todo}}}
-	report.Summary = "Anteroom cannot start because " + inner(f.found)
+	report := Report{Checked: time.Now().UTC().Truncate(time.Second), Checks: []Check{newCheck("configuration", f)}}
+	report.Summary = say("doctor.summary.cannot-start", args{"finding": f.found})
 	return report
 }
 
@@ -241,39 +252,32 @@ func (r *Report) summarize(local, reached bool) {
 	r.Ready, r.Confirmed = true, local || reached
 	switch {
 	case local:
-		r.Summary = "Ready for calls on this computer."
+		r.Summary = say("doctor.summary.local")
 	case reached:
-		r.Summary = "Ready for calls."
+		r.Summary = say("doctor.summary.ready")
 	default:
-		r.Summary = "Ready for calls, as far as this computer can see."
+		r.Summary = say("doctor.summary.unconfirmed")
 	}
 	for _, c := range r.Checks {
 		if c.Status == Fail {
-			r.Ready, r.Confirmed, r.Summary = false, false, "Patients cannot reach you because "+inner(c.Finding)
+			r.Ready, r.Confirmed, r.Summary = false, false, say("doctor.summary.unreachable", args{"finding": c.Finding})
 			if c.ID == "store" || c.ID == "audit" { // some may reach you, and it is worse than that
-				r.Summary = "Your records need you: " + inner(c.Finding)
+				r.Summary = say("doctor.summary.records", args{"finding": c.Finding})
 			}
 			return
 		}
 	}
 }
 
-// inner returns a sentence as it is written after other words: with a small
-// letter, unless the first word is a name in capitals, or the program's.
-func inner(sentence string) string {
-	first, size := utf8.DecodeRuneInString(sentence)
-	second, _ := utf8.DecodeRuneInString(sentence[size:])
-	if unicode.IsUpper(second) || len(sentence) > 8 && sentence[:8] == "Anteroom" {
-		return sentence
-	}
-	return string(unicode.ToLower(first)) + sentence[size:]
+func newCheck(id string, f finding) Check {
+	return Check{id, say("doctor.title." + id), f.status, f.found, f.todo}
 }
 
 func (r *run) daemon(context.Context) finding {
 	if r.Running {
-		return pass("Anteroom is running.")
+		return pass(say("doctor.daemon.runs"))
 	}
-	return fail("Anteroom is not running.", `Start it with "anteroom serve".`)
+	return fail(say("doctor.daemon.stopped"), say("doctor.daemon.stopped.todo"))
 }
 
 // late reports whether err only says that time was up.
@@ -281,4 +285,5 @@ func late(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-var outOfTime = warn("This check did not end in time.", "Check again; if it stays so, look at how busy this computer and its network are.")
+var outOfTime = warn(say("doctor.late"),
+	say("doctor.late.todo"))

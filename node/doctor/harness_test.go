@@ -22,7 +22,9 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/httpui/certs/certstest"
+	"anteroom/httpui/words"
 	"anteroom/node/crowd"
+	"anteroom/node/message"
 	"anteroom/node/relay"
 )
 
@@ -206,12 +208,16 @@ func newRun(t testing.TB, cfg Config) *run {
 // be parts.
 func expect(t testing.TB, got finding, status Status, found, todo string) {
 	t.Helper()
-	if got.status != status || !strings.Contains(got.found, found) || !strings.Contains(got.todo, todo) || status != Skip && (todo == "") != (got.todo == "") {
-		t.Errorf("got  %s: %s → %s\nwant %s: %s → %s", got.status, got.found, got.todo, status, found, todo)
+	gotFound, gotTodo := english(got.found), english(got.todo)
+	if got.status != status || !strings.Contains(gotFound, found) || !strings.Contains(gotTodo, todo) || status != Skip && (todo == "") != (gotTodo == "") {
+		t.Errorf("got  %s: %s → %s\nwant %s: %s → %s", got.status, gotFound, gotTodo, status, found, todo)
 	}
-	for _, s := range []string{got.found, got.todo} {
-		if s != "" && (s[len(s)-1] != '.' || strings.HasSuffix(s, "..") || strings.Contains(s, "%!")) {
+	for _, s := range []string{gotFound, gotTodo} {
+		if s != "" && (s[len(s)-1] != '.' || strings.HasSuffix(s, "..") || strings.ContainsAny(s, "{}")) {
 			t.Errorf("no sentence: %q", s)
 		}
 	}
 }
+
+// english is what a person reads of a message.
+func english(m message.Message) string { return words.English.Say(m) }

@@ -3,14 +3,15 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
+	"anteroom/node/message"
 	"anteroom/node/store"
 )
 
@@ -23,31 +24,30 @@ const (
 
 func (r *run) configuration(context.Context) finding {
 	if r.Configuration == nil {
-		return pass("The configuration has no problem.")
+		return pass(say("doctor.configuration.good"))
 	}
 	changed, err := r.Configuration()
 	switch {
 	case err != nil && r.Running: // with the one that it read before
 		f := badConfiguration(err)
-		return warn(strings.TrimSuffix(f.found, ".")+"; Anteroom goes on with the old one, and would not start again.", f.todo)
+		f.status, f.found.Code = Warn, f.found.Code+"-now"
+		return f
 	case err != nil:
 		return badConfiguration(err)
 	case changed:
-		return warn("The configuration was changed after Anteroom started, which goes on with the old one.", "Restart Anteroom.")
+		return warn(say("doctor.configuration.changed"), say("doctor.restart"))
 	}
-	return pass("The configuration has no problem.")
+	return pass(say("doctor.configuration.good"))
 }
 
 // badConfiguration shows the first problem; "anteroom config check" shows all.
 func badConfiguration(err error) finding {
 	problems := strings.Split(err.Error(), "\n")
-	found := "The configuration has a problem: " + sentence(problems[0])
-	todo := `Correct it, and look at it with "anteroom config check".`
-	if n := len(problems); n > 1 {
-		found = fmt.Sprintf("The configuration has %d problems, of which the first is: %s", n, sentence(problems[0]))
-		todo = `See all of them with "anteroom config check", and correct them.`
+	first := args{"problem": clause(problems[0]), "n": len(problems)}
+	if len(problems) == 1 {
+		return fail(say("doctor.configuration.bad", first), say("doctor.configuration.bad.todo"))
 	}
-	return fail(found, todo)
+	return fail(say("doctor.configuration.bad-many", first), say("doctor.configuration.bad-many.todo"))
 }
 
 func (r *run) store(ctx context.Context) finding {
@@ -61,28 +61,28 @@ func (r *run) store(ctx context.Context) finding {
 	unreadable, some := errors.AsType[*store.UnreadableError](err)
 	switch {
 	case err == nil && r.Records == nil:
-		return skip("The files of the records are for you alone; what is in them was not looked at.", "")
+		return skip(say("doctor.store.files"), none)
 	case err == nil:
-		return pass("The records can be read, are whole, and are for you alone.")
+		return pass(say("doctor.store.good"))
 	case errors.Is(err, fs.ErrNotExist) && !r.Running:
-		return skip("There are no records yet.", "")
+		return skip(say("doctor.store.none"), none)
 	case late(err):
 		return outOfTime
 	case errors.Is(err, store.ErrDamaged):
-		found := "The database with your records is damaged."
+		found := say("doctor.store.damaged")
 		if some {
-			found = "The database with your records is damaged; " + sentence(unreadable.Error())
+			found = say("doctor.store.damaged-some", args{"problem": clause(unreadable.Error())})
 		}
-		return fail(found, "Stop Anteroom, keep a copy of the whole data directory, and restore the last good backup as docs/operate.md says under “Backups”.")
+		return fail(found, say("doctor.store.damaged.todo"))
 	case some:
-		return fail(fmt.Sprintf("%d of %d records cannot be opened; all others are as they were.", unreadable.Damaged, unreadable.All),
-			`Find those in the diary with "anteroom appointment list --all": cancel them and make them again, or restore the last good backup as docs/operate.md says under “Backups”.`)
+		return fail(say("doctor.store.unreadable", args{"n": unreadable.Damaged, "all": unreadable.All}),
+			say("doctor.store.unreadable.todo"))
 	}
 	found, command, mend := strings.Cut(err.Error(), ": run ")
 	if mend {
-		return fail(sentence(found), "Run "+sentence(command))
+		return fail(say("doctor.store.file", args{"problem": clause(found)}), say("doctor.store.file.todo", args{"command": clause(command)}))
 	}
-	return fail("The records cannot be read: "+sentence(found), "Look at the files in "+r.DataDir+", and at the disk that they are on.")
+	return fail(say("doctor.store.closed", args{"problem": clause(found)}), say("doctor.store.closed.todo", args{"path": r.DataDir}))
 }
 
 func (r *run) audit(ctx context.Context) finding {
@@ -90,63 +90,63 @@ func (r *run) audit(ctx context.Context) finding {
 		return earlier
 	}
 	if r.Audit == nil {
-		return skip("The audit trail was not looked at.", "")
+		return skip(say("doctor.audit.unseen"), none)
 	}
 	if err := store.CheckFiles(r.DataDir, r.KeyFile); err != nil {
-		return skip("The audit trail was not looked at.", "")
+		return skip(say("doctor.audit.unseen"), none)
 	}
 	err := r.Audit(ctx)
 	bad, ok := errors.AsType[*store.TrailError](err)
 	switch {
 	case err == nil:
-		return pass("The audit trail is as it was recorded.")
+		return pass(say("doctor.audit.good"))
 	case late(err):
 		return outOfTime
 	case ok:
-		return fail("The audit trail is not as it was recorded: "+sentence(bad.Error()),
-			"Keep a copy of the whole data directory as it is, find out who had access to it, and restore the last good backup as docs/operate.md says under “Backups”.")
+		return fail(say("doctor.audit.bad", args{"problem": clause(bad.Error())}),
+			say("doctor.audit.bad.todo"))
 	}
-	return fail("The audit trail cannot be verified: "+sentence(err.Error()), "Look at what is said of the records.")
+	return fail(say("doctor.audit.unverified", args{"problem": clause(err.Error())}), say("doctor.audit.unverified.todo"))
 }
 
 // identity looks at what others know this node by, and at whom it knows.
 func (r *run) identity(context.Context) finding {
 	if _, err := os.Stat(r.DataDir); errors.Is(err, fs.ErrNotExist) {
-		return skip("There is no identity yet.", "")
+		return skip(say("doctor.identity.none"), none)
 	}
 	if r.Identity != nil {
 		if err := r.Identity(); err != nil {
-			return fail("Other nodes would not recognise this one: "+sentence(err.Error()), "Do this before Anteroom is started again.")
+			return fail(say("doctor.identity.bad", args{"problem": clause(err.Error())}), say("doctor.identity.bad.todo"))
 		}
 	}
 	if r.KnownNodes != nil {
 		if err := r.KnownNodes(); err != nil {
-			return warn("Some other nodes may be forgotten: "+sentence(err.Error()), "Do this when you can; the others are not concerned.")
+			return warn(say("doctor.identity.forgotten", args{"problem": clause(err.Error())}), say("doctor.identity.forgotten.todo"))
 		}
 	}
-	return pass("Other nodes recognise this one, and it knows those that it was told of.")
+	return pass(say("doctor.identity.good"))
 }
 
 func (r *run) disk(context.Context) finding {
 	free, err := freeSpace(existing(r.DataDir))
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		return skip("How much space is free cannot be seen on this system.", "")
+		return skip(say("doctor.disk.unseen"), none)
 	case err != nil:
-		return warn("How much space is free cannot be seen: "+sentence(err.Error()), "Look at the disk that "+r.DataDir+" is on.")
+		return warn(say("doctor.disk.error", args{"problem": clause(err.Error())}), say("doctor.disk.error.todo", args{"path": r.DataDir}))
 	}
 	return judgeSpace(free)
 }
 
 func judgeSpace(free uint64) finding {
-	const todo = "Delete what is not needed from the disk that the data directory is on."
+	todo, mb := say("doctor.disk.todo"), args{"mb": strconv.FormatUint(free>>20, 10)}
 	switch {
 	case free < fullDisk:
-		return fail(fmt.Sprintf("The disk is full: %d MB are free, and appointments cannot be kept.", free>>20), todo)
+		return fail(say("doctor.disk.full", mb), todo)
 	case free < lowDisk:
-		return warn(fmt.Sprintf("The disk is nearly full: %d MB are free.", free>>20), todo)
+		return warn(say("doctor.disk.low", mb), todo)
 	}
-	return pass(fmt.Sprintf("%d MB are free for the records.", free>>20))
+	return pass(say("doctor.disk.good", mb))
 }
 
 // existing returns path, or what is above it: before the first run there is no
@@ -171,31 +171,32 @@ func (r *run) ports(ctx context.Context) finding {
 			return cannotBind(p, err)
 		}
 	}
-	switch list := byPurpose(r.Ports); {
-	case list == "":
-		return skip("No port is needed.", "")
+	switch list := (args{"purposes": byPurpose(r.Ports)}); {
+	case len(r.Ports) == 0:
+		return skip(say("doctor.ports.none"), none)
 	case r.Running:
-		return pass("Anteroom listens " + list + ".")
+		return pass(say("doctor.ports.bound", list))
 	default:
-		return pass("Nothing is in the way " + list + ".")
+		return pass(say("doctor.ports.free", list))
 	}
 }
 
-// byPurpose writes what ports are for, once for each purpose and network.
-func byPurpose(ports []Port) string {
-	var purposes []string
-	at := make(map[string][]string)
+// byPurpose says what ports are for, once for each purpose and network.
+func byPurpose(ports []Port) (purposes []message.Message) {
+	type purpose struct{ what, network string }
+	var order []purpose
+	at := make(map[purpose][]string)
 	for _, p := range ports {
-		purpose := fmt.Sprintf("for %s at %%s (%s)", p.For, strings.ToUpper(p.Network))
-		if len(at[purpose]) == 0 {
-			purposes = append(purposes, purpose)
+		is := purpose{p.For, strings.ToUpper(p.Network)}
+		if len(at[is]) == 0 {
+			order = append(order, is)
 		}
-		at[purpose] = append(at[purpose], p.Addr)
+		at[is] = append(at[is], p.Addr)
 	}
-	for i, purpose := range purposes {
-		purposes[i] = fmt.Sprintf(purpose, listed(at[purpose]))
+	for _, is := range order {
+		purposes = append(purposes, say("doctor.ports.purpose", args{"for": is.what, "network": is.network, "addresses": at[is]}))
 	}
-	return listed(purposes)
+	return purposes
 }
 
 // CanBind fails if nothing of ours could listen at p now.
@@ -216,34 +217,19 @@ func CanBind(ctx context.Context, p Port) error {
 }
 
 func cannotBind(p Port, err error) finding {
-	what := fmt.Sprintf("%s (%s), which %s needs, ", p.Addr, strings.ToUpper(p.Network), p.For)
+	is := args{"address": p.Addr, "network": strings.ToUpper(p.Network), "for": p.For, "key": p.Key, "problem": clause(err.Error())}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fail("Address "+what+"is in use by another program.",
-			`See with "ss -lntup" which one; stop it or change `+p.Key+", unless it is systemd that holds the port for Anteroom.")
+		return fail(say("doctor.ports.taken", is), say("doctor.ports.taken.todo", is))
 	case errors.Is(err, syscall.EACCES):
-		return fail("Address "+what+"is not for every program.",
-			"Let systemd pass it as a socket, run setcap cap_net_bind_service=+ep on the program, or change "+p.Key+".")
+		return fail(say("doctor.ports.forbidden", is), say("doctor.ports.forbidden.todo", is))
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fail("Address "+what+"is not one of this computer.", "Change "+p.Key+".")
+		return fail(say("doctor.ports.elsewhere", is), say("doctor.ports.change", is))
 	}
-	return fail("Address "+what+"cannot be used: "+sentence(err.Error()), "Change "+p.Key+".")
+	return fail(say("doctor.ports.unusable", is), say("doctor.ports.change", is))
 }
 
-// sentence makes one of the text of an error.
-func sentence(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if strings.HasSuffix(text, ".") {
-		return text
-	}
-	return text + "."
-}
-
-// listed writes a, b and c.
-func listed(items []string) string {
-	if len(items) < 2 {
-		return strings.Join(items, "")
-	}
-	last := len(items) - 1
-	return strings.Join(items[:last], ", ") + " and " + items[last]
+// clause makes the text of an error one that can stand in a sentence.
+func clause(text string) string {
+	return strings.TrimSuffix(strings.Join(strings.Fields(text), " "), ".")
 }

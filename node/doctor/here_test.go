@@ -69,7 +69,7 @@ func TestDiskSpace(t *testing.T) {
 	if runtime.GOOS == "linux" { // where this is a disk that has no space
 		expect(t, newRun(t, Config{DataDir: "/proc"}).disk(t.Context()), Fail, "The disk is full: 0 MB are free, and appointments cannot be kept.", "Delete what is not needed")
 	}
-	if got := newRun(t, Config{DataDir: t.TempDir() + "/not/yet"}).disk(t.Context()); got.status == Skip || !strings.Contains(got.found, " MB are free") {
+	if got := newRun(t, Config{DataDir: t.TempDir() + "/not/yet"}).disk(t.Context()); got.status == Skip || !strings.Contains(english(got.found), " MB are free") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -80,20 +80,20 @@ func TestPorts(t *testing.T) {
 	check(t, err)
 	defer l.Close()
 	free := fmt.Sprintf("127.0.0.1:%d", nobody(t))
-	taken := Port{"http.public_listen", "the patients' page", "tcp", l.Addr().String()}
+	taken := Port{"http.public_listen", "patients", "tcp", l.Addr().String()}
 	expect(t, newRun(t, Config{Ports: []Port{taken}}).ports(ctx), Fail,
 		"Address "+taken.Addr+" (TCP), which the patients' page needs, is in use by another program.", `See with "ss -lntup" which one; stop it or change http.public_listen`)
 	u, err := net.ListenPacket("udp", "127.0.0.1:0")
 	check(t, err)
 	defer u.Close()
-	expect(t, newRun(t, Config{Ports: []Port{{"relay.listen", "the relay", "udp", u.LocalAddr().String()}}}).ports(ctx), Fail,
+	expect(t, newRun(t, Config{Ports: []Port{{"relay.listen", "relay", "udp", u.LocalAddr().String()}}}).ports(ctx), Fail,
 		"Address "+u.LocalAddr().String()+" (UDP), which the relay needs, is in use by another program.", "stop it or change relay.listen")
-	expect(t, newRun(t, Config{Ports: []Port{{"http.listen", "your page", "tcp", "127.0.0.1:99999"}}}).ports(ctx), Fail,
+	expect(t, newRun(t, Config{Ports: []Port{{"http.listen", "page", "tcp", "127.0.0.1:99999"}}}).ports(ctx), Fail,
 		"Address 127.0.0.1:99999 (TCP), which your page needs, cannot be used: ", "Change http.listen.")
-	expect(t, newRun(t, Config{Ports: []Port{{"relay.listen", "the relay", "udp", "192.0.2.1:3478"}}}).ports(ctx), Fail,
+	expect(t, newRun(t, Config{Ports: []Port{{"relay.listen", "relay", "udp", "192.0.2.1:3478"}}}).ports(ctx), Fail,
 		"Address 192.0.2.1:3478 (UDP), which the relay needs, is not one of this computer.", "Change relay.listen.")
 	expect(t, cannotBind(taken, &net.OpError{Err: os.NewSyscallError("bind", syscall.EACCES)}), Fail, "is not for every program.", "setcap")
-	expect(t, newRun(t, Config{Ports: []Port{{"a", "your page", "tcp", free}, {"b", "the relay", "udp", free}}}).ports(ctx), Pass,
+	expect(t, newRun(t, Config{Ports: []Port{{"a", "page", "tcp", free}, {"b", "relay", "udp", free}}}).ports(ctx), Pass,
 		"Nothing is in the way for your page at "+free+" (TCP) and for the relay at "+free+" (UDP).", "")
 	expect(t, newRun(t, Config{Running: true, Ports: []Port{taken}}).ports(ctx), Pass, "Anteroom listens for the patients' page at "+taken.Addr+" (TCP).", "")
 }
@@ -111,7 +111,7 @@ func TestConfiguration(t *testing.T) {
 	expect(t, says(false, errors.New("a: is bad")).configuration(ctx), Fail, "The configuration has a problem: a: is bad.", `"anteroom config check"`)
 	expect(t, says(false, errors.New("a: is bad\nb: is worse")).configuration(ctx), Fail, "has 2 problems, of which the first is: a: is bad.", "See all of them")
 	report := Unreadable(errors.New("http.listen: is empty"))
-	if report.Ready || report.Summary != "Anteroom cannot start because the configuration has a problem: http.listen: is empty." {
+	if report.Ready || english(report.Summary) != "Anteroom cannot start: The configuration has a problem: http.listen: is empty." {
 		t.Errorf("%+v", report)
 	}
 }

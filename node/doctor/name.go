@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -10,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"anteroom/node/message"
 )
 
 func portOf(u *url.URL) uint16 {
@@ -27,47 +28,45 @@ func portOf(u *url.URL) uint16 {
 func (r *run) certificate(context.Context) finding {
 	switch {
 	case r.PublicURL == "":
-		return skip("No patient comes to this node directly, so it needs no certificate.", "")
+		return skip(say("doctor.certificate.unneeded"), none)
 	case r.Proxied:
-		return skip("The proxy has the certificate.", "")
+		return skip(say("doctor.certificate.proxied"), none)
 	case r.Certificate == nil:
-		return skip("Whether there is a certificate can be seen only while Anteroom runs.", "")
+		return skip(say("doctor.certificate.unseen"), none)
 	}
 	c, err := r.Certificate()
 	if err != nil {
-		return fail("There is no certificate that can be used: "+sentence(err.Error()), "Correct http.tls, or put the right files there.")
+		return fail(say("doctor.certificate.bad", args{"problem": clause(err.Error())}), say("doctor.certificate.bad.todo"))
 	}
-	why, todo := "", "Have the two files of http.tls renewed."
-	if c.Reason != "" {
-		why = " Renewing it failed: " + sentence(c.Reason)
-	}
+	todo := say("doctor.certificate.renew-files")
 	switch {
 	case c.Mode != "acme":
 	case len(r.Fronts) > 0: // which have the ports, and pass the authority on like any visitor
-		todo = "See that the name leads to the public node, and that its front.pass_to has it; Anteroom tries again by itself."
+		todo = say("doctor.certificate.renew-behind")
 	default:
-		todo = "See that the name leads to this computer and that ports 443 and 80 are open; Anteroom tries again by itself."
+		todo = say("doctor.certificate.renew-here")
 	}
+	is := args{"day": day(c.NotAfter), "from": day(c.NotBefore), "why": clause(c.Reason), "names": c.Names, "name": r.host}
 	switch left := time.Until(c.NotAfter); { // by the clock that browsers' are like
 	case c.NotAfter.IsZero() && c.Reason == "":
-		return warn("The certificate has been asked for, and is not there yet.", "Check again in a minute.")
+		return warn(say("doctor.certificate.asked"), say("doctor.again-in-a-minute"))
 	case c.NotAfter.IsZero():
-		return fail("There is no certificate yet: "+sentence(c.Reason), todo)
+		return fail(say("doctor.certificate.none", is), todo)
 	case left <= 0:
-		return fail(strings.TrimSuffix("The certificate ended on "+day(c.NotAfter)+"."+why, " "), todo)
+		return fail(say("doctor.certificate.ended", is), todo)
 	case time.Until(c.NotBefore) > 0:
-		return fail("The certificate is not good before "+day(c.NotBefore)+".", "Compare this computer's clock with another; if it is right, use the certificate of before.")
+		return fail(say("doctor.certificate.early", is), say("doctor.certificate.early.todo"))
 	case !covers(c.Names, r.host):
-		return fail(fmt.Sprintf("The certificate is for %s, not for %s.", listed(c.Names), r.host), "Get one for the name in http.public_url.")
+		return fail(say("doctor.certificate.other-name", is), say("doctor.certificate.other-name.todo"))
 	case c.Alert:
-		return warn("The certificate ends on "+day(c.NotAfter)+" and should have been renewed."+why, todo)
+		return warn(say("doctor.certificate.overdue", is), todo)
 	case c.LacksIssuer:
-		return warn("The file of the certificate does not hold that of its issuer, so phones and some programs refuse it.",
-			"Use the file with the whole chain for http.tls.cert_file, which is often called fullchain.pem.")
+		return warn(say("doctor.certificate.no-chain"),
+			say("doctor.certificate.no-chain.todo"))
 	case c.Reason != "":
-		return warn("The certificate is good until "+day(c.NotAfter)+"."+why, todo)
+		return warn(say("doctor.certificate.not-renewed", is), todo)
 	}
-	return pass(fmt.Sprintf("The certificate for %s is good until %s.", r.host, day(c.NotAfter)))
+	return pass(say("doctor.certificate.good", is))
 }
 
 func day(t time.Time) string { return t.Local().Format("2006-01-02") }
@@ -92,58 +91,50 @@ func (r *run) dns(ctx context.Context) finding {
 		}
 	}
 	if len(hosts) == 0 {
-		return skip("Patients come by no name of this node, so there is none to look up.", "")
+		return skip(say("doctor.dns.none"), none)
 	}
 	own, seen := r.ownAddresses()
-	var good []string
+	var good []message.Message
 	for _, host := range hosts {
 		addrs, err := r.lookUp(ctx, host)
 		switch {
 		case isMissing(err):
-			where := "this computer's public address"
+			where := "here"
 			switch {
 			case len(r.Fronts) > 0:
-				where = "the public node"
+				where = publicNode
 			case r.Proxied:
-				where = "the web server"
+				where = webServer
 			}
-			return fail(fmt.Sprintf("The name %s is not in the DNS.", host),
-				"Have whoever manages the domain add an A or AAAA record that leads to "+where+".")
+			return fail(say("doctor.dns.missing", args{"name": host}), say("doctor.dns.missing.todo", args{"where": where}))
 		case err != nil:
-			return warn(fmt.Sprintf("The name %s could not be looked up now.", host), "See that this computer is online and has a DNS server.")
+			return warn(say("doctor.dns.unknown", args{"name": host}), say("doctor.dns.unknown.todo"))
 		}
 		strange := slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return slices.Contains(own, a) })
 		switch elsewhere := r.Proxied || len(r.Fronts) > 0; {
 		case elsewhere || len(strange) == 0:
 		case len(strange) == len(addrs):
-			todo := "Change the record to this computer's public address; if a router forwards ports to this computer, compare it with the router's."
+			todo := say("doctor.dns.elsewhere.todo")
 			if seen != "" {
-				todo = "Peers see this computer at " + seen + ": change the record to that, unless patients come in at another address on purpose."
+				todo = say("doctor.dns.elsewhere.todo-seen", args{"address": seen})
 			}
-			return warn(fmt.Sprintf("The name %s leads to %s, which %s not known to be this node.", host, texts(strange), plural(strange, "is", "are")), todo)
+			return warn(say("doctor.dns.elsewhere", args{"name": host, "addresses": texts(strange), "n": len(strange)}), todo)
 		default: // browsers choose among them, so it works for some patients and now and then
-			return warn(fmt.Sprintf("The name %s leads here, but also to %s, which %s not known to be this node.", host, texts(strange), plural(strange, "is", "are")),
-				fmt.Sprintf("Take %s out of the DNS, unless %s to this node as well.", texts(strange), plural(strange, "it leads", "they lead")))
+			is := args{"name": host, "addresses": texts(strange), "n": len(strange)}
+			return warn(say("doctor.dns.also", is), say("doctor.dns.also.todo", is))
 		}
-		good = append(good, fmt.Sprintf("%s leads to %s", host, texts(addrs)))
+		good = append(good, say("doctor.dns.leads", args{"name": host, "addresses": texts(addrs)}))
 	}
-	return pass("The name " + listed(good) + ".")
+	return pass(say("doctor.dns.good", args{"names": good}))
 }
 
 // texts writes addresses for a sentence.
-func texts(addrs []netip.Addr) string {
+func texts(addrs []netip.Addr) []string {
 	items := make([]string, len(addrs))
 	for i, a := range addrs {
 		items[i] = a.String()
 	}
-	return listed(items)
-}
-
-func plural(addrs []netip.Addr, one, many string) string {
-	if len(addrs) == 1 {
-		return one
-	}
-	return many
+	return items
 }
 
 // ownAddresses are those of this computer, and those at which peers see it, of

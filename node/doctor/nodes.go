@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"anteroom/discovery"
@@ -16,10 +14,13 @@ import (
 // dhtTime is what the DHT may take of a run.
 const dhtTime = 9 * time.Second
 
+// maxNamed is how many peers a sentence names: as many as fit on a line or two.
+const maxNamed = 4
+
 // dht puts a record under a key that nobody else has, and looks it up.
 func (r *run) dht(ctx context.Context) finding {
 	if len(r.known()) == 0 {
-		return skip("No other node is known, so there is no DHT to be found in.", "")
+		return skip(say("doctor.dht.none"), none)
 	}
 	if earlier, ok := r.earlier["dht"]; ok {
 		return earlier
@@ -34,19 +35,19 @@ func (r *run) dht(ctx context.Context) finding {
 	replica := key.Replica(key.Epochs(now)[0], 0)
 	record, err := invite.SealRecord(replica, now, nil, 0) // of nobody
 	if err != nil {
-		return warn("No record could be made: "+sentence(err.Error()), "See whether the clock is right.")
+		return warn(say("doctor.dht.no-record", args{"problem": clause(err.Error())}), say("doctor.dht.no-record.todo"))
 	}
-	const todo = "Name more nodes that are servers in discovery.bootstrap or discovery.peers, and see that they run."
+	todo := say("doctor.dht.todo")
 	ack, err := r.Discovery.Publish(ctx, replica.Name(), record)
 	switch {
 	case whole.Err() != nil:
 		return outOfTime
 	case errors.Is(err, discovery.ErrNoPeers):
-		return warn("No node of the DHT answers, so guests who come through nodes that are no peers do not find this one.", todo)
+		return warn(say("doctor.dht.silent"), todo)
 	case late(err):
 		return outOfTime
 	case err != nil && ack.Stored < ack.Answered:
-		return warn(fmt.Sprintf("Of %d nodes of the DHT only %d kept a record.", ack.Answered, ack.Stored), todo)
+		return warn(say("doctor.dht.few", args{"all": ack.Answered, "n": ack.Stored}), todo)
 	}
 	if err == nil { // else nobody has it who said so
 		err = r.Discovery.Search(ctx, []discovery.Query{{Name: replica.Name()}}, func(_ int, found []byte) bool {
@@ -55,9 +56,9 @@ func (r *run) dht(ctx context.Context) finding {
 		})
 	}
 	if err != nil {
-		return warn(fmt.Sprintf("%s of the DHT kept a record, but it was not found again.", count(ack.Stored, "One node", "%d nodes")), todo)
+		return warn(say("doctor.dht.lost", args{"n": ack.Stored}), todo)
 	}
-	return pass(fmt.Sprintf("%s of the DHT kept a record, and it was found again.", count(ack.Stored, "One node", "%d nodes")))
+	return pass(say("doctor.dht.good", args{"n": ack.Stored}))
 }
 
 func (r *run) peers(context.Context) finding {
@@ -78,15 +79,12 @@ func (r *run) peers(context.Context) finding {
 	}
 	switch {
 	case len(known) == 0:
-		return skip("This node has no peers.", "")
+		return skip(say("doctor.peers.none"), none)
 	case len(missing) == 0:
-		return pass(fmt.Sprintf("%s connected.", count(len(known), "The only peer is", "All %d peers are")))
+		return pass(say("doctor.peers.good", args{"n": len(known)}))
 	}
-	const todo = "Ask whether they run, and whether their peer cards have changed."
-	if len(missing) > 4 {
-		missing = append(missing[:4], "others")
-	}
-	return warn(fmt.Sprintf("Of %d peers these are not connected: %s.", len(known), strings.Join(missing, ", ")), todo)
+	is := args{"all": len(known), "peers": missing[:min(len(missing), maxNamed)], "more": max(len(missing)-maxNamed, 0)}
+	return warn(say("doctor.peers.missing", is), say("doctor.peers.missing.todo"))
 }
 
 // front is about the nodes through which patients come to this one.
@@ -95,14 +93,14 @@ func (r *run) front(context.Context) finding {
 	case len(r.Fronts) > 0:
 		return r.passedFrom()
 	case r.FrontURL == "":
-		return skip("Patients come to this node directly, or not at all.", "")
+		return skip(say("doctor.front.none"), none)
 	}
 	for _, p := range r.known() {
 		if p.Connected && slices.Contains(r.Nodes, p.ID) {
-			return pass("A node of the practice is connected, and finds this one for patients at " + r.FrontURL + ".")
+			return pass(say("doctor.front.finds", args{"url": r.FrontURL}))
 		}
 	}
-	return fail("The node at "+r.FrontURL+" is not connected, so it does not find this one.", "See that it runs, and that each has the other's peer card in practice.nodes.")
+	return fail(say("doctor.front.gone", args{"url": r.FrontURL}), say("doctor.front.gone.todo"))
 }
 
 func (r *run) passedFrom() finding {
@@ -112,15 +110,15 @@ func (r *run) passedFrom() finding {
 			continue
 		}
 		if relay.Reserved && relay.Connected { // a place outlives its connection for a moment
-			return pass("The public node is connected, and passes patients on to this one.")
+			return pass(say("doctor.front.passes"))
 		}
 		connected, refused = connected || relay.Connected, refused || relay.Refused
 	}
 	switch {
 	case refused:
-		return fail("The public node refuses to take calls for this one.", "Have its operator put this node's peer id into front.pass_to, and restart it.")
+		return fail(say("doctor.front.refuses"), say("doctor.front.refuses.todo"))
 	case connected:
-		return warn("The public node is connected, but does not take calls from other nodes for this one yet.", "Check again in a minute.")
+		return warn(say("doctor.front.not-yet"), say("doctor.again-in-a-minute"))
 	}
-	return fail("The public node is not connected.", "See that it runs, and that this network lets this computer call it.")
+	return fail(say("doctor.front.unconnected"), say("doctor.front.unconnected.todo"))
 }

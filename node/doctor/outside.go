@@ -2,10 +2,9 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery"
+	"anteroom/node/message"
 )
 
 const (
@@ -105,18 +105,18 @@ func (r *run) clock(context.Context) finding {
 		return f
 	}
 	if len(heard) == 0 {
-		return skip("No peer answered that could tell the time.", "Ask a friendly practice to be your peer, or compare the clock yourself.")
+		return skip(say("doctor.clock.unseen"), say("doctor.clock.unseen.todo"))
 	}
 	// The one in the middle: a single peer with a wrong clock decides nothing
 	// among three.
 	slices.SortFunc(heard, func(a, b answer) int { return int(max(min(a.ahead-b.ahead, 1), -1)) })
 	ahead := heard[len(heard)/2].ahead
-	off, which := ahead.Abs(), "behind"
+	off, code := ahead.Abs(), "doctor.clock.behind"
 	if ahead < 0 {
-		which = "ahead of"
+		code = "doctor.clock.ahead"
 	}
-	found := fmt.Sprintf("The clock of this computer is %s %s %s.", span(off), which, count(len(heard), "that of a peer", "those of %d peers"))
-	const todo = `Have the clock set by the network (on Linux: "timedatectl set-ntp true").`
+	found := say(code, args{"span": span(off), "n": len(heard)})
+	todo := say("doctor.clock.todo")
 	switch {
 	case off > farSkewed:
 		return fail(found, todo)
@@ -126,7 +126,7 @@ func (r *run) clock(context.Context) finding {
 	if r.BelieveClock != nil {
 		r.BelieveClock()
 	}
-	return pass(fmt.Sprintf("The clock agrees with %s.", count(len(heard), "that of a peer", "those of %d peers")))
+	return pass(say("doctor.clock.good", args{"n": len(heard)}))
 }
 
 // leap says that the clock is not believed, which nobody has confirmed.
@@ -139,25 +139,19 @@ func (r *run) leap() (finding, bool) {
 		return finding{}, false
 	}
 	const form = "2006-01-02 15:04"
-	return warn(fmt.Sprintf("The clock of this computer has gone from %s to %s without that time having passed while Anteroom ran, so nothing that is over is deleted for now.", from.Local().Format(form), to.Local().Format(form)),
-		fmt.Sprintf("Compare the clock with another, and set it if it is wrong; if it is right, Anteroom believes it after it has run for another %s.", span(wait.Round(time.Hour)+time.Minute))), true
+	return warn(say("doctor.clock.leapt", args{"from": from.Local().Format(form), "to": to.Local().Format(form)}),
+		say("doctor.clock.leapt.todo", args{"span": span(wait.Round(time.Hour) + time.Minute)})), true
 }
 
-func span(d time.Duration) string {
+// span is a length of time in words.
+func span(d time.Duration) message.Message {
 	if d < 2*time.Minute {
-		return fmt.Sprintf("%d seconds", int(d.Seconds()))
+		return say("doctor.span.seconds", args{"n": int(d.Seconds())})
 	}
 	if d < 2*time.Hour {
-		return fmt.Sprintf("%d minutes", int(d.Minutes()))
+		return say("doctor.span.minutes", args{"n": int(d.Minutes())})
 	}
-	return fmt.Sprintf("%d hours", int(d.Hours()))
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return fmt.Sprintf(many, n)
+	return say("doctor.span.hours", args{"n": int(d.Hours())})
 }
 
 // A sight is how a probe went.
@@ -171,10 +165,16 @@ type sight struct {
 // from says where the peer was that looked.
 func (s sight) from() string {
 	if s.at.IsPrivate() || s.at.IsLoopback() || s.at.IsLinkLocalUnicast() {
-		return "from the same network"
+		return near
 	}
-	return "from outside"
+	return far
 }
+
+// Where a peer was that looked: in the same network, or outside.
+const (
+	near = "near"
+	far  = "far"
+)
 
 // outside returns how a probe went: well, if it did for one peer. What a peer
 // outside sees counts for more than what one in the same network does.
@@ -186,8 +186,8 @@ func (r *run) outside(p Probe) (best sight) {
 			continue
 		}
 		s := sight{Result: a.Results[i], at: a.Address, looked: true}
-		nearer := best.looked && best.from() == "from outside" && s.from() != best.from()
-		farther := best.looked && s.from() == "from outside" && s.from() != best.from()
+		nearer := best.looked && best.from() == far && s.from() != best.from()
+		farther := best.looked && s.from() == far && s.from() != best.from()
 		if !best.looked || farther || !nearer && s.Result == OK {
 			best = s
 		}
@@ -200,48 +200,58 @@ func (r *run) outside(p Probe) (best sight) {
 
 // unseen says why nobody looked from outside.
 func (r *run) unseen(heard []answer) finding {
-	const friend = "Ask a friendly practice to be your peer, and exchange peer cards with it."
+	friend := say("doctor.outside.friend")
 	switch {
 	case len(r.known()) == 0:
-		return warn("No other node is known that could look from outside.", friend)
+		return warn(say("doctor.outside.nobody"), friend)
 	case len(heard) == 0:
-		return warn("No peer answered, so nobody looked from outside.", "Ask the peers whether they run, and have this node's peer card.")
+		return warn(say("doctor.outside.silent"), say("doctor.outside.silent.todo"))
 	}
 	switch heard[0].Outcome {
 	case TooOften:
-		return warn("Peers were asked too often, so nobody looked from outside.", "Check again in a minute.")
+		return warn(say("doctor.outside.too-often"), say("doctor.again-in-a-minute"))
 	case Private:
-		return warn("All peers are in the same building, so nobody looked from outside.", friend)
+		return warn(say("doctor.outside.private"), friend)
 	case Looked: // but not at this
-		return warn("Peers could not be asked to look at this.", "Write names in the configuration as browsers send them, in small letters and in their xn-- form.")
+		return warn(say("doctor.outside.unasked"), say("doctor.outside.unasked.todo"))
 	default:
-		return warn("Peers see this node through a relay only, so nobody looked from outside.", "Open the port of discovery.listen as well, or try from a phone without Wi-Fi.")
+		return warn(say("doctor.outside.relayed"), say("doctor.outside.relayed.todo"))
 	}
 }
 
-// meaning says what a bad result means at a port.
-func (s sight) meaning(port uint16, over string) string {
-	where := fmt.Sprintf("port %d (%s) of %s", port, over, s.at)
+// What a sight is of.
+const (
+	ofPage  = "page"
+	ofRelay = "relay"
+)
+
+// meaning says what a bad result means at a port of the page or of the relay.
+func (s sight) meaning(of string, port uint16, over string) message.Message {
+	is := args{"of": of, "from": s.from(), "port": portText(port), "over": over, "address": s.at.String()}
 	switch s.Result {
 	case Refused:
-		return "Nothing answers " + s.from() + " at " + where + "."
+		return say("doctor.sight.refused", is)
 	case Timeout, Unreachable:
-		return "Nothing gets through " + s.from() + " to " + where + "."
+		return say("doctor.sight.lost", is)
 	case BadCertificate:
-		return "Browsers refuse the certificate at " + where + "."
+		return say("doctor.sight.certificate", is)
 	}
-	return "Something else than Anteroom answers at " + where + "."
+	return say("doctor.sight.stranger", is)
 }
 
-func (s sight) mend(port uint16, over string) string {
+func (s sight) mend(port uint16, over string) message.Message {
+	is := args{"port": portText(port), "over": over}
 	switch s.Result {
 	case BadCertificate:
-		return "Use a certificate that is signed for the name in http.public_url by an authority that browsers know."
+		return say("doctor.sight.certificate.todo")
 	case WrongAnswer:
-		return fmt.Sprintf("See what else has port %d (%s), in this computer, the router or a proxy.", port, over)
+		return say("doctor.sight.stranger.todo", is)
 	}
-	return fmt.Sprintf("Open port %d (%s) in the firewall, and forward it to this computer in the router.", port, over)
+	return say("doctor.sight.open", is)
 }
+
+// portText is a port as people write it, without a mark for thousands.
+func portText(port uint16) string { return strconv.Itoa(int(port)) }
 
 // page is about the way by which patients come in. What a peer outside sees
 // counts; a page that is elsewhere this computer visits itself.
@@ -252,19 +262,19 @@ func (r *run) page(ctx context.Context) finding {
 		r.reached = f.status != Fail
 		return f
 	case r.host == "":
-		return skip("Links work on this computer only, so nothing has to be open to the outside.", "")
+		return skip(say("doctor.page.local"), none)
 	}
 	s := r.outside(Probe{TCPTLS, r.port, r.host})
 	switch {
 	case s.looked && s.Result == OK:
 		r.reached = true
-		return pass(fmt.Sprintf("A peer reached the page %s, at %s.", s.from(), s.at))
+		return pass(say("doctor.page.reached", args{"from": s.from(), "address": s.at.String()}))
 	case r.Proxied:
 		return r.proxied(ctx, s)
 	case !s.looked:
 		return s.why
 	default:
-		return fail(s.meaning(r.port, "TCP"), s.mend(r.port, "TCP"))
+		return fail(s.meaning(ofPage, r.port, "TCP"), s.mend(r.port, "TCP"))
 	}
 }
 
@@ -276,9 +286,9 @@ func (r *run) proxied(ctx context.Context, s sight) finding {
 	case f.status != Pass:
 		return f
 	case !s.looked:
-		return warn("This computer reaches the page at "+r.PublicURL+", and nobody looked from outside.", s.why.todo)
+		return warn(say("doctor.page.unconfirmed", args{"url": r.PublicURL}), s.why.todo)
 	case slices.Contains(addrs, s.at): // so patients come to what the peer has seen
-		return fail(s.meaning(r.port, "TCP"), s.mend(r.port, "TCP"))
+		return fail(s.meaning(ofPage, r.port, "TCP"), s.mend(r.port, "TCP"))
 	}
 	r.reached = true // at another address than this node's
 	return f
@@ -287,7 +297,7 @@ func (r *run) proxied(ctx context.Context, s sight) finding {
 // addresses is what libp2p's own probes found.
 func (r *run) addresses(context.Context) finding {
 	if len(r.known()) == 0 {
-		return skip("No other node is known that would come to this one.", "")
+		return skip(say("doctor.addresses.none"), none)
 	}
 	return judgeReach(r.Discovery.Reachability())
 }
@@ -295,19 +305,19 @@ func (r *run) addresses(context.Context) finding {
 func judgeReach(found discovery.Reachability) finding {
 	for _, relay := range found.Relays {
 		if relay.Reserved && relay.Connected {
-			return pass("Other nodes reach this one through another, which takes calls for it.")
+			return pass(say("doctor.addresses.relayed"))
 		}
 	}
 	switch {
 	case len(found.Reached) > 0:
-		return pass(fmt.Sprintf("Other nodes reach this one at %s.", found.Reached[0]))
+		return pass(say("doctor.addresses.good", args{"address": found.Reached[0].String()}))
 	case len(found.Unreached) > 0:
-		return warn(fmt.Sprintf("Other nodes do not reach this one at %s.", found.Unreached[0]),
-			"Open the ports of discovery.listen in the firewall and the router, or name a node in discovery.relays.")
+		return warn(say("doctor.addresses.bad", args{"address": found.Unreached[0].String()}),
+			say("doctor.addresses.bad.todo"))
 	case len(found.Untried) > 0:
-		return skip("No peer has tried this node's addresses yet.", "Check again in some minutes.")
+		return skip(say("doctor.addresses.untried"), say("doctor.addresses.untried.todo"))
 	}
-	return skip("This node has no address on the internet for other nodes to come to, so it calls them.", "")
+	return skip(say("doctor.addresses.private"), none)
 }
 
 func (r *run) udp(context.Context) finding {
@@ -315,13 +325,13 @@ func (r *run) udp(context.Context) finding {
 	offered := false
 	for _, a := range heard {
 		if a.udp {
-			return pass("Peers are reached over UDP.")
+			return pass(say("doctor.udp.good"))
 		}
 		offered = offered || a.quic
 	}
 	if !offered {
-		return skip("No peer answered that could tell whether UDP gets through.", strings.TrimSpace(r.unseen(nil).todo))
+		return skip(say("doctor.udp.unseen"), r.unseen(nil).todo)
 	}
-	return warn("Peers are reached over TCP only, although they offer UDP.",
-		"Allow outgoing UDP in this network's firewall; until then calls from here go through a relay, with more delay.")
+	return warn(say("doctor.udp.blocked"),
+		say("doctor.udp.blocked.todo"))
 }

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net/netip"
 )
 
@@ -39,7 +38,7 @@ func (r *run) relay(ctx context.Context, over string, kind Kind) finding {
 		cfg = &tls.Config{ServerName: r.RelayHost, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
 	}
 	if len(local) == 0 {
-		return skip("The relay does not listen for "+over+".", "")
+		return skip(say("doctor.relay.off", args{"over": over}), none)
 	}
 	if kind != STUNTLS {
 		probe.Port = local[0].Port()
@@ -47,28 +46,27 @@ func (r *run) relay(ctx context.Context, over string, kind Kind) finding {
 	trying, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	if err := r.Relay.Try(trying, network, here(local[0]).String(), cfg); late(err) {
-		return fail("The relay does not answer over "+over+" on this computer.", "Restart Anteroom; if that does not help, see whether a firewall on this computer stops it.")
+		return fail(say("doctor.relay.silent", args{"over": over}),
+			say("doctor.relay.silent.todo"))
 	} else if err != nil {
-		return fail(fmt.Sprintf("The relay gives out no place over %s: %s", over, sentence(err.Error())), "Restart Anteroom; if that does not help, see its log.")
+		return fail(say("doctor.relay.refuses", args{"over": over, "problem": clause(err.Error())}), say("doctor.relay.refuses.todo"))
 	}
 	s := r.outside(probe)
 	switch {
 	case !s.looked:
-		return pass("The relay works over " + over + " on this computer; nobody looked from outside.")
+		return pass(say("doctor.relay.here", args{"over": over}))
 	case s.Result == OK:
-		return pass("The relay works over " + over + ", also " + s.from() + ".")
+		return pass(say("doctor.relay.good", args{"over": over, "from": s.from()}))
 	}
-	say := warn
+	is := warn
 	if !r.relayedFromOutside() { // then calls fail that need a relay, not only take another way
-		say = fail
+		is = fail
 	}
 	transport := "TCP"
 	if kind == STUNUDP {
 		transport = "UDP"
 	}
-	f := say(s.meaning(probe.Port, transport), s.mend(probe.Port, transport))
-	f.found = "Of the relay: " + inner(f.found)
-	return f
+	return is(s.meaning(ofRelay, probe.Port, transport), s.mend(probe.Port, transport))
 }
 
 // relayedFromOutside reports whether a peer got an answer from the relay over
@@ -88,10 +86,10 @@ func (r *run) relayedFromOutside() bool {
 // noRelay is said once, over UDP: the best way to have one.
 func (r *run) noRelay(over string) finding {
 	if over != "UDP" || r.PublicURL == "" && r.FrontURL == "" {
-		return skip("This node has no relay of its own.", "")
+		return skip(say("doctor.relay.none"), none)
 	}
-	return warn("There is no relay, so calls fail where networks keep browsers from reaching each other.",
-		"Set relay.host, or borrow a relay with relay.borrow_from.")
+	return warn(say("doctor.relay.missing"),
+		say("doctor.relay.missing.todo"))
 }
 
 // here returns where this computer finds what listens at an address.
@@ -107,13 +105,13 @@ func here(a netip.AddrPort) netip.AddrPort {
 
 func (r *run) lenders(context.Context) finding {
 	if r.Lenders == nil {
-		return skip("This node borrows no relay.", "")
+		return skip(say("doctor.lenders.none"), none)
 	}
 	switch lending, all := r.Lenders(); {
 	case all == 0:
-		return skip("This node borrows no relay.", "")
+		return skip(say("doctor.lenders.none"), none)
 	case lending == 0:
-		return warn("No node lends its relay to this one now.", "Ask those in relay.borrow_from to run, and to have this node in relay.lend_to.")
+		return warn(say("doctor.lenders.silent"), say("doctor.lenders.silent.todo"))
 	default:
 		if r.Relay != nil { // or else the checks of the relay are about what is lent
 			for _, f := range []finding{r.borrowedRelay("UDP", STUNUDP), r.borrowedRelay("TCP", STUNTCP), r.borrowedRelay("TLS", STUNTLS)} {
@@ -122,6 +120,6 @@ func (r *run) lenders(context.Context) finding {
 				}
 			}
 		}
-		return pass(fmt.Sprintf("%d of %d nodes lend their relay to this one.", lending, all))
+		return pass(say("doctor.lenders.good", args{"n": lending, "all": all}))
 	}
 }

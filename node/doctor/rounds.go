@@ -209,7 +209,7 @@ var heavy = map[string]bool{"store": true, "audit": true, "dht": true}
 func (r Report) ofHeavy() map[string]finding {
 	stands := make(map[string]finding)
 	for id := range heavy {
-		stands[id] = skip("This is not looked at while a call is going on.", "")
+		stands[id] = skip(say("doctor.in-call"), none)
 	}
 	for _, c := range r.Checks {
 		if heavy[c.ID] {

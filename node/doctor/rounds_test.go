@@ -105,7 +105,7 @@ func TestRoundsKeepTheirTimes(t *testing.T) {
 		if _, ok := w.Latest(); ok {
 			t.Error("there is a report before the first look")
 		}
-		w.at(9*minute, func() { w.next = Report{Checks: []Check{{ID: "page", Status: Fail, Finding: "It is shut."}}} })
+		w.at(9*minute, func() { w.next = Report{Checks: []Check{{ID: "page", Status: Fail, Finding: say("doctor.late")}}} })
 		w.expect(0, 5*minute)
 		w.at(12*minute+30*second, func() { w.next = Report{Ready: true} })
 		w.at(20*minute, func() {})
@@ -231,7 +231,7 @@ func TestSparedChecks(t *testing.T) {
 	cfg, _ := healthy(t)
 	until(t, "a server in the routing table", func() bool { return cfg.Discovery.Stats().Nodes > 0 })
 	cfg.Records = func(context.Context) error { t.Error("the records were read"); return nil }
-	cfg.earlier = Report{Checks: []Check{{ID: "dht", Status: Warn, Finding: "As before.", Todo: "Wait."}, {ID: "clock", Status: Fail}}}.ofHeavy()
+	cfg.earlier = Report{Checks: []Check{{ID: "dht", Status: Warn, Finding: say("As before."), Todo: say("Wait.")}, {ID: "clock", Status: Fail}}}.ofHeavy()
 	r := newRun(t, cfg)
 	expect(t, r.dht(t.Context()), Warn, "As before.", "Wait.")
 	expect(t, r.store(t.Context()), Skip, "This is not looked at while a call is going on.", "")
@@ -248,20 +248,20 @@ func TestAskingDuringALook(t *testing.T) {
 		var wg sync.WaitGroup
 		ask := func(want string) {
 			wg.Go(func() {
-				if got, err := w.Look(t.Context()); err != nil || got.Summary != want {
+				if got, err := w.Look(t.Context()); err != nil || got.Summary.Code != want {
 					t.Errorf("got %s, %v, want %s", got.Summary, err, want)
 				}
 			})
 			synctest.Wait()
 		}
-		w.at(minute, func() { w.next = Report{Ready: true, Summary: "Broken."} })
+		w.at(minute, func() { w.next = Report{Ready: true, Summary: say("Broken.")} })
 		ask("Broken.")
-		w.at(minute+5*second, func() { w.next = Report{Ready: true, Summary: "Mended."} })
+		w.at(minute+5*second, func() { w.next = Report{Ready: true, Summary: say("Mended.")} })
 		ask("Mended.")
 		ask("Mended.")
 		wg.Wait()
 		w.expect(0, minute, minute+10*second)
-		if got, ok := w.Latest(); !ok || got.Summary != "Mended." {
+		if got, ok := w.Latest(); !ok || got.Summary.Code != "Mended." {
 			t.Errorf("kept %+v", got)
 		}
 	})
@@ -323,7 +323,7 @@ func TestRoundsEnd(t *testing.T) {
 func TestRoundsLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t)
-		failing := Report{Checks: []Check{{ID: "page", Status: Fail, Finding: "CANARY has it.", Todo: "Ask CANARY."}}}
+		failing := Report{Checks: []Check{{ID: "page", Status: Fail, Finding: say("CANARY has it."), Todo: say("Ask CANARY.")}}}
 		w.at(4*minute, func() { w.next = failing })
 		w.at(9*minute, func() { w.next = Report{Ready: true} })
 		w.at(12*minute, func() {})

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"anteroom/node/message"
 )
 
 const (
@@ -31,23 +33,29 @@ const (
 type place struct {
 	origin string
 	key    string    // of origin in the configuration
-	who    string    // stands there
+	who    string    // stands there: publicNode or webServer
 	nodes  []peer.ID // of which one must answer
-	found  string    // who then does
-	passOn string    // what to do if none of them does
+	found  message.Message
+	passOn message.Message // what to do if none of them does
 }
+
+// Who stands where patients come in, as messages tell them apart.
+const (
+	publicNode = "publicnode"
+	webServer  = "webserver"
+)
 
 // place returns where patients come in, of a node to which they do not come
 // directly.
 func (r *run) place() place {
 	if r.FrontURL != "" {
-		return place{r.FrontURL, "practice.front_url", "the public node", r.Nodes, "A node of the practice",
-			"Make practice.front_url the same as http.public_url of the public node, and put its peer card into practice.nodes."}
+		return place{r.FrontURL, "practice.front_url", publicNode, r.Nodes, say("doctor.visit.practice", args{"url": r.FrontURL}),
+			say("doctor.visit.practice.todo")}
 	}
-	p := place{r.PublicURL, "http.public_url", "the web server", []peer.ID{r.Discovery.ID()}, "This node",
-		"Have the web server pass requests for this name on to this node, with their Host."}
+	p := place{r.PublicURL, "http.public_url", webServer, []peer.ID{r.Discovery.ID()}, say("doctor.visit.this", args{"url": r.PublicURL}),
+		say("doctor.visit.this.todo")}
 	if len(r.Fronts) > 0 {
-		p.who, p.passOn = "the public node", "Have the name lead to the public node, and its front.pass_to have the name with this node's peer id."
+		p.who, p.passOn = publicNode, say("doctor.visit.passed.todo")
 	}
 	return p
 }
@@ -59,15 +67,14 @@ func (r *run) visit(ctx context.Context, p place) (finding, []netip.Addr) {
 	defer cancel()
 	u, err := url.Parse(p.origin)
 	if err != nil {
-		return fail("Links begin with no origin: "+sentence(err.Error()), "Correct "+p.key+"."), nil
+		return fail(say("doctor.visit.no-origin", args{"problem": clause(err.Error())}), say("doctor.visit.no-origin.todo", args{"key": p.key})), nil
 	}
 	addrs, err := r.lookUp(ctx, u.Hostname())
 	switch {
 	case isMissing(err):
-		return fail(fmt.Sprintf("The name %s is not in the DNS.", u.Hostname()),
-			"Have whoever manages the domain add an A or AAAA record that leads to "+p.who+"."), nil
+		return fail(say("doctor.dns.missing", args{"name": u.Hostname()}), say("doctor.dns.missing.todo", args{"where": p.who})), nil
 	case err != nil:
-		return fail(fmt.Sprintf("The name %s could not be looked up now.", u.Hostname()), "See that this computer is online and has a DNS server."), nil
+		return fail(say("doctor.dns.unknown", args{"name": u.Hostname()}), say("doctor.dns.unknown.todo")), nil
 	}
 	addrs = addrs[:min(len(addrs), maxVisited)]
 	errs := make([]error, len(addrs))
@@ -151,53 +158,55 @@ func (p place) judge(u *url.URL, addrs []netip.Addr, errs []error) finding {
 	// Where this network has no way to, a patient's may have one; and of
 	// "localhost" one address is enough.
 	if worst < 0 || good > 0 && (resultOf(errs[worst]) == Unreachable || addrs[worst].IsLoopback()) {
-		return pass(p.found + " answers at " + p.origin + ".")
+		return pass(p.found)
 	}
-	where := p.origin
+	at := ""
 	if _, err := netip.ParseAddr(u.Hostname()); err != nil {
-		where += ", at " + addrs[worst].String()
+		at = addrs[worst].String()
 	}
-	f := p.blame(errs[worst], where, portOf(u))
+	f := p.blame(errs[worst], at, portOf(u))
 	if good > 0 {
-		return warn("One address of the name leads astray: "+inner(f.found), "Take this address out of the DNS, or mend what is there.")
+		return warn(say("doctor.visit.astray", args{"finding": f.found}), say("doctor.visit.astray.todo"))
 	}
 	return f
 }
 
-// blame says why the page was not found where it should be.
-func (p place) blame(err error, where string, port uint16) finding {
-	open := fmt.Sprintf("See that %s runs, and that its firewall lets port %d (TCP) in.", p.who, port)
+// blame says why the page was not found where it should be; at is the address
+// of its name, if it has one.
+func (p place) blame(err error, at string, port uint16) finding {
+	is := args{"url": p.origin, "at": at, "who": p.who, "port": portText(port), "key": p.key, "why": whyRefused(err)}
+	open := say("doctor.visit.open", is)
 	status, isStatus := errors.AsType[statusError](err)
 	handshake, isHandshake := errors.AsType[handshakeError](err)
 	switch result := resultOf(err); {
 	case result == Refused:
-		return fail("Nothing answers at "+where+".", open)
+		return fail(say("doctor.visit.refused", is), open)
 	case result == Timeout || result == Unreachable:
-		return fail("This computer does not get through to "+where+".", open)
+		return fail(say("doctor.visit.lost", is), open)
 	case result == BadCertificate:
-		return fail("Browsers refuse the certificate at "+where+", because "+whyRefused(err)+".",
-			fmt.Sprintf("See that %s has a certificate for the name in %s from an authority that browsers know.", p.who, p.key))
+		return fail(say("doctor.visit.certificate", is), say("doctor.visit.certificate.todo", is))
 	case isHandshake:
-		return fail("No TLS comes about at "+where+": "+sentence(handshake.Error()), p.passOn)
+		is["problem"] = clause(handshake.Error())
+		return fail(say("doctor.visit.no-tls", is), p.passOn)
 	case isStatus:
-		what := strings.TrimSpace(fmt.Sprintf("%d %s", int(status), http.StatusText(int(status))))
-		return fail("Instead of the page comes \""+what+"\" from "+where+".", p.passOn)
+		is["status"] = strings.TrimSpace(fmt.Sprintf("%d %s", int(status), http.StatusText(int(status))))
+		return fail(say("doctor.visit.status", is), p.passOn)
 	case errors.Is(err, errStranger):
-		return fail("Another node answers at "+where+".", p.passOn)
+		return fail(say("doctor.visit.other", is), p.passOn)
 	}
-	return fail("Something else than Anteroom answers at "+where+".", p.passOn)
+	return fail(say("doctor.visit.stranger", is), p.passOn)
 }
 
-// whyRefused is why a browser takes no certificate, without the words that are
-// in it, which are those of whoever answers.
+// whyRefused is why a browser takes no certificate, as messages tell it: "ended"
+// (or not begun), for another "name", or "unsigned" by any authority it knows.
 func whyRefused(err error) string {
 	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](err)
 	_, isOther := errors.AsType[x509.HostnameError](err)
 	switch {
 	case isInvalid && invalid.Reason == x509.Expired:
-		return "it has ended, or has not begun"
+		return "ended"
 	case isOther:
-		return "it is for another name"
+		return "name"
 	}
-	return "no authority that they know has signed it"
+	return "unsigned"
 }

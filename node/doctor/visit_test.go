@@ -102,7 +102,7 @@ func TestPageElsewhere(t *testing.T) {
 			if got.status != want {
 				t.Errorf("a page as it should be: %+v", got)
 			}
-			expect(t, got, want, w.found+origin(port), got.todo)
+			expect(t, got, want, w.found+origin(port), english(got.todo))
 
 			here := fmt.Sprintf("https://%s, at 127.0.0.1", host)
 			expect(t, visit(origin(port), roots, status(502)), Fail, `Instead of the page comes "502 Bad Gateway" from `+here+".", w.passOn)
@@ -149,8 +149,8 @@ func TestPageAtSeveralAddresses(t *testing.T) {
 	good := "A node of the practice answers at https://call.example."
 	expect(t, judge(nil, nil), Pass, good, "")
 	expect(t, judge(nil, syscall.ENETUNREACH), Pass, good, "") // this network has no IPv6
-	expect(t, judge(nil, errStranger), Warn, "One address of the name leads astray: another node answers at https://call.example, at 2001:db8::7.", "Take this address out of the DNS")
-	expect(t, judge(statusError(502), nil), Warn, `instead of the page comes "502 Bad Gateway" from https://call.example, at 192.0.2.7.`, "mend what is there")
+	expect(t, judge(nil, errStranger), Warn, "One address of the name leads astray. Another node answers at https://call.example, at 2001:db8::7.", "Take this address out of the DNS")
+	expect(t, judge(statusError(502), nil), Warn, `Instead of the page comes "502 Bad Gateway" from https://call.example, at 192.0.2.7.`, "mend what is there")
 	expect(t, judge(syscall.ENETUNREACH, syscall.ECONNREFUSED), Fail, "Nothing answers at https://call.example, at 2001:db8::7.", "See that the public node runs")
 	expect(t, judge(syscall.ENETUNREACH, syscall.ENETUNREACH), Fail, "This computer does not get through to https://call.example, at 192.0.2.7.", "port 443 (TCP)")
 

@@ -93,8 +93,8 @@ type Link struct {
 
 // Report is what was found when the node was last looked at.
 type Report struct {
-	Line      string  `json:"line"`      // "Ready for calls", or why not
-	Summary   string  `json:"summary"`   // one sentence
+	Line      Message `json:"line"` // "Ready for calls", or why not
+	Summary   Message `json:"summary"`
 	At        int64   `json:"at"`        // when, by the node's clock
 	Ready     bool    `json:"ready"`     // no check failed
 	Confirmed bool    `json:"confirmed"` // and somebody got here from outside, or nobody is meant to
@@ -103,11 +103,11 @@ type Report struct {
 
 // Check is one thing that Doctor looked at.
 type Check struct {
-	ID      string `json:"id"`
-	Title   string `json:"title"`
-	Status  string `json:"status"`  // "pass", "warn", "fail" or "skip"
-	Finding string `json:"finding"` // one sentence of what is so
-	Todo    string `json:"todo"`    // one sentence of what to do; empty if nothing
+	ID      string  `json:"id"`
+	Title   Message `json:"title"`
+	Status  string  `json:"status"`        // "pass", "warn", "fail" or "skip"
+	Finding Message `json:"finding"`       // what is so
+	Todo    Message `json:"todo,omitzero"` // what to do; not there if nothing
 }
 
 // A Refusal is an error that the practitioner reads.
