@@ -4,6 +4,7 @@ import { GuestCall } from './call.js';
 import { Arrivals, callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from './call-page.js';
 import { Chime } from './chime.js';
 import { GuestTab } from './guest-tab.js';
+import { stopwatch } from './lapse.js';
 import { Media } from './media.js';
 import { testPath } from './path-test.js';
 import { ofTab } from './storage.js';
@@ -60,7 +61,7 @@ class GuestPage {
   /** @type {GuestCall | null} */ #call = null;
   /** @type {GuestSnapshot | null} */ #now = null;
   #unsubscribe = () => {};
-  #offset = 0; // the practice's clock minus this one's, seconds
+  #practice = { then: 0, since: () => Date.now() }; // what its clock said, seconds, and how long ago, ms
   #talked = false;
   /** @type {import('./call-page.js').Heard | null} */ #heard = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #toastTimer;
@@ -133,7 +134,7 @@ class GuestPage {
     const before = this.#now;
     this.#now = now;
     if (now.welcome && now.welcome !== before?.welcome) {
-      this.#offset = now.welcome.now - Date.now() / 1000;
+      this.#practice = { then: now.welcome.now, since: stopwatch() };
       this.#tab.welcomed(now.welcome);
       if (before?.welcome?.state === 'early' && now.welcome.state === 'open') this.#doorOpens();
     }
@@ -195,7 +196,7 @@ class GuestPage {
   }
 
   #clock() {
-    return Date.now() / 1000 + this.#offset;
+    return this.#practice.then + this.#practice.since() / 1000;
   }
 
   #closeCall() {

@@ -4,6 +4,7 @@
 
 import { ApiError } from './api.js';
 import { signInSentence } from './errors.js';
+import { stopwatch } from './lapse.js';
 
 /**
  * @typedef {{member: string, url: string}} Link
@@ -26,7 +27,7 @@ export class Links {
   #onChange;
   #onCopied;
   #onError;
-  /** @type {Map<string, {url: string, until: number}>} made on this page just now, by member */ #made = new Map();
+  /** @type {Map<string, {url: string, age: () => number}>} made on this page just now, by member */ #made = new Map();
   #now = noLinks;
   #turn = 0; // what comes back to an older one is forgotten
 
@@ -46,7 +47,7 @@ export class Links {
 
   /** @param {{member: string, url?: string}[]} made on this page, just now */
   remember(made) {
-    for (const { member, url } of made) if (url) this.#made.set(member, { url, until: Date.now() + fresh });
+    for (const { member, url } of made) if (url) this.#made.set(member, { url, age: stopwatch() });
   }
 
   /**
@@ -81,7 +82,7 @@ export class Links {
   /** @param {Wanted} wanted @returns {Promise<string>} */
   async #find({ appointment, member }) {
     const made = this.#made.get(member);
-    if (made && Date.now() < made.until) return made.url;
+    if (made && made.age() < fresh) return made.url;
     if (this.#now.shown?.member === member) return this.#now.shown.url;
     const { links } = await this.#api.links(appointment);
     const link = links.find((one) => one.member === member);

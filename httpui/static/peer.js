@@ -190,7 +190,7 @@ export class Peer {
   /** @param {Tracks} tracks to send while open @param {number} receivers how many get them */
   setTracks(tracks, receivers) {
     // Who turns the camera on wants it to be seen.
-    if (tracks.video && tracks.video !== this.#tracks.video) this.#uplink.retry(Date.now());
+    if (tracks.video && tracks.video !== this.#tracks.video) this.#uplink.retry(performance.now());
     this.#tracks = tracks;
     this.#receivers = receivers;
     this.#attach();
@@ -385,7 +385,7 @@ export class Peer {
 
   /** @param {Connection} connection */
   #sendOffer(connection) {
-    this.#offered = Date.now();
+    this.#offered = performance.now();
     const sdp = connection.local();
     if (sdp !== '') this.#wiring.send('description', { peer: this.member, kind: 'offer', sdp });
   }
@@ -441,7 +441,7 @@ export class Peer {
   #answerUnlessOffering(connection, offer) {
     this.#negotiate(connection, async () => {
       if (!connection.offering) await this.#answerNow(connection, offer);
-      else if (Date.now() - this.#offered >= LOST_MS) this.#sendOffer(connection);
+      else if (performance.now() - this.#offered >= LOST_MS) this.#sendOffer(connection);
     });
   }
 
@@ -522,7 +522,7 @@ export class Peer {
   #lookAtUplink() {
     if (this.#mode !== 'open' || !this.#wasVerified) return;
     const { share } = this.#uplink;
-    if (!this.#healthy || this.#silent || this.#meter.silent) this.#uplink.silent(Date.now());
+    if (!this.#healthy || this.#silent || this.#meter.silent) this.#uplink.silent(performance.now());
     else this.#lookAtLine();
     if (this.#uplink.share === share) return;
     this.#attach();
@@ -533,7 +533,7 @@ export class Peer {
     const connection = this.#connection;
     if (connection && !connection.spared && this.#meter.streamed) this.#negotiate(connection, () => connection.spare());
     const { half, whole } = roomFor(this.#receivers);
-    this.#uplink.look(Date.now(), {
+    this.#uplink.look(performance.now(), {
       weak: this.#meter.weak,
       half: this.#meter.roomFor(half) === true,
       whole: this.#meter.roomFor(whole) !== false,

@@ -19,8 +19,20 @@ for (const name of ['digest', 'sign', 'importKey', 'deriveBits', 'deriveKey', 'e
   };
 }
 
+let ahead = 0; // by how much the time of day is wrong, ms
+
 /** Calls mock.timers for the tests of one file. */
-export const holdTime = () => mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
+export function holdTime() {
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
+  ahead = 0;
+  performance.now = () => Date.now() - ahead;
+}
+
+/** Sets the time of day, and no timer goes off for it. @param {number} ms */
+export function setClock(ms) {
+  ahead += ms;
+  mock.timers.setTime(Date.now() + ms);
+}
 
 /** @returns {string} a link that nobody has */
 export function newLink() {
