@@ -187,7 +187,7 @@ let lines = 0;
  */
 export function syncPanel(root, panel) {
   if (panel !== open) {
-    if (open === null) opener = document.activeElement;
+    if (open === null) opener = document.activeElement?.closest('button') ?? root.querySelector('.tool[aria-controls]'); // what opened it may be gone
     open = panel;
     lines = 0;
     // On a touch screen the keyboard would cover the messages.
