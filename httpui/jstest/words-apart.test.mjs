@@ -10,11 +10,13 @@ const modules = readdirSync(page, { recursive: true }).map(String).filter((name)
 // Views whose sentences have been moved.
 const moved = new Set([
   'view-appointment.js',
+  'view-call.js',
   'view-check.js',
   'view-controls.js',
   'view-diary.js',
   'view-guest.js',
   'view-new.js',
+  'view-panels.js',
   'view-setup.js',
   'view-shell.js',
   'view-tiles.js',
@@ -23,7 +25,7 @@ const moved = new Set([
 
 // Files whose sentences are still to be moved.
 const unmoved = new Set([
-  'api.js', 'call-page.js', 'checkup.js', 'links.js', 'practitioner.js',
+  'api.js', 'checkup.js', 'links.js', 'practitioner.js',
   ...modules.filter((name) => name.startsWith('view-') && !moved.has(name)),
 ]);
 

@@ -4,6 +4,7 @@
 import { ofTab } from './storage.js';
 import { excerpt } from './format.js';
 import { callName, pausedText, trusted, truthLine } from './view-truth.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./chime.js').Chime} Chime
@@ -180,22 +181,22 @@ export function news(before, after, { chatOpen }) {
   const verified = (/** @type {PeerView[]} */ peers) => new Map(peers.filter(({ state }) => state === 'verified').map((peer) => [peer.member, peer]));
   const were = new Map(before.peers.map((peer) => [peer.member, peer]));
   const arrived = verified(before.peers);
-  for (const [member, peer] of verified(after.peers)) if (!arrived.has(member)) said.push(`${callName(peer)} is connected.`);
+  for (const [member, peer] of verified(after.peers)) if (!arrived.has(member)) said.push(say('call.news.connected', { name: callName(peer) }));
   for (const { member } of after.peers) were.delete(member);
-  for (const peer of were.values()) said.push(`${callName(peer)} has left the call.`);
+  for (const peer of were.values()) said.push(say('call.news.left', { name: callName(peer) }));
   const latest = after.chat.length > before.chat.length ? after.chat[after.chat.length - 1] : undefined;
-  if (latest && latest.from !== 'self' && !chatOpen) said.push(`Message from ${latest.name || 'Guest'}: ${excerpt(latest.text)}`);
+  if (latest && latest.from !== 'self' && !chatOpen) said.push(say('call.news.message', { name: latest.name || say('call.guest'), text: excerpt(latest.text) }));
   const was = before.media;
   const is = after.media;
   if (was && is) {
-    if (was.audio === 'on' && is.audio === 'muted') said.push('Microphone off.');
-    if (was.audio === 'muted' && is.audio === 'on') said.push('Microphone on.');
-    if (was.video === 'on' && is.video !== 'on') said.push('Camera off.');
-    if (was.video !== 'on' && is.video === 'on') said.push('Camera on.');
+    if (was.audio === 'on' && is.audio === 'muted') said.push(say('call.news.microphone-off'));
+    if (was.audio === 'muted' && is.audio === 'on') said.push(say('call.news.microphone-on'));
+    if (was.video === 'on' && is.video !== 'on') said.push(say('call.news.camera-off'));
+    if (was.video !== 'on' && is.video === 'on') said.push(say('call.news.camera-on'));
     const paused = pausedText(after.peers);
     if (paused && paused !== pausedText(before.peers)) said.push(paused);
-    if (was.video === 'on' && is.video === 'on' && !paused && pausedText(before.peers)) said.push('Your picture is sent again.');
-    if (was.screen !== is.screen) said.push(is.screen ? 'You are sharing your screen.' : 'Screen sharing has stopped.');
+    if (was.video === 'on' && is.video === 'on' && !paused && pausedText(before.peers)) said.push(say('call.news.resumed'));
+    if (was.screen !== is.screen) said.push(say(is.screen ? 'call.news.sharing' : 'call.news.not-sharing'));
   }
   return said;
 }
@@ -211,5 +212,5 @@ export function trustChange(before, after) {
   if (!settled(before) || !settled(after)) return null;
   const same = before.length === after.length && before.every(({ member }, i) => member === after[i]?.member);
   const [was, is] = [truthLine(before), truthLine(after)];
-  return same && was !== is ? `The way of this call has changed: ${is}` : null;
+  return same && was !== is ? say('call.truth.changed', { truth: is }) : null;
 }

@@ -12,6 +12,7 @@ import { banner } from './view-shell.js';
 import { selfView, tiles } from './view-tiles.js';
 import { pausedText, trusted, truthLine } from './view-truth.js';
 import { waitingRoom } from './view-waiting.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./call.js').PeerView} PeerView
@@ -70,16 +71,16 @@ export function callView(call, act, hostAct) {
         </div>
         <div class="truth ${trusted(peers) ? 'truth-good' : ''}">
           ${icon(trusted(peers) ? 'shield' : 'info')}
-          <p class="truth-line" translate="no" role="status" aria-label="How this call travels">${truthLine(peers)}</p>
-          <button type="button" class="button button-quiet truth-more" aria-label="Connection details" aria-expanded=${ui.panel === 'details'}
-            @click=${() => act.panel(ui.panel === 'details' ? null : 'details')}>${icon('info')}<span class="truth-word" aria-hidden="true">Details</span></button>
+          <p class="truth-line" translate="no" role="status" aria-label=${say('call.truth')}>${truthLine(peers)}</p>
+          <button type="button" class="button button-quiet truth-more" aria-label=${say('call.details')} aria-expanded=${ui.panel === 'details'}
+            @click=${() => act.panel(ui.panel === 'details' ? null : 'details')}>${icon('info')}<span class="truth-word" aria-hidden="true">${say('call.details.word')}</span></button>
         </div>
       </header>
       ${notices(call, act)}
       <div class="call-body ${beside ? 'call-body-side' : ''}">
         <div class="stage">
           ${call.held
-            ? html`<div class="stage-message" role="status"><p class="stage-title">You are on hold</p><p>Nobody sees or hears you for now. Stay here: the call goes on by itself.</p></div>`
+            ? html`<div class="stage-message" role="status"><p class="stage-title">${say('call.held.title')}</p><p>${say('call.held.text')}</p></div>`
             : peers.length + absent.length === 0
               ? html`<div class="stage-message" role="status"><p class="stage-title">${call.empty}</p></div>`
               : tiles(peers, absent, act)}
@@ -107,9 +108,9 @@ const arrived = ({ name, text }, act) => html`
   <button type="button" class="arrived" @click=${() => act.panel('chat')}>
     ${icon('chat')}
     <span class="arrived-words">
-      <span class="arrived-from"><bdi>${name || 'Guest'}</bdi></span>
+      <span class="arrived-from"><bdi>${name || say('call.guest')}</bdi></span>
       <span class="arrived-text" dir="auto">${excerpt(text)}</span>
-      <span class="sr-only">Open the chat</span>
+      <span class="sr-only">${say('call.chat.open')}</span>
     </span>
   </button>`;
 
@@ -146,29 +147,29 @@ function notices({ online, now, ends, ui, alarm, media, peers }, act) {
         ? banner({
             tone: 'bad',
             icon: 'speaker',
-            text: 'Your browser keeps the sound off until you tap.',
-            action: html`<button type="button" class="button button-primary" @click=${act.tapForSound}>Tap for sound</button>`,
+            text: say('call.sound.off'),
+            action: html`<button type="button" class="button button-primary" @click=${act.tapForSound}>${say('call.sound.tap')}</button>`,
           })
         : nothing}
       ${alarm ? banner({ tone: 'bad', text: alarm }) : nothing}
       ${online
         ? nothing
-        : banner({ tone: 'warn', icon: 'wifi', title: 'Reconnecting to the practice…', text: 'Sound and picture go on meanwhile.' })}
+        : banner({ tone: 'warn', icon: 'wifi', title: say('call.reconnecting.title'), text: say('call.reconnecting.text') })}
       ${paused ? banner({ tone: 'warn', icon: 'signal', text: paused }) : nothing}
       ${device && device !== ui.deviceNoted
         ? banner({
             tone: 'warn',
             icon: deviceIcon(media),
             text: device,
-            action: html`<button type="button" class="button button-quiet" @click=${() => act.noteDevice(device)}>All right</button>`,
+            action: html`<button type="button" class="button button-quiet" @click=${() => act.noteDevice(device)}>${say('call.all-right')}</button>`,
           })
         : nothing}
       ${late
         ? banner({
             tone: 'info',
             icon: 'clock',
-            text: left > 0 ? `The time is nearly over: it ends at ${clock(ends)}. The call is not cut off.` : `The planned time was over at ${clock(ends)}. The call is not cut off.`,
-            action: html`<button type="button" class="button button-quiet" @click=${act.noteTime}>All right</button>`,
+            text: say(left > 0 ? 'call.time.nearly' : 'call.time.over', { time: clock(ends) }),
+            action: html`<button type="button" class="button button-quiet" @click=${act.noteTime}>${say('call.all-right')}</button>`,
           })
         : nothing}
     </div>`;

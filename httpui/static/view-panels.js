@@ -7,7 +7,8 @@ import { clock } from './format.js';
 import { icon } from './icons.js';
 import { deviceChoice } from './view-check.js';
 import { announce, field, onSubmit } from './view-shell.js';
-import { connectionFacts } from './view-truth.js';
+import { callName, connectionFacts } from './view-truth.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./call.js').PeerView} PeerView
@@ -27,12 +28,12 @@ import { connectionFacts } from './view-truth.js';
 
 const chatMax = 4000; // SECURITY.md 4.4
 
-/** @param {'chat' | 'details' | 'people'} kind @param {string} title @param {unknown} content @param {() => void} close */
-const panel = (kind, title, content, close) => html`
+/** @param {'chat' | 'details' | 'people'} kind @param {{title: string, close: string}} names @param {unknown} content @param {() => void} close */
+const panel = (kind, names, content, close) => html`
   <section class="panel panel-${kind}" id="panel" aria-labelledby="panel-title">
     <div class="panel-head">
-      <h2 id="panel-title" tabindex="-1">${title}</h2>
-      <button type="button" class="button button-quiet button-square" @click=${close}>${icon('close')}<span class="sr-only">Close ${title.toLowerCase()}</span></button>
+      <h2 id="panel-title" tabindex="-1">${names.title}</h2>
+      <button type="button" class="button button-quiet button-square" @click=${close}>${icon('close')}<span class="sr-only">${names.close}</span></button>
     </div>
     ${content}
   </section>`;
@@ -45,20 +46,20 @@ const panel = (kind, title, content, close) => html`
 export const chatPanel = (chat, { copied, sound, reachable }, act) =>
   panel(
     'chat',
-    'Chat',
+    { title: say('call.chat'), close: say('call.chat.close') },
     html`
-      <div class="chat-log" role="log" aria-label="Messages" tabindex="0">
-        ${chat.length ? nothing : html`<p class="empty">Messages go to everyone in this call, encrypted like sound and picture, and are not kept.</p>`}
+      <div class="chat-log" role="log" aria-label=${say('call.chat.log')} tabindex="0">
+        ${chat.length ? nothing : html`<p class="empty">${say('call.chat.empty')}</p>`}
         ${repeat(chat, chatKey, (line, i) => chatLine(line, chatKey(line, i), copied, act))}
       </div>
       <form class="chat-form" @submit=${onSubmit((form) => send(form, act))}>
-        <label class="sr-only" for="chat-text">Message</label>
+        <label class="sr-only" for="chat-text">${say('call.chat.message')}</label>
         <p class="chat-unsent"></p>
-        <textarea id="chat-text" name="text" rows="2" maxlength=${chatMax} placeholder="Write a message" autocomplete="off" dir="auto"
+        <textarea id="chat-text" name="text" rows="2" maxlength=${chatMax} placeholder=${say('call.chat.write')} autocomplete="off" dir="auto"
           @keydown=${submitOnEnter}></textarea>
-        <button class="button button-primary" ?disabled=${!reachable}>Send</button>
+        <button class="button button-primary" ?disabled=${!reachable}>${say('call.chat.send')}</button>
         <label class="chat-sound"><input type="checkbox" .checked=${sound}
-          @change=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => act.soundChat(currentTarget.checked)}> Sound for new messages</label>
+          @change=${(/** @type {{currentTarget: HTMLInputElement}} */ { currentTarget }) => act.soundChat(currentTarget.checked)}> ${say('call.chat.sound')}</label>
       </form>`,
     act.closePanel,
   );
@@ -69,10 +70,10 @@ const chatKey = (line, i) => `${line.at}/${line.from}/${i}`;
 /** @param {ChatLine} line @param {string} key @param {string | null} copied @param {PanelIntents} act */
 const chatLine = (line, key, copied, act) => html`
   <article class="chat-line ${line.from === 'self' ? 'chat-own' : ''}">
-    <p class="chat-from"><bdi>${line.from === 'self' ? 'You' : line.name}</bdi> <time class="hint">${clock(line.at / 1000)}</time></p>
+    <p class="chat-from"><bdi>${line.from === 'self' ? say('call.self') : line.name}</bdi> <time class="hint">${clock(line.at / 1000)}</time></p>
     <p class="chat-text" dir="auto">${line.text}</p>
-    <button type="button" class="button button-quiet chat-copy" @click=${() => act.copyChat(line, key)}>
-      ${icon(copied === key ? 'check' : 'copy')}<span>${copied === key ? 'Copied' : 'Copy'}</span><span class="sr-only"> this message</span>
+    <button type="button" class="button button-quiet chat-copy" aria-label=${say(copied === key ? 'call.chat.copied' : 'call.chat.copy')} @click=${() => act.copyChat(line, key)}>
+      ${icon(copied === key ? 'check' : 'copy')}<span>${say(copied === key ? 'call.copied' : 'call.copy')}</span>
     </button>
   </article>`;
 
@@ -83,7 +84,7 @@ const chatLine = (line, key, copied, act) => html`
 function send(form, act) {
   const text = field(form, 'text');
   if (text === '') return;
-  const trouble = act.sendChat(text) ? '' : 'Your message was not sent: nobody can be reached at the moment. Try again.';
+  const trouble = act.sendChat(text) ? '' : say('call.chat.unsent');
   const note = form.querySelector('.chat-unsent');
   if (note) note.textContent = trouble;
   if (trouble) announce(trouble);
@@ -104,15 +105,15 @@ function submitOnEnter(event) {
 export const detailsPanel = ({ peers, media, speaker, online, relayOnly }, act) =>
   panel(
     'details',
-    'Connection details',
+    { title: say('call.details'), close: say('call.details.close') },
     html`
       <div class="panel-body" tabindex="0" role="group" aria-labelledby="panel-title">
-        ${peers.length ? repeat(peers, ({ member }) => member, connectionFacts) : html`<p class="empty">Nobody is connected.</p>`}
-        <h3>The practice</h3>
-        <p>${online ? 'Connected.' : 'Not connected at the moment; sound and picture go on without it.'}</p>
-        <h3>Camera, microphone, speaker</h3>
+        ${peers.length ? repeat(peers, ({ member }) => member, connectionFacts) : html`<p class="empty">${say('call.details.nobody')}</p>`}
+        <h3>${say('call.details.practice')}</h3>
+        <p>${say(online ? 'call.details.online' : 'call.details.offline')}</p>
+        <h3>${say('call.details.devices')}</h3>
         ${deviceChoice(media, speaker, act)}
-        <h3>What this means</h3>
+        <h3>${say('call.details.means')}</h3>
         ${privacyFacts(relayOnly)}
       </div>`,
     act.closePanel,
@@ -124,12 +125,12 @@ export const detailsPanel = ({ peers, media, speaker, online, relayOnly }, act) 
  */
 export const privacyFacts = (relayOnly) => html`
   <ul class="plain-list">
-    <li>Sound, picture and chat are encrypted between the browsers in the call. The practice’s node, relays and other practices carry only ciphertext.</li>
-    <li>No video company’s server is in the path.</li>
-    <li>This page comes from the practice, so you trust the practice.</li>
-    <li>The link is a key: keep it to yourself.</li>
-    <li>${relayOnly ? 'Addresses are hidden: everything goes through a relay.' : 'The others in the call can see this device’s internet address.'}</li>
-    <li>A screen can always be filmed.</li>
+    <li>${say('call.private.encrypted')}</li>
+    <li>${say('call.private.no-company')}</li>
+    <li>${say('call.private.practice')}</li>
+    <li>${say('call.private.link')}</li>
+    <li>${say(relayOnly ? 'call.private.hidden' : 'call.private.seen')}</li>
+    <li>${say('call.private.filmed')}</li>
   </ul>`;
 
 /**
@@ -140,16 +141,16 @@ export const privacyFacts = (relayOnly) => html`
 export const peoplePanel = (members, locked, act) =>
   panel(
     'people',
-    'People',
+    { title: say('desk.people'), close: say('desk.people.close') },
     html`
       <div class="panel-body" tabindex="0" role="group" aria-labelledby="panel-title">
-        ${members.length ? nothing : html`<p class="empty">Nobody has been admitted yet.</p>`}
-        <ul class="people" role="list" aria-label="In this call">
+        ${members.length ? nothing : html`<p class="empty">${say('desk.people.empty')}</p>`}
+        <ul class="people" role="list" aria-label=${say('desk.people.list')}>
           ${repeat(members, ({ member }) => member, (member) => person(member, act))}
         </ul>
         <div class="lock">
-          <button type="button" class="button" @click=${() => act.lock(!locked)}>${icon(locked ? 'lock' : 'unlock')}<span>${locked ? 'Unlock the door' : 'Lock the door'}</span></button>
-          <p class="hint">${locked ? 'Nobody else can knock at this appointment.' : 'Guests with a link can knock.'}</p>
+          <button type="button" class="button" @click=${() => act.lock(!locked)}>${icon(locked ? 'lock' : 'unlock')}<span>${say(locked ? 'desk.unlock' : 'desk.lock')}</span></button>
+          <p class="hint">${say(locked ? 'desk.locked' : 'desk.unlocked')}</p>
         </div>
       </div>`,
     act.closePanel,
@@ -157,17 +158,17 @@ export const peoplePanel = (members, locked, act) =>
 
 /** @param {RosterEntry} member @param {PeopleIntents} act */
 function person(member, act) {
-  const name = member.name || member.label || 'Guest';
+  const name = callName(member);
   const held = member.state === 'held';
   return html`
     <li class="person">
       <p class="person-name"><bdi>${name}</bdi>
-        <span class="hint">${member.label && member.label !== name ? html`<bdi>${member.label}</bdi> · ` : nothing}${held ? 'on hold' : member.state === 'disconnected' ? 'lost the connection' : 'in the call'}</span>
+        <span class="hint">${member.label && member.label !== name ? html`<bdi>${member.label}</bdi> · ` : nothing}${say(held ? 'desk.person.held' : member.state === 'disconnected' ? 'desk.person.lost' : 'desk.person.in-call')}</span>
       </p>
-      ${member.alarm ? html`<p class="alarm">${icon('alert')}<span>Their link was opened on another device too.</span></p>` : nothing}
+      ${member.alarm ? html`<p class="alarm">${icon('alert')}<span>${say('desk.person.alarm')}</span></p>` : nothing}
       <div class="person-buttons">
-        <button type="button" class="button" @click=${() => act.hold(member.member, !held)}>${icon('pause')}<span>${held ? 'Resume' : 'Hold'}</span><span class="sr-only"> ${name}</span></button>
-        <button type="button" class="button button-danger-quiet" @click=${() => act.remove(member)}>${icon('close')}<span>Remove</span><span class="sr-only"> ${name}</span></button>
+        <button type="button" class="button" aria-label=${say(held ? 'desk.resume.name' : 'desk.hold.name', { name })} @click=${() => act.hold(member.member, !held)}>${icon('pause')}<span>${say(held ? 'desk.resume' : 'desk.hold')}</span></button>
+        <button type="button" class="button button-danger-quiet" aria-label=${say('desk.remove.name', { name })} @click=${() => act.remove(member)}>${icon('close')}<span>${say('desk.remove')}</span></button>
       </div>
     </li>`;
 }
