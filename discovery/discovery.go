@@ -85,6 +85,9 @@ type Config struct {
 	// behind NAT only asks.
 	Server bool
 
+	// Limits bound strangers who connect; zero: DefaultLimits.
+	Limits Limits
+
 	// PeersFile is where added peers and last-known-good addresses are kept.
 	// Empty: nowhere.
 	PeersFile string
@@ -209,7 +212,9 @@ func New(cfg Config) (*Discovery, error) {
 		blocked:      setOf(cfg.Blocked),
 		relays:       setOf(idsOf(cfg.Relays)),
 		lan:          neighbours{at: make(map[peer.ID][]ma.Multiaddr)},
+		partners:     setOf(cfg.Partners),
 		trusted:      func(p peer.ID) bool { return guests[p] || book.has(p) },
+		useful:       func(peer.ID) bool { return false },
 	}
 	d.kept = records.NewValueStore(d.store, validator{}, maxAhead)
 	d.life, d.end = context.WithCancel(context.Background())
@@ -218,7 +223,6 @@ func New(cfg Config) (*Discovery, error) {
 		d.end()
 		return nil, err
 	}
-	d.gater.conns = d.host.Network().Conns
 	if err := d.start(cfg, listen); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -239,6 +243,8 @@ func (d *Discovery) start(cfg Config, listen []ma.Multiaddr) (err error) {
 	if d.dht, err = d.newDHT(); err != nil {
 		return fmt.Errorf("start DHT: %w", err)
 	}
+	d.gater.useful = func(p peer.ID) bool { return d.dht.RoutingTable().Find(p) != "" }
+	d.host.Network().Notify(&network.NotifyBundle{ConnectedF: d.gater.door.connected})
 	d.host.Network().Notify(&network.NotifyBundle{ConnectedF: d.doubtOlder})
 	d.Handle(findProtocol, d.answer)
 	for _, id := range slices.Concat(d.book.ids(), cfg.RelayFor) {
@@ -310,6 +316,10 @@ func (d *Discovery) Stats() Stats {
 		Records:     d.store.size(),
 	}
 }
+
+// Fill says how much of Config.Limits is used, by the keys of the configuration.
+// Of the networks it tells the fullest, and not which that is.
+func (d *Discovery) Fill() []Fill { return d.gater.door.fill() }
 
 // Run connects to the configured peers, enters the DHT and keeps both up until
 // ctx ends; then it closes the node and returns when all that it started has

@@ -15,16 +15,19 @@ import (
 // passes it after name resolution, so no record, card or DNS answer can make
 // this node dial into its own network.
 //
-// It is made before the host; conns is nil until then, when nobody can call.
+// It is made before the host; door is nil until then, when nobody can call, and
+// useful until there is a DHT.
 type gater struct {
 	self         peer.ID
 	allowPrivate bool
 	blocked      map[peer.ID]bool // never changes
 	relays       map[peer.ID]bool // that may bring callers; never changes
 	lan          neighbours
-	trusted      func(peer.ID) bool    // is this peer configured?
-	conns        func() []network.Conn // all of the host's
-	dials        atomic.Int64          // outgoing connections asked for
+	partners     map[peer.ID]bool   // never changes
+	trusted      func(peer.ID) bool // is this peer configured?
+	useful       func(peer.ID) bool // is this peer in the routing table?
+	door         *doorkeeper
+	dials        atomic.Int64 // outgoing connections asked for
 }
 
 var _ connmgr.ConnectionGater = (*gater)(nil)
@@ -46,43 +49,27 @@ func (g *gater) InterceptAddrDial(p peer.ID, a ma.Multiaddr) bool {
 }
 
 // InterceptAccept implements connmgr.ConnectionGater.
-func (g *gater) InterceptAccept(network.ConnMultiaddrs) bool { return true }
+func (g *gater) InterceptAccept(c network.ConnMultiaddrs) bool { return g.door.accept(c) }
 
-// InterceptSecured implements connmgr.ConnectionGater. The bound on strangers
-// of one subnet counts connections that are complete, so a burst can exceed
-// it by what is under way at that moment.
+// InterceptSecured implements connmgr.ConnectionGater. All who come through a
+// relay have its address: how many may is the relay's business, and only ours
+// are let in.
 func (g *gater) InterceptSecured(dir network.Direction, p peer.ID, c network.ConnMultiaddrs) bool {
-	if g.blocked[p] {
-		return false
-	}
-	if dir == network.DirOutbound {
-		return true
-	}
-	if a := c.RemoteMultiaddr(); isCircuit(a) {
-		// All who come through a relay have its address: how many may is the
-		// relay's business, and only ours are let in.
-		e, _ := parseEndpoint(a)
-		return g.relays[e.relay]
-	}
-	if g.allowPrivate || g.trusted(p) || g.lan.knows(p) {
-		return true
-	}
-	subnet, ok := subnetOf(c.RemoteMultiaddr())
-	if !ok {
-		return false
-	}
-	neighbours := make(map[peer.ID]bool)
-	for _, other := range g.conns() {
-		q := other.RemotePeer()
-		if s, ok := subnetOf(other.RemoteMultiaddr()); ok && s == subnet && q != p && !g.trusted(q) {
-			neighbours[q] = true
+	if a := c.RemoteMultiaddr(); dir == network.DirInbound && isCircuit(a) {
+		if e, _ := parseEndpoint(a); !g.relays[e.relay] {
+			return false
 		}
 	}
-	return len(neighbours) < maxPerSubnet
+	return !g.blocked[p]
 }
 
 // InterceptUpgraded implements connmgr.ConnectionGater.
-func (g *gater) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+func (g *gater) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
+	return g.door.stays(c), 0
+}
+
+// known reports whether the operator named p.
+func (g *gater) known(p peer.ID) bool { return g.partners[p] || g.trusted(p) }
 
 // subnetOf is the /24 or /48 that an IP multiaddr belongs to; a circuit is in none.
 func subnetOf(a ma.Multiaddr) (netip.Prefix, bool) {

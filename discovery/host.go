@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -37,7 +38,7 @@ type environment struct {
 }
 
 func realEnvironment(cfg Config) (*environment, error) {
-	limits, err := newResourceManager(slices.Concat(idsOf(cfg.Relays), cfg.Partners), cfg.RelayFor)
+	limits, err := newResourceManager(cmp.Or(cfg.Limits, DefaultLimits), slices.Concat(idsOf(cfg.Relays), cfg.Partners), cfg.RelayFor)
 	if err != nil {
 		return nil, fmt.Errorf("set limits: %w", err)
 	}
@@ -62,6 +63,7 @@ func newHost(cfg Config, gater *gater, advertise func([]ma.Multiaddr) []ma.Multi
 			return nil, err
 		}
 	}
+	gater.door = newDoorkeeper(env.limits, gater, cmp.Or(cfg.Limits, DefaultLimits), len(cfg.RelayFor))
 	manager, err := connmgr.NewConnManager(connsLow, connsHigh)
 	if err != nil {
 		return nil, fmt.Errorf("make connection manager: %w", err)
@@ -82,7 +84,7 @@ func newHost(cfg Config, gater *gater, advertise func([]ma.Multiaddr) []ma.Multi
 		libp2p.NoListenAddrs,
 		libp2p.ConnectionGater(gater),
 		libp2p.ConnectionManager(manager),
-		libp2p.ResourceManager(env.limits),
+		libp2p.ResourceManager(gater.door),
 		libp2p.AddrsFactory(advertise),
 		libp2p.UserAgent(userAgent),
 		libp2p.ProtocolVersion(protocolVersion),

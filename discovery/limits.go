@@ -29,36 +29,53 @@ const (
 	// findsPerSecond is how often one stranger may ask "is this yours?".
 	findsPerSecond = 20
 
-	// maxPerSubnet is how many strangers of one /24 (IPv4) or /48 (IPv6) may be
-	// connected at once: enough for a company, too few to surround a node.
-	maxPerSubnet = 3
+	// maxTransientStreams is how many streams may be open whose protocol is not
+	// known yet.
+	maxTransientStreams = 64
 
 	// The connection manager trims down to connsLow once there are connsHigh,
-	// configured peers last.
+	// configured peers never. Below what is let in, so the node's own dials have
+	// room.
 	connsLow, connsHigh = 96, 192
 )
 
+// Limits bound those who connect to this node and whom its operator has not
+// named. A network is an IPv4 /24 or IPv6 /48.
+type Limits struct {
+	Handshakes           int // who have not said who they are
+	HandshakesPerNetwork int
+	Strangers            int // connections; as many again may be in use by guests
+	StrangersPerNetwork  int // nodes: enough for a company, too few to surround a node
+}
+
+// DefaultLimits are those of a zero Config.
+var DefaultLimits = Limits{Handshakes: 64, HandshakesPerNetwork: 16, Strangers: 128, StrangersPerNetwork: 3}
+
 // newResourceManager returns fixed limits, the same on every machine: what a
 // stranger can make this process spend must not grow with the computer it
-// runs on. The limits per IP address (8 connections) are libp2p's; how often
-// one may come is a doorkeeper's.
+// runs on. They leave room for as many strangers as a doorkeeper lets in, and
+// for those who are named, each of whom may have four connections.
 //
 // Between a relay and those it serves every circuit is a stream, and between
-// partners every guest, so these peers, carriers, may have more; and those that this node serves, guests of
-// one provider perhaps, may all call from one address.
-func newResourceManager(carriers, guests []peer.ID) (network.ResourceManager, error) {
+// partners every guest, so these peers, carriers, may have more.
+func newResourceManager(places Limits, carriers, guests []peer.ID) (network.ResourceManager, error) {
 	base := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&base)
+	const out, leaving = 256, 32 // dials, and those who have just given way
+	handshakes := places.Handshakes + len(guests) + leaving
+	named := maxPeers + len(carriers) + len(guests)
+	in := handshakes + 2*places.Strangers + 4*named
 	limits := rcmgr.PartialLimitConfig{
 		System: rcmgr.ResourceLimits{
-			Conns: 256, ConnsInbound: 128, ConnsOutbound: 256,
+			Conns: rcmgr.LimitVal(in + out), ConnsInbound: rcmgr.LimitVal(in), ConnsOutbound: out,
 			Streams: 1024, StreamsInbound: 1024, StreamsOutbound: 1024,
-			Memory: 128 << 20, FD: 512,
+			// Strangers' streams over TCP have 64 MiB at most from the start.
+			Memory: 192 << 20, FD: rcmgr.LimitVal(in + out),
 		},
 		Transient: rcmgr.ResourceLimits{
-			Conns: 32, ConnsInbound: 32, ConnsOutbound: 32,
-			Streams: 64, StreamsInbound: 64, StreamsOutbound: 64,
-			Memory: 32 << 20, FD: 64,
+			Conns: rcmgr.LimitVal(handshakes + leaving), ConnsInbound: rcmgr.LimitVal(handshakes), ConnsOutbound: leaving,
+			Streams: maxTransientStreams, StreamsInbound: maxTransientStreams, StreamsOutbound: maxTransientStreams,
+			Memory: 32 << 20, FD: rcmgr.LimitVal(handshakes + leaving),
 		},
 		PeerDefault: rcmgr.ResourceLimits{
 			Conns: 4, ConnsInbound: 4, ConnsOutbound: 4,
@@ -89,20 +106,11 @@ func newResourceManager(carriers, guests []peer.ID) (network.ResourceManager, er
 			Memory: 9<<20 + circuitsPerPeer*256<<10, FD: 4,
 		}
 	}
-	perIP := 8 + len(guests)
-	manager, err := rcmgr.NewResourceManager(
+	return rcmgr.NewResourceManager(
 		rcmgr.NewFixedLimiter(limits.Build(base.Scale(128<<20, 512))),
 		rcmgr.WithMetricsDisabled(),
 		rcmgr.WithConnRateLimiters(new(connrate.Limiter)), // none
-		rcmgr.WithLimitPerSubnet(
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: perIP}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: perIP}, {PrefixLength: 48, ConnCount: 8 * perIP}},
-		),
 	)
-	if err != nil {
-		return nil, err
-	}
-	return newDoorkeeper(manager, 2*perIP), nil
 }
 
 // A limiter holds one token bucket for each peer.

@@ -63,37 +63,50 @@ func TestCounter(t *testing.T) {
 	}
 }
 
-// The limits on connections, as numbers, from many addresses and from one.
+// The limits on connections, as numbers, from many networks and from one, and
+// what they leave for who is named.
 func TestConnectionLimits(t *testing.T) {
 	const many = 1000
-	open := func(dir network.Direction, addr func(int) string) (n int) {
-		limits, err := newResourceManager(nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer limits.Close()
+	for _, c := range []struct {
+		what string
+		addr func(int) string
+		want int
+	}{
+		{"many networks", func(i int) string { return fmt.Sprintf("/ip4/9.%d.%d.1/tcp/1", i/200, i%200) }, 128},
+		{"one", func(i int) string { return fmt.Sprintf("/ip4/9.9.9.%d/tcp/1", i%250) }, 3},
+	} {
+		h := newHall(t, DefaultLimits, 0)
 		for i := range many {
-			scope, err := limits.OpenConnection(dir, true, ma.StringCast(addr(i)))
-			if err != nil {
-				continue
-			}
-			if scope.SetPeer(peer.ID(fmt.Sprint(i))) == nil {
-				n++
-			} else {
-				scope.Done()
+			if err := h.comes(fmt.Sprint(i), c.addr(i)); err != nil {
+				t.Fatalf("%s: %v", c.what, err)
 			}
 		}
-		return n
+		for range 4 {
+			if err := h.comes("friend", "/ip4/9.9.8.1/tcp/1"); err != nil {
+				t.Errorf("who is named, beside %s: %v", c.what, err)
+			}
+		}
+		if n := h.fill()[2].Used; n != c.want {
+			t.Errorf("%d strangers from %s, want %d", n, c.what, c.want)
+		}
+		if err := h.ViewSystem(func(s network.ResourceScope) error {
+			if n := s.Stat().NumConnsInbound; n != c.want+4 {
+				t.Errorf("%d connections from %s count, want %d", n, c.what, c.want+4)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
 	}
-	apart := func(i int) string { return fmt.Sprintf("/ip4/9.%d.%d.1/tcp/1", i/200, i%200) }
-	one := func(int) string { return "/ip4/9.9.9.9/tcp/1" }
-	if got := open(network.DirInbound, apart); got != 128 {
-		t.Errorf("%d inbound connections, want 128", got)
+	h := newHall(t, DefaultLimits, 0)
+	out := 0
+	for i := range many {
+		if scope, err := h.OpenConnection(network.DirOutbound, true, ma.StringCast(fmt.Sprintf("/ip4/9.%d.%d.1/tcp/1", i/200, i%200))); err == nil {
+			out++
+			_ = scope.SetPeer(peer.ID(fmt.Sprint(i)))
+		}
 	}
-	if got := open(network.DirOutbound, apart); got != 256 {
-		t.Errorf("%d outbound connections, want 256", got)
-	}
-	if got := open(network.DirInbound, one); got != 8 {
-		t.Errorf("%d inbound connections from one address, want 8", got)
+	if out != 256 {
+		t.Errorf("%d outbound connections, want 256", out)
 	}
 }

@@ -76,6 +76,7 @@ func (d *Discovery) newRelay(cfg Config) (*relay.Relay, error) {
 		limit = env.circuit
 	}
 	guests := len(cfg.RelayFor)
+	d.gater.door.serve(proto.ProtoIDv2Hop, relay.StreamTimeout)
 	return relay.New(d.host,
 		relay.WithACL(&accessList{
 			guests:  setOf(cfg.RelayFor),

@@ -19,7 +19,11 @@ import (
 // ends when the node closes. One peer may have 16 streams of all handled
 // protocols open at once, a partner, a relay of this node or one that it is a relay for 96;
 // further ones are reset.
+//
+// serve must end a stream within 10 s whose far end proves nothing: a stranger's
+// connection that has one for longer does not give way to others.
 func (d *Discovery) Handle(proto protocol.ID, serve func(context.Context, network.Stream)) {
+	d.gater.door.serve(proto, proofTime)
 	d.host.SetStreamHandler(proto, func(s network.Stream) {
 		p := s.Conn().RemotePeer()
 		if !d.inbound.enter(p) {
@@ -27,6 +31,8 @@ func (d *Discovery) Handle(proto protocol.ID, serve func(context.Context, networ
 			return
 		}
 		defer d.inbound.leave(p)
+		d.host.ConnManager().Protect(p, s.ID())
+		defer d.host.ConnManager().Unprotect(p, s.ID())
 		if !d.enter() {
 			_ = s.ResetWithError(network.StreamShutdown)
 			return
