@@ -28,6 +28,14 @@ const (
 	maxPeers  = 64 // of each list of peers
 
 	maxOpen = 100_000 // of http.limits: far more than one computer carries
+
+	// leastKnocks is in how many ways one node is dialled at once: by IPv4 and
+	// IPv6, UDP and TCP.
+	leastKnocks = 4
+
+	// maxStrangers is of discovery.limits: all of them are looked at when another
+	// one comes.
+	maxStrangers = 4096
 )
 
 // Validate reports every value that cannot work or is unsafe, one a line, each
@@ -250,6 +258,10 @@ func (p *problems) discovery(c Discovery) {
 	if c.PortMapping && len(c.Listen) == 0 {
 		p.add("discovery.port_mapping", "there is no port to forward: fill discovery.listen, or write false")
 	}
+	p.between("discovery.limits.handshakes", c.Limits.Handshakes, leastKnocks, maxStrangers)
+	p.between("discovery.limits.handshakes_per_network", c.Limits.HandshakesPerNetwork, leastKnocks, maxStrangers)
+	p.between("discovery.limits.strangers", c.Limits.Strangers, leastKnocks, maxStrangers)
+	p.between("discovery.limits.strangers_per_network", c.Limits.StrangersPerNetwork, 1, maxStrangers)
 }
 
 // endpoint checks a multiaddr of this node.

@@ -92,6 +92,10 @@ func TestUnsafeConfigurations(t *testing.T) {
 		{`front: {limits: {passed: 57}}`, `front.limits.passed: is 57, and with front.limits.handshakes 81: a node takes 80 in all from one that passes them on, so make one of the two smaller`},
 		{`front: {limits: {searches: 0}}`, `front.limits.searches: must be a number from 1 to 1000`},
 		{`front: {limits: {searches_per_network: 1001}}`, `front.limits.searches_per_network: must be a number from 1 to 1000`},
+		{`discovery: {limits: {handshakes: 3}}`, `discovery.limits.handshakes: must be a number from 4 to 4096`},
+		{`discovery: {limits: {handshakes_per_network: 0}}`, `discovery.limits.handshakes_per_network: must be a number from 4 to 4096`},
+		{`discovery: {limits: {strangers: 4097}}`, `discovery.limits.strangers: must be a number from 4 to 4096`},
+		{`discovery: {limits: {strangers_per_network: 0}}`, `discovery.limits.strangers_per_network: must be a number from 1 to 4096`},
 		{`http: {limits: {connections_loopback: 0}}`, `http.limits.connections_loopback: must be a number from 12 to 100000`},
 
 		// What links begin with.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/adrg/xdg"
 
+	"anteroom/discovery"
 	"anteroom/httpui"
 	"anteroom/httpui/certs"
 	"anteroom/node"
@@ -114,6 +115,17 @@ type Discovery struct {
 	// AllowPrivateAddresses lets addresses of a building or this computer be
 	// dialled and published.
 	AllowPrivateAddresses bool `yaml:"allow_private_addresses"`
+
+	Limits DiscoveryLimits `yaml:"limits"`
+}
+
+// DiscoveryLimits says how many nodes may be connected to this one that are not
+// named here, and how many connections that have not said who they are.
+type DiscoveryLimits struct {
+	Handshakes           int `yaml:"handshakes"`
+	HandshakesPerNetwork int `yaml:"handshakes_per_network"`
+	Strangers            int `yaml:"strangers"`
+	StrangersPerNetwork  int `yaml:"strangers_per_network"` // nodes
 }
 
 // Practice says which other nodes belong to the same practice.
@@ -184,7 +196,8 @@ func Default() Config {
 			TLS:            TLS{Mode: tlsOff, Directory: certs.LetsEncrypt},
 			Limits:         defaultLimits(),
 		},
-		Relay: Relay{Listen: []string{":3478"}, TLS: true, Limits: RelayLimits{relay.DefaultSilent, relay.DefaultSilentOf}},
+		Discovery: Discovery{Limits: DiscoveryLimits(discovery.DefaultLimits)},
+		Relay:     Relay{Listen: []string{":3478"}, TLS: true, Limits: RelayLimits{relay.DefaultSilent, relay.DefaultSilentOf}},
 		Front: Front{Limits: FrontLimits{
 			passthrough.DefaultSilent, passthrough.DefaultSilentOf,
 			passthrough.DefaultLimits.Handshakes, passthrough.DefaultLimits.HandshakesOf,

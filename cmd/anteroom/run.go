@@ -159,6 +159,7 @@ func newDiscovery(cfg Config, log *slog.Logger) (*discovery.Discovery, error) {
 		LAN:          cfg.Discovery.LAN,
 		AllowPrivate: cfg.Discovery.AllowPrivateAddresses,
 		Server:       cfg.Discovery.Server,
+		Limits:       discovery.Limits(cfg.Discovery.Limits),
 		PeersFile:    peersFile(cfg),
 		Log:          log,
 	})
@@ -395,6 +396,9 @@ func (d *daemon) status(ctx context.Context) (statusReply, error) {
 		Limits:    []limitReply{},
 	}
 	for _, l := range d.ui.Limits() {
+		reply.Limits = append(reply.Limits, limitReply(l))
+	}
+	for _, l := range d.discovery.Fill() {
 		reply.Limits = append(reply.Limits, limitReply(l))
 	}
 	reply.Limits = append(reply.Limits, d.limits()...)

@@ -48,7 +48,9 @@ func TestStatusOfACertificate(t *testing.T) {
 
 // TestStatusTellsLimits: what is open, of how much, by the key that changes it.
 func TestStatusTellsLimits(t *testing.T) {
-	d := idleDaemon(t, func(c *Config) { c.HTTP.Limits.Sockets, c.Front.Limits.Searches = 321, 7 })
+	d := idleDaemon(t, func(c *Config) {
+		c.HTTP.Limits.Sockets, c.Front.Limits.Searches, c.Discovery.Limits.Strangers = 321, 7, 99
+	})
 	s, err := d.status(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +59,7 @@ func TestStatusTellsLimits(t *testing.T) {
 	if err := printStatus(&out, s); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"http.limits.sockets: 0 of 321\n", "http.limits.sockets (strangers): 0 of 321\n", "http.limits.connections_per_network: 0 of 60\n", "front.limits.searches: 0 of 7\n"} {
+	for _, want := range []string{"http.limits.sockets: 0 of 321\n", "http.limits.sockets (strangers): 0 of 321\n", "http.limits.connections_per_network: 0 of 60\n", "front.limits.searches: 0 of 7\n", "discovery.limits.handshakes: 0 of 64\n", "discovery.limits.strangers: 0 of 99\n", "discovery.limits.strangers (in use): 0 of 99\n", "discovery.limits.strangers_per_network: 0 of 3\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s\nlacks %s", &out, want)
 		}
