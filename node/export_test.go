@@ -1,6 +1,10 @@
 package node
 
-import "anteroom/rendezvous/wire"
+import (
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"anteroom/rendezvous/wire"
+)
 
 // Clear is what Run does every minute.
 func (n *Node) Clear() { n.clear(n.lifetime) }
@@ -13,6 +17,12 @@ func (n *Node) Told(rid [32]byte) bool {
 	_, ok, _ := n.homes.of(rid)
 	return ok
 }
+
+// Expecting reports whether guests wait for home nodes that have yet to call.
+func (n *Node) Expecting() bool { return n.expecting() }
+
+// LikelyLenders returns those that a welcome waits for.
+func (n *Node) LikelyLenders() []peer.ID { return n.likelyLenders() }
 
 // End is what Run does last.
 func (n *Node) End() {

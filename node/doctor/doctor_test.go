@@ -56,11 +56,7 @@ func records(t testing.TB) string {
 
 func TestHealthyNode(t *testing.T) {
 	cfg, _ := healthy(t)
-	begun := time.Now()
 	report := Run(t.Context(), cfg)
-	if took := time.Since(begun); took > 15*time.Second {
-		t.Errorf("it took %v", took)
-	}
 	if !report.Ready || !report.Confirmed || english(report.Summary) != "Ready for calls." || len(report.Checks) != len(table) {
 		t.Errorf("%s", english(report.Summary))
 	}
@@ -327,12 +323,17 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	cfg, _ := healthy(t)
 	silent := start(t, nil)
 	meet(t, cfg.Discovery, silent)
-	silent.Handle(Protocol, func(ctx context.Context, s network.Stream) { <-ctx.Done(); s.Reset() })
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	begun := time.Now()
+	var asked time.Time
+	silent.Handle(Protocol, func(ctx context.Context, s network.Stream) {
+		asked = time.Now()
+		cancel()
+		<-ctx.Done()
+		s.Reset()
+	})
 	report := Run(ctx, cfg)
-	if took := time.Since(begun); took > 3*time.Second || len(report.Checks) != len(table) {
+	if took := time.Since(asked); took > askTime*4/5 || len(report.Checks) != len(table) { // or it waited for the answer
 		t.Errorf("%d checks in %v", len(report.Checks), took)
 	}
 }
