@@ -164,7 +164,7 @@ func TestClosed(t *testing.T) {
 		wg.Go(func() {
 			granted, bound := 0, 0
 			for range 2 * len(mine) {
-				m := &stun.Message{Raw: s.read(2 * time.Second)}
+				m := &stun.Message{Raw: s.read(wait)}
 				if err := m.Decode(); err != nil {
 					t.Errorf("no answer: %v", err)
 					return

@@ -35,6 +35,10 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// wait is how long a test waits for what must happen; it is long because tests
+// share their machine.
+const wait = 20 * time.Second
+
 // A rig is a Relay that runs on all kinds of sockets.
 type rig struct {
 	*Relay
@@ -242,13 +246,12 @@ func (s *seat) message(method stun.Method, attrs ...stun.Setter) *stun.Message {
 	return stun.MustBuild(set...)
 }
 
-// do sends a request and returns the answer, or nil if there is none for two
-// seconds.
+// do sends a request and returns the answer, or nil if there is none.
 func (s *seat) do(method stun.Method, attrs ...stun.Setter) *stun.Message {
 	s.t.Helper()
 	q := s.message(method, attrs...)
 	s.write(q.Raw)
-	deadline := time.Now().Add(2 * time.Second)
+	deadline := time.Now().Add(wait)
 	for {
 		p := s.read(time.Until(deadline))
 		if p == nil {
@@ -361,20 +364,40 @@ func (g *rig) pair(t testing.TB, one, other string) (a, b *seat) {
 	return a, b
 }
 
-// hears checks that what one seat sends arrives at the other.
+// hears checks that what one seat sends arrives at the other. It is sent again,
+// since on a busy machine it may be stale before it is its turn.
 func hears(t testing.TB, from, to *seat) {
 	t.Helper()
 	want := channelData(0x4000, []byte(rand.Text()))
-	from.write(want)
-	if got := to.read(2 * time.Second); !bytes.HasPrefix(got, want) {
-		t.Fatalf("received %q, want %q", got, want)
+	for end := time.Now().Add(wait); time.Now().Before(end); {
+		from.write(want)
+		for got := to.read(time.Second); got != nil; got = to.read(time.Second) {
+			if bytes.HasPrefix(got, want) {
+				return
+			}
+			if len(got) < len(want) || !bytes.HasPrefix(got, want[:channelHeader]) { // nor one that was sent again
+				t.Fatalf("received %q, want %q", got, want)
+			}
+		}
 	}
+	t.Fatalf("%q did not come", want)
 }
 
-// hungUp returns an error if the other side does not close c within two
-// seconds.
+// tally returns how many packets come to s until none does for a while. It waits
+// longer for the first ones, of which at least so many must come.
+func (s *seat) tally(least int) (n int) {
+	for n < least && s.read(wait) != nil {
+		n++
+	}
+	for s.read(300*time.Millisecond) != nil {
+		n++
+	}
+	return n
+}
+
+// hungUp returns an error if the other side does not close c.
 func hungUp(c net.Conn) error {
-	c.SetReadDeadline(time.Now().Add(2 * time.Second))
+	c.SetReadDeadline(time.Now().Add(wait))
 	n, err := c.Read(make([]byte, 1))
 	if err == nil {
 		return fmt.Errorf("received %d bytes", n)
@@ -388,13 +411,11 @@ func hungUp(c net.Conn) error {
 // eventually waits for what happens soon.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for range 200 {
-		if ok() {
-			return
+	for end := time.Now().Add(wait); !ok(); time.Sleep(10 * time.Millisecond) { // polls: nothing tells
+		if time.Now().After(end) {
+			t.Fatal("never: " + what)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatal("never: " + what)
 }
 
 func later() time.Time { return time.Now().Add(time.Hour) }
