@@ -7,33 +7,11 @@ import { literals } from './fakes/literals.mjs';
 const page = new URL('../static/', import.meta.url);
 const modules = readdirSync(page, { recursive: true }).map(String).filter((name) => name.endsWith('.js') && !name.startsWith('vendor/'));
 
-// Views whose sentences have been moved.
-const moved = new Set([
-  'view-appointment.js',
-  'view-call.js',
-  'view-check.js',
-  'view-controls.js',
-  'view-diary.js',
-  'view-guest.js',
-  'view-new.js',
-  'view-panels.js',
-  'view-setup.js',
-  'view-shell.js',
-  'view-tiles.js',
-  'view-truth.js',
-]);
-
-// Files whose sentences are still to be moved.
-const unmoved = new Set([
-  'api.js', 'checkup.js', 'links.js', 'practitioner.js',
-  ...modules.filter((name) => name.startsWith('view-') && !moved.has(name)),
-]);
-
 // Modules whose strings are protocol, markup, or reasons for the log.
 const notForPeople = new Set(['browser.js', 'guest-call.js', 'html.js', 'sdp.js', 'seal.js', 'ticket.js']);
 
-// Words of the platform: names of keys, of the errors of browsers, of headers, of elements' kinds.
-const platform = /^(Escape|Enter|Tab|Home|End|Arrow(Left|Right|Up|Down)|[A-Z][A-Za-z]+Error|Content-Type|Retry-After|[A-Z]+)$/;
+// Words of the platform: names of keys, of the errors of browsers, of headers, of elements' kinds; and selectors.
+const platform = /^(Escape|Enter|Tab|Home|End|Arrow(Left|Right|Up|Down)|[A-Z][A-Za-z]+Error|Notification|Content-Type|Retry-After|[A-Z]+|\.[a-z].*)$/;
 
 test('literals are found, and told from code', () => {
   const found = literals('// It is "a comment".\nconst a = html`<p class="one two" title="Say so">Hello <b>${x ? \'So it is\' : f(`a ${"deep one"}`)}</b></p>`; /it\'s/.test("b c"); throw new Error(\'not for people\');');
@@ -41,7 +19,7 @@ test('literals are found, and told from code', () => {
 });
 
 for (const name of modules.sort()) {
-  test(`${name} has no words of its own`, { todo: unmoved.has(name) ? 'still to be moved' : false }, () => {
+  test(`${name} has no words of its own`, () => {
     const words = literals(readFileSync(new URL(name, page), 'utf8')).filter(({ kind, text }) => {
       if (kind === 'error') return false;
       if (kind === 'html') return /\p{L}{2}/u.test(text);

@@ -178,7 +178,7 @@ export class Api {
         signal: AbortSignal.timeout(wait),
       });
     } catch {
-      throw new ApiError('offline', 'Anteroom did not answer.', 0);
+      throw new ApiError('offline', '', 0);
     }
     const answer = await response.json().catch(() => null);
     if (response.ok) return answer;

@@ -34,13 +34,13 @@ export const toMend = (checks) => [
  */
 export function readiness({ desk, phase, elsewhere }, report, now) {
   if (!desk) return { tone: 'calm', text: '', jump: '' };
-  if (phase === 'lost') return { tone: 'warn', text: 'Not connected', jump: '' };
-  if (elsewhere) return { tone: 'warn', text: 'Another tab takes the calls', jump: '' };
-  if (!report) return { tone: 'calm', text: 'Checking…', jump: '' };
-  if (Math.abs(now - report.at) > tooOld) return { tone: 'warn', text: say('desk.last-checked', when(now, report.at)), jump: 'See the last check' };
-  if (!report.ready) return { tone: 'bad', text: sayMessage(report.line), jump: 'What to do' };
+  if (phase === 'lost') return { tone: 'warn', text: say('desk.ready.lost'), jump: '' };
+  if (elsewhere) return { tone: 'warn', text: say('desk.ready.elsewhere'), jump: '' };
+  if (!report) return { tone: 'calm', text: say('desk.ready.checking'), jump: '' };
+  if (Math.abs(now - report.at) > tooOld) return { tone: 'warn', text: say('desk.last-checked', when(now, report.at)), jump: say('desk.ready.see-last') };
+  if (!report.ready) return { tone: 'bad', text: sayMessage(report.line), jump: say('desk.ready.see-todo') };
   const open = toMend(report.checks).length;
-  return { tone: report.confirmed ? 'good' : 'warn', text: sayMessage(report.line), jump: open === 0 ? '' : open === 1 ? '1 thing to look at' : `${open} things to look at` };
+  return { tone: report.confirmed ? 'good' : 'warn', text: sayMessage(report.line), jump: open === 0 ? '' : say('desk.ready.see-open', { n: open }) };
 }
 
 /** @type {CheckupSnapshot} */

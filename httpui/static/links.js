@@ -5,6 +5,7 @@
 import { ApiError } from './api.js';
 import { signInSentence } from './errors.js';
 import { stopwatch } from './lapse.js';
+import { say } from './words.js';
 
 /**
  * @typedef {{member: string, url: string}} Link
@@ -86,7 +87,7 @@ export class Links {
     if (this.#now.shown?.member === member) return this.#now.shown.url;
     const { links } = await this.#api.links(appointment);
     const link = links.find((one) => one.member === member);
-    if (!link) throw new ApiError('not-found', 'This link no longer works.', 404);
+    if (!link) throw new ApiError('not-found', say('desk.link.gone'), 404);
     return link.url;
   }
 

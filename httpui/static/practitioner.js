@@ -23,6 +23,7 @@ import { announce, focusKeeper, focusScreen, focusWithin, keepPlace, silence, sy
 import { playAll, useSpeaker } from './view-tiles.js';
 import { takesBack, undoBar } from './view-undo.js';
 import { WakeKeeper } from './wake.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./desk.js').DeskSnapshot} DeskSnapshot
@@ -66,7 +67,7 @@ class PractitionerPage {
   #links = new Links({
     api: this.#api,
     onChange: (links) => this.#ui.set({ links }),
-    onCopied: (copied) => announce(copied ? 'Link copied.' : 'The browser would not copy the link. It is shown below the button.'),
+    onCopied: (copied) => announce(say(copied ? 'desk.link.was-copied' : 'desk.link.not-copied')),
     onError: (err) => this.#refused(err),
   });
   /** @type {Intents} */ #act = this.#intents();
@@ -174,7 +175,7 @@ class PractitionerPage {
   /** @param {Waiting} newcomer */
   #knock(newcomer) {
     this.#chime.knock();
-    announce(`${newcomer.name || 'Somebody'} is waiting.`, { urgent: true });
+    announce(say('desk.knock', { name: newcomer.name }), { urgent: true });
     notifyKnock({ onClick: () => this.#draw() });
   }
 
@@ -278,7 +279,7 @@ class PractitionerPage {
         ui.set({ testing: true });
         const made = await this.#try(() => this.#api.testCall());
         ui.set({ testing: false });
-        if (made) this.#tell('“Echo” is in the waiting room. Admit it to see and hear yourself.');
+        if (made) this.#tell(say('desk.test.ready'));
       },
       checkUp: () => void this.#checkup.run(),
       showFix: () => focusWithin(this.#root, '.doctor-check[tabindex]:not(details *), .doctor-again button'),
@@ -346,7 +347,7 @@ class PractitionerPage {
     if (!link) return;
     this.#links.remember([link]);
     await this.#links.copy({ appointment, member: link.member });
-    this.#tell(this.#ui.value.links.copied === link.member ? 'The new link has been copied.' : 'The new link is ready.');
+    this.#tell(say(this.#ui.value.links.copied === link.member ? 'desk.rotate.copied' : 'desk.rotate.ready'));
   }
 
   /** @param {import('./api.js').NewAppointment} appointment */
@@ -358,7 +359,7 @@ class PractitionerPage {
       const made = await this.#api.create(appointment);
       this.#links.remember(made.guests);
       this.#ui.set({ draft: null, fresh: made.id });
-      this.#tell('The appointment is made. Copy its link and send it to your patient.');
+      this.#tell(say('desk.new.made'));
       this.#focusOn = `[data-appointment="${CSS.escape(made.id)}"] [data-copy]`;
     } catch (err) {
       const refusal = err instanceof ApiError ? err : new ApiError('internal', '', 0);
@@ -372,7 +373,7 @@ class PractitionerPage {
     try {
       parseLink(link);
     } catch {
-      return this.#ui.set({ foreign: { error: 'This is not a whole link. Copy all of it from your message and paste it again.' } });
+      return this.#ui.set({ foreign: { error: say('desk.foreign.not-whole') } });
     }
     const payload = link.slice(link.indexOf('#') + 1);
     window.open(`${location.origin}/j#${payload}`, '_blank', 'noopener');
@@ -394,8 +395,8 @@ class PractitionerPage {
     const restoreFocus = keepPlace(this.#root);
     render(practitionerView(state, this.#act), this.#root);
     render(toast(ui.toast, undoBar(this.#now.undo, this.#act.undo)), this.#toasts);
-    const practice = desk?.practice || state.session.practice || 'Anteroom';
-    showAttention(current ? `In a call – ${practice}` : practice, waiting.length);
+    const practice = desk?.practice || state.session.practice || say('page.desk.title');
+    showAttention(current ? say('desk.call.title', { practice }) : practice, waiting.length);
     syncDialog(this.#root);
     focusScreen(this.#root, screen);
     syncPanel(this.#root, current ? ui.panel : null);

@@ -3,6 +3,7 @@
 // looking at the screen.
 
 import { showTitle } from './view-shell.js';
+import { say } from './words.js';
 
 /**
  * @param {string} title
@@ -32,7 +33,7 @@ export async function askForNotifications() {
 export function notifyKnock({ onClick }) {
   if (notificationState() !== 'granted' || document.visibilityState === 'visible') return;
   try {
-    const notification = new Notification('Someone is in the waiting room', { tag: 'anteroom-knock' });
+    const notification = new Notification(say('desk.notify.knock'), { tag: 'anteroom-knock' });
     notification.onclick = () => {
       window.focus();
       notification.close();

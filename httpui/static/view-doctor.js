@@ -7,20 +7,15 @@ import { toMend } from './checkup.js';
 import { clock } from './format.js';
 import { icon } from './icons.js';
 import { banner } from './view-shell.js';
-import { sayMessage } from './words.js';
+import { say, sayMessage, sayWith } from './words.js';
 
 /**
  * @typedef {import('./api.js').Check} Check
  * @typedef {{checkUp: () => void}} DoctorIntents
  */
 
-/** @type {Record<Check['status'], {word: string, sign: import('./icons.js').IconName}>} */
-const signs = {
-  fail: { word: 'Problem', sign: 'alert' },
-  warn: { word: 'Warning', sign: 'alert' },
-  pass: { word: 'In order', sign: 'check' },
-  skip: { word: 'Not checked', sign: 'info' },
-};
+/** @type {Record<Check['status'], import('./icons.js').IconName>} */
+const signs = { fail: 'alert', warn: 'alert', pass: 'check', skip: 'info' };
 
 /**
  * @param {import('./checkup.js').CheckupSnapshot} checkup
@@ -30,21 +25,21 @@ export function doctorView({ busy, report, error }, act) {
   // The button keeps the focus while it waits: disabled it would lose it.
   return html`
     <div class="doctor">
-      <p role="status" aria-label="Check" class="doctor-summary">${summary(busy, report)}</p>
+      <p role="status" aria-label=${say('desk.check')} class="doctor-summary">${summary(busy, report)}</p>
       ${error ? banner({ tone: 'bad', text: error }) : nothing}
       ${report && !busy ? results(report.checks) : nothing}
       <div class="doctor-again">
-        <button type="button" class="button" aria-disabled=${busy} @click=${act.checkUp}>${icon('retry')}<span>Check now</span></button>
-        ${report ? html`<p class="hint">Checked at <time>${clock(report.at)}</time>. Anteroom checks again every few minutes.</p>` : nothing}
+        <button type="button" class="button" aria-disabled=${busy} @click=${act.checkUp}>${icon('retry')}<span>${say('desk.check.now')}</span></button>
+        ${report ? html`<p class="hint">${sayWith('desk.check.at', { time: html`<time>${clock(report.at)}</time>` })}</p>` : nothing}
       </div>
     </div>`;
 }
 
 /** @param {boolean} busy @param {import('./api.js').Report | null} report */
 function summary(busy, report) {
-  if (busy || !report) return html`<span class="spinner" aria-hidden="true"></span> Checking… this can take half a minute.`;
+  if (busy || !report) return html`<span class="spinner" aria-hidden="true"></span> ${say('desk.check.busy')}`;
   const problems = report.checks.filter(({ status }) => status === 'fail').length;
-  if (problems) return `Not ready for calls: ${problems === 1 ? '1 problem' : `${problems} problems`}.`;
+  if (problems) return say('desk.check.problems', { n: problems });
   return sayMessage(report.summary);
 }
 
@@ -53,12 +48,12 @@ function results(checks) {
   const open = toMend(checks);
   const rest = checks.filter((check) => !open.includes(check));
   return html`
-    ${open.length ? list('What to look at', open) : nothing}
+    ${open.length ? list(say('desk.check.open'), open) : nothing}
     ${rest.length
       ? html`
         <details class="past">
-          <summary>In order, or not checked (${rest.length})</summary>
-          ${list('In order, or not checked', rest)}
+          <summary>${say('desk.check.rest-count', { n: rest.length })}</summary>
+          ${list(say('desk.check.rest'), rest)}
         </details>`
       : nothing}`;
 }
@@ -71,10 +66,9 @@ const list = (label, checks) => html`
 
 /** @param {Check} check */
 function row({ id, title, status, finding, todo }) {
-  const { word, sign } = signs[status];
   return html`
     <li class="doctor-check doctor-${status}" data-check=${id} tabindex="-1">
-      <p class="doctor-title">${icon(sign)}<span><strong>${word}</strong>: ${sayMessage(title)}</span></p>
+      <p class="doctor-title">${icon(signs[status])}<span>${sayWith('desk.check.title', { status: html`<strong>${say(`desk.check.${status}`)}</strong>`, title: sayMessage(title) })}</span></p>
       <p dir="auto">${sayMessage(finding)}</p>
       ${todo ? html`<p class="hint" dir="auto">${sayMessage(todo)}</p>` : nothing}
     </li>`;

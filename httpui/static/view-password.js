@@ -2,6 +2,7 @@
 
 import { html, nothing } from './html.js';
 import { banner, onSubmit } from './view-shell.js';
+import { say } from './words.js';
 
 /**
  * @param {import('./links.js').LinksSnapshot} links
@@ -12,18 +13,18 @@ export const passwordDialog = ({ busy, error }, name, act) => html`
   <dialog class="dialog" data-modal aria-labelledby="dialog-title" aria-describedby="dialog-text"
     @cancel=${(/** @type {Event} */ event) => { event.preventDefault(); act.dismiss(); }}>
     <form class="form" @submit=${onSubmit((form) => act.confirm(/** @type {string} */ (new FormData(form).get('password'))))}>
-      <h2 id="dialog-title">Enter your password</h2>
-      <p id="dialog-text">A link is a key to the appointment, and you signed in some time ago.</p>
+      <h2 id="dialog-title">${say('desk.confirm')}</h2>
+      <p id="dialog-text">${say('desk.confirm.why')}</p>
       ${error ? banner({ tone: 'bad', text: error }) : nothing}
       <input class="sr-only" name="username" autocomplete="username" tabindex="-1" aria-hidden="true" readonly .value=${name}>
       <div class="field">
-        <label for="confirm-password">Password</label>
+        <label for="confirm-password">${say('desk.password')}</label>
         <input id="confirm-password" name="password" type="password" required maxlength="128" spellcheck="false"
           autocapitalize="none" autocomplete="current-password" autofocus>
       </div>
       <div class="dialog-buttons">
-        <button class="button button-primary" aria-disabled=${busy}>${busy ? 'Checking…' : 'Go on'}</button>
-        <button type="button" class="button" @click=${act.dismiss}>Cancel</button>
+        <button class="button button-primary" aria-disabled=${busy}>${say(busy ? 'desk.confirm.busy' : 'desk.confirm.go')}</button>
+        <button type="button" class="button" @click=${act.dismiss}>${say('desk.back')}</button>
       </div>
     </form>
   </dialog>`;

@@ -10,7 +10,7 @@ import { passwordDialog } from './view-password.js';
 import { dialog } from './view-shell.js';
 import { callName } from './view-truth.js';
 import { confirmEntry } from './view-waiting.js';
-import { list } from './words.js';
+import { say, sayWith } from './words.js';
 
 /**
  * @typedef {import('./desk.js').Waiting} Waiting
@@ -64,7 +64,7 @@ function callState({ desk, media, now, canShare, canFlip, ui }) {
   const alarmed = members.filter(({ member, alarm }) => alarm || call?.alarm.includes(member));
   return {
     practice: desk.desk?.practice ?? '',
-    subject: appointment?.label || (appointment?.test ? 'Test call' : ''),
+    subject: appointment?.label || (appointment?.test ? say('desk.appointment.test') : ''),
     peers: call?.peers ?? [],
     chat: call?.chat ?? [],
     online: call === null || call.connection === 'online',
@@ -75,10 +75,8 @@ function callState({ desk, media, now, canShare, canFlip, ui }) {
     media,
     canShare,
     canFlip,
-    empty: call === null || call.phase === 'connecting' ? 'Opening the room…' : 'Nobody else is in the call',
-    alarm: alarmed.length
-      ? `The link of ${list(alarmed.map(({ name = '', label = '' }) => name || label || 'a guest'))} was opened on another device too. Be sure who you are talking to.`
-      : '',
+    empty: call === null || call.phase === 'connecting' ? say('desk.call.opening') : say('desk.call.empty'),
+    alarm: alarmed.length ? say('desk.call.alarm', { names: alarmed.map(({ name = '', label = '' }) => name || label || say('desk.call.alarm-unnamed')) }) : '',
     ui,
     host: { waiting: desk.waiting, members, locked: call?.locked ?? false },
   };
@@ -90,16 +88,18 @@ function question(asked, { desk }, act) {
   const answers = { onConfirm: () => act.answer(true), onRefuse: () => act.answer(false) };
   switch (asked.kind) {
     case 'entry':
-      return confirmEntry({ guest: asked.guest, others: list(peers.map(callName)), many: peers.length > 1, ...answers });
-    case 'remove':
+      return confirmEntry({ guest: asked.guest, others: peers.map(callName), ...answers });
+    case 'remove': {
+      const name = asked.member.name || asked.member.label;
       return dialog({
-        title: html`Remove <bdi>${asked.member.name || asked.member.label || 'this guest'}</bdi> from the call?`,
-        text: html`<p>They are told that their part of the call has ended.</p>`,
-        confirm: 'Remove',
-        refuse: 'Cancel',
+        title: name ? sayWith('desk.remove.title', { name: html`<bdi>${name}</bdi>` }) : say('desk.remove.title-unnamed'),
+        text: html`<p>${say('desk.remove.text')}</p>`,
+        confirm: say('desk.remove'),
+        refuse: say('desk.back'),
         danger: true,
         ...answers,
       });
+    }
     default:
       return questionDialog(asked, answers);
   }

@@ -3,9 +3,10 @@
 
 import { html, nothing } from './html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
-import { clock, day, duration } from './format.js';
+import { clock, day, elapsed } from './format.js';
 import { icon } from './icons.js';
 import { banner, busy } from './view-shell.js';
+import { say } from './words.js';
 
 /**
  * @typedef {import('./api.js').SignIn} SignIn
@@ -15,26 +16,25 @@ import { banner, busy } from './view-shell.js';
 /** @param {import('./signins.js').SignInsSnapshot} signIns @param {number} now @param {SignInsIntents} act */
 export const signInsView = ({ list, error }, now, act) => html`
   <details class="past" @toggle=${(/** @type {{currentTarget: HTMLDetailsElement}} */ { currentTarget }) => act.showSignIns(currentTarget.open)}>
-    <summary>Where you are signed in</summary>
+    <summary>${say('desk.sign-ins')}</summary>
     ${error ? banner({ tone: 'bad', text: error }) : nothing}
     ${list
       ? html`
-        <ul class="signins" role="list" aria-label="Where you are signed in">${repeat(list, ({ id }) => id, (one) => row(one, now, act))}</ul>
+        <ul class="signins" role="list" aria-label=${say('desk.sign-ins')}>${repeat(list, ({ id }) => id, (one) => row(one, now, act))}</ul>
         ${list.length > 1
-          ? html`<button type="button" class="button" @click=${act.endOtherSignIns}>${icon('leave')}<span>Sign out everywhere else</span></button>`
+          ? html`<button type="button" class="button" @click=${act.endOtherSignIns}>${icon('leave')}<span>${say('desk.sign-ins.end-others')}</span></button>`
           : nothing}`
       : error ? nothing : busy()}
   </details>`;
 
 /** @param {SignIn} one @param {number} now @param {SignInsIntents} act */
 function row({ id, since, seen, this: here }, now, act) {
-  const began = `${day(since)}, ${clock(since)}`;
-  const quiet = duration(Math.max(0, now - seen));
+  const began = { day: day(since), time: clock(since) };
   return html`
     <li class="guest-row">
-      <p>Signed in on ${began} <span class="hint">${here ? 'here' : `last active ${quiet === 'just now' ? quiet : `${quiet} ago`}`}</span></p>
+      <p>${say('desk.sign-ins.since', began)} <span class="hint">${here ? say('desk.sign-ins.here') : say('desk.sign-ins.seen', elapsed(Math.max(0, now - seen)))}</span></p>
       ${here
-        ? html`<p class="chip chip-good">This browser</p>`
-        : html`<button type="button" class="button" @click=${() => act.endSignIn(id)}><span>Sign out</span><span class="sr-only"> where you signed in on ${began}</span></button>`}
+        ? html`<p class="chip chip-good">${say('desk.sign-ins.this')}</p>`
+        : html`<button type="button" class="button" aria-label=${say('desk.sign-ins.end', began)} @click=${() => act.endSignIn(id)}>${say('desk.sign-out')}</button>`}
     </li>`;
 }

@@ -1,6 +1,7 @@
 // What was just done and can still be taken back.
 
 import { html, nothing } from './html.js';
+import { say, sayWith } from './words.js';
 
 /**
  * @typedef {import('./desk.js').Pending} Pending
@@ -14,17 +15,17 @@ const onMac = /Mac|iP(hone|ad)/u.test(globalThis.navigator?.userAgent ?? '');
 export const undoBar = (pending, act) => pending === null ? nothing : html`
   <div class="toast toast-undo" @pointerenter=${() => act.consider(true)} @pointerleave=${() => act.consider(false)}
     @focusin=${() => act.consider(true)} @focusout=${() => act.consider(false)}>
-    <p>${sentence(pending)}<span class="sr-only"> ${onMac ? 'Press Command and Z to take it back.' : 'Press Control and Z to take it back.'}</span></p>
+    <p>${sentence(pending)}<span class="sr-only"> ${say(onMac ? 'desk.undo.keys-mac' : 'desk.undo.keys')}</span></p>
     <div class="toast-buttons">
-      <button type="button" class="button" @click=${act.takeBack}>Undo</button>
-      ${pending.kind === 'end' ? html`<button type="button" class="button" @click=${act.finish}>End now</button>` : nothing}
+      <button type="button" class="button" @click=${act.takeBack}>${say('desk.undo')}</button>
+      ${pending.kind === 'end' ? html`<button type="button" class="button" @click=${act.finish}>${say('desk.undo.end-now')}</button>` : nothing}
     </div>
   </div>`;
 
 /** @param {Pending} pending */
 function sentence(pending) {
-  if (pending.kind === 'end') return html`The call is ending for everyone.`;
-  return pending.name ? html`<bdi>${pending.name}</bdi> is being turned away.` : html`This guest is being turned away.`;
+  if (pending.kind === 'end') return say('desk.undo.end');
+  return pending.name ? sayWith('desk.undo.deny', { name: html`<bdi>${pending.name}</bdi>` }) : say('desk.undo.deny-unnamed');
 }
 
 /**
@@ -33,4 +34,4 @@ function sentence(pending) {
  */
 export const takesBack = (event) =>
   (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === 'z' &&
-  !(event.target instanceof Element && event.target.closest('input, textarea, select, [contenteditable]'));
+  !(event.target instanceof Element && event.target.closest('input,textarea,select,[contenteditable]'));
