@@ -30,10 +30,10 @@ func (s *Server) session(_ http.ResponseWriter, r *request, _ nothing) (any, err
 	if err != nil && !errors.Is(err, errSignedOut) {
 		return nil, err
 	}
-	info, err := s.backend.Info(r.Context(), x.Practitioner)
+	info, err := s.backend.As(x.Practitioner).Info(r.Context())
 	if errors.Is(err, wire.ErrUnauthorized) { // removed since
 		x = session{}
-		info, err = s.backend.Info(r.Context(), "")
+		info, err = s.backend.As("").Info(r.Context())
 	}
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (s *Server) launch(w http.ResponseWriter, r *request, in struct {
 		return nil, used
 	}
 	if practitioner == "" {
-		info, err := s.backend.Info(r.Context(), "")
+		info, err := s.backend.As("").Info(r.Context())
 		if err != nil {
 			back()
 			return nil, err
@@ -111,7 +111,7 @@ func (s *Server) setUp(w http.ResponseWriter, r *request, in api.SetUp) (any, er
 			return nil, badBody("The name of the " + field.name + " must have 1 to 64 ordinary characters.")
 		}
 	}
-	practitioner, err := s.backend.SetUp(r.Context(), in)
+	practitioner, err := s.backend.Accounts.SetUp(r.Context(), in)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, in struct {
 	if !text(in.Name, wire.MaxName) {
 		return nil, badBody("The name must have at most 64 ordinary characters.")
 	}
-	account, err := s.backend.Account(r.Context(), in.Name)
+	account, err := s.backend.Accounts.Account(r.Context(), in.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (s *Server) authenticate(r *request, name, password string, who []trier) (p
 	if wait := s.lockout.begin(who...); wait > 0 {
 		return "", tooMany(wait, "Too many wrong passwords; please wait a little and try again.")
 	}
-	practitioner, err = s.backend.SignIn(r.Context(), name, password)
+	practitioner, err = s.backend.Accounts.SignIn(r.Context(), name, password)
 	if errors.Is(err, wire.ErrUnauthorized) {
 		return "", err
 	}
@@ -164,7 +164,7 @@ func (s *Server) confirm(_ http.ResponseWriter, r *request, in struct {
 	Password string `json:"password"`
 },
 ) (any, error) {
-	info, err := s.backend.Info(r.Context(), r.session.Practitioner)
+	info, err := s.as(r).Info(r.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -202,12 +202,15 @@ func (s *Server) signOut(w http.ResponseWriter, r *request, _ nothing) (any, err
 	return nothing{}, nil
 }
 
+// as returns the desk for whoever asks.
+func (s *Server) as(r *request) api.Access { return s.backend.As(r.session.Practitioner) }
+
 func (s *Server) desk(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
-	return s.backend.Desk(r.Context(), r.session.Practitioner)
+	return s.as(r).Desk(r.Context())
 }
 
 func (s *Server) createAppointment(_ http.ResponseWriter, r *request, in api.NewAppointment) (any, error) {
-	labels := []string{in.Label}
+	labels := []string{in.Label, in.Practitioner}
 	for _, guest := range in.Guests {
 		labels = append(labels, guest.Label)
 	}
@@ -219,15 +222,15 @@ func (s *Server) createAppointment(_ http.ResponseWriter, r *request, in api.New
 	if in.Starts < 0 || in.Starts > wire.MaxInt || in.Minutes < 1 || in.Minutes > int(24*time.Hour/time.Minute) || len(in.Guests) == 0 {
 		return nil, badBody("An appointment needs a time, at most 24 hours, and a guest.")
 	}
-	return s.backend.CreateAppointment(r.Context(), r.session.Practitioner, in)
+	return s.as(r).CreateAppointment(r.Context(), in)
 }
 
 func (s *Server) testCall(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
-	return s.backend.TestCall(r.Context(), r.session.Practitioner)
+	return s.as(r).TestCall(r.Context())
 }
 
 func (s *Server) doctor(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
-	return s.backend.Doctor(r.Context(), r.session.Practitioner)
+	return s.as(r).Doctor(r.Context())
 }
 
 func (s *Server) cancel(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
@@ -235,7 +238,7 @@ func (s *Server) cancel(_ http.ResponseWriter, r *request, _ nothing) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	return nothing{}, s.backend.Cancel(r.Context(), r.session.Practitioner, id)
+	return nothing{}, s.as(r).Cancel(r.Context(), id)
 }
 
 // links shows links again, to somebody who has proved who they are just now.
@@ -247,7 +250,7 @@ func (s *Server) links(_ http.ResponseWriter, r *request, _ nothing) (any, error
 	if !s.sessions.proven(r.session) {
 		return nil, errNotProven
 	}
-	links, err := s.backend.Links(r.Context(), r.session.Practitioner, id)
+	links, err := s.as(r).Links(r.Context(), id)
 	if links == nil {
 		links = []api.Link{}
 	}
@@ -261,7 +264,7 @@ func (s *Server) revoke(_ http.ResponseWriter, r *request, _ nothing) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	return nothing{}, s.backend.Revoke(r.Context(), r.session.Practitioner, wire.MemberID(id))
+	return nothing{}, s.as(r).Revoke(r.Context(), wire.MemberID(id))
 }
 
 func (s *Server) rotate(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
@@ -269,7 +272,7 @@ func (s *Server) rotate(_ http.ResponseWriter, r *request, _ nothing) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	return s.backend.Rotate(r.Context(), r.session.Practitioner, wire.MemberID(id))
+	return s.as(r).Rotate(r.Context(), wire.MemberID(id))
 }
 
 // hexID returns id if it has the form of one; what has not cannot exist.

@@ -58,6 +58,17 @@ func newFakeBackend(t *testing.T) *fakeBackend {
 	return f
 }
 
+// backend returns f as a Server has it.
+func (f *fakeBackend) backend() Backend {
+	return Backend{As: func(id string) api.Access { return fakeAccess{f, id} }, Accounts: f}
+}
+
+// fakeAccess is the fake for one who asks.
+type fakeAccess struct {
+	*fakeBackend
+	practitioner string
+}
+
 // echo returns every frame until conn ends.
 func echo(conn wire.Conn) error {
 	for {
@@ -72,11 +83,11 @@ func echo(conn wire.Conn) error {
 }
 
 // who checks a practitioner's id.
-func (f *fakeBackend) who(ctx context.Context, practitioner string) error {
+func (f fakeAccess) who(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if practitioner != leeID || f.fresh {
-		f.t.Errorf("the backend was asked on behalf of %q", practitioner)
+	if f.practitioner != leeID || f.fresh {
+		f.t.Errorf("the backend was asked on behalf of %q", f.practitioner)
 	}
 	if f.removed {
 		return wire.ErrUnauthorized
@@ -84,9 +95,9 @@ func (f *fakeBackend) who(ctx context.Context, practitioner string) error {
 	return ctx.Err()
 }
 
-func (f *fakeBackend) Info(ctx context.Context, practitioner string) (api.Info, error) {
-	if practitioner != "" {
-		if err := f.who(ctx, practitioner); err != nil {
+func (f fakeAccess) Info(ctx context.Context) (api.Info, error) {
+	if f.practitioner != "" {
+		if err := f.who(ctx); err != nil {
 			return api.Info{}, err
 		}
 		return api.Info{Practice: "CANARY-practice", Name: leeName, Practitioners: 1}, nil
@@ -129,8 +140,8 @@ func (f *fakeBackend) SignIn(_ context.Context, name, password string) (string, 
 	return "", wire.ErrUnauthorized
 }
 
-func (f *fakeBackend) Desk(ctx context.Context, practitioner string) (api.Desk, error) {
-	if err := f.who(ctx, practitioner); err != nil {
+func (f fakeAccess) Desk(ctx context.Context) (api.Desk, error) {
+	if err := f.who(ctx); err != nil {
 		return api.Desk{}, err
 	}
 	f.mu.Lock()
@@ -144,7 +155,7 @@ func (f *fakeBackend) setExpected(on bool) {
 	f.expected = on
 }
 
-func (f *fakeBackend) Expects(appointment string) bool {
+func (f fakeAccess) Expects(appointment string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if appointment != anAppt {
@@ -166,7 +177,7 @@ func (f *fakeBackend) change(do func()) {
 	}
 }
 
-func (f *fakeBackend) Watch() (<-chan struct{}, func()) {
+func (f fakeAccess) Watch() (<-chan struct{}, func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w := make(chan struct{}, 1)
@@ -178,8 +189,8 @@ func (f *fakeBackend) Watch() (<-chan struct{}, func()) {
 	}
 }
 
-func (f *fakeBackend) CreateAppointment(ctx context.Context, practitioner string, n api.NewAppointment) (api.Appointment, error) {
-	if err := f.who(ctx, practitioner); err != nil {
+func (f fakeAccess) CreateAppointment(ctx context.Context, n api.NewAppointment) (api.Appointment, error) {
+	if err := f.who(ctx); err != nil {
 		return api.Appointment{}, err
 	}
 	if len(n.Guests) > 3 {
@@ -194,20 +205,20 @@ func (f *fakeBackend) CreateAppointment(ctx context.Context, practitioner string
 	}, nil
 }
 
-func (f *fakeBackend) TestCall(ctx context.Context, practitioner string) (api.Appointment, error) {
-	return api.Appointment{ID: anAppt, State: "open", Test: true, Guests: []api.Guest{}}, f.who(ctx, practitioner)
+func (f fakeAccess) TestCall(ctx context.Context) (api.Appointment, error) {
+	return api.Appointment{ID: anAppt, State: "open", Test: true, Guests: []api.Guest{}}, f.who(ctx)
 }
 
-func (f *fakeBackend) Doctor(ctx context.Context, practitioner string) (api.Report, error) {
+func (f fakeAccess) Doctor(ctx context.Context) (api.Report, error) {
 	f.mu.Lock()
 	f.examined++
 	f.mu.Unlock()
-	return api.Report{Line: api.NewMessage("doctor.summary.ready-line", nil), Summary: api.NewMessage("doctor.summary.ready", nil), At: 1000, Ready: true, Confirmed: true, Checks: []api.Check{{ID: "clock", Title: api.NewMessage("doctor.title.clock", nil), Status: "pass", Finding: api.NewMessage("doctor.clock.good", api.Args{"n": 1})}}}, f.who(ctx, practitioner)
+	return api.Report{Line: api.NewMessage("doctor.summary.ready-line", nil), Summary: api.NewMessage("doctor.summary.ready", nil), At: 1000, Ready: true, Confirmed: true, Checks: []api.Check{{ID: "clock", Title: api.NewMessage("doctor.title.clock", nil), Status: "pass", Finding: api.NewMessage("doctor.clock.good", api.Args{"n": 1})}}}, f.who(ctx)
 }
 
 // known checks an id that has the right form.
-func (f *fakeBackend) known(ctx context.Context, practitioner, id, want string) error {
-	if err := f.who(ctx, practitioner); err != nil {
+func (f fakeAccess) known(ctx context.Context, id, want string) error {
+	if err := f.who(ctx); err != nil {
 		return err
 	}
 	if len(id) != len(want) {
@@ -219,23 +230,23 @@ func (f *fakeBackend) known(ctx context.Context, practitioner, id, want string) 
 	return nil
 }
 
-func (f *fakeBackend) Cancel(ctx context.Context, practitioner, appointment string) error {
-	return f.known(ctx, practitioner, appointment, anAppt)
+func (f fakeAccess) Cancel(ctx context.Context, appointment string) error {
+	return f.known(ctx, appointment, anAppt)
 }
 
-func (f *fakeBackend) Links(ctx context.Context, practitioner, appointment string) ([]api.Link, error) {
-	return []api.Link{{Member: aMember, Label: "CANARY-guest", URL: "https://care.example/j#CANARY-link"}}, f.known(ctx, practitioner, appointment, anAppt)
+func (f fakeAccess) Links(ctx context.Context, appointment string) ([]api.Link, error) {
+	return []api.Link{{Member: aMember, Label: "CANARY-guest", URL: "https://care.example/j#CANARY-link"}}, f.known(ctx, appointment, anAppt)
 }
 
-func (f *fakeBackend) Revoke(ctx context.Context, practitioner string, m wire.MemberID) error {
-	return f.known(ctx, practitioner, string(m), aMember)
+func (f fakeAccess) Revoke(ctx context.Context, m wire.MemberID) error {
+	return f.known(ctx, string(m), aMember)
 }
 
-func (f *fakeBackend) Rotate(ctx context.Context, practitioner string, m wire.MemberID) (api.Link, error) {
-	return api.Link{Member: "fedcba9876543210", Label: "CANARY-guest", URL: "https://care.example/j#CANARY-new"}, f.known(ctx, practitioner, string(m), aMember)
+func (f fakeAccess) Rotate(ctx context.Context, m wire.MemberID) (api.Link, error) {
+	return api.Link{Member: "fedcba9876543210", Label: "CANARY-guest", URL: "https://care.example/j#CANARY-new"}, f.known(ctx, string(m), aMember)
 }
 
-func (f *fakeBackend) Join(ctx context.Context, conn wire.Conn, _ netip.Addr, public bool) error {
+func (f fakeAccess) Join(ctx context.Context, conn wire.Conn, _ netip.Addr, public bool) error {
 	if f.joined != nil {
 		f.joined(public)
 	}
@@ -244,13 +255,13 @@ func (f *fakeBackend) Join(ctx context.Context, conn wire.Conn, _ netip.Addr, pu
 	return err
 }
 
-func (f *fakeBackend) Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error {
-	if err := f.who(ctx, practitioner); err != nil {
+func (f fakeAccess) Attend(ctx context.Context, conn wire.Conn, a *wire.Attend) error {
+	if err := f.who(ctx); err != nil {
 		return err
 	}
-	err := f.attend(ctx, conn, practitioner, a)
+	err := f.attend(ctx, conn, f.practitioner, a)
 	conn.Close(err)
 	return err
 }
 
-func (f *fakeBackend) Card(context.Context) (string, error) { return "peer card\n", nil }
+func (f fakeAccess) Card(context.Context) (string, error) { return "peer card\n", nil }

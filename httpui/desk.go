@@ -27,7 +27,7 @@ func (s *Server) deskSocket(w http.ResponseWriter, r *request) error {
 		if decode(frame, &first) != nil {
 			return wire.ErrBadMessage
 		}
-		session, detach, err := s.admit(r, c, first.Token, nil)
+		session, detach, err := s.admit(r, c, first.Token, "")
 		if err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (s *Server) deskSocket(w http.ResponseWriter, r *request) error {
 				c.Close(wire.ErrBadMessage)
 			}
 		})
-		err = s.pushDesk(c, session.Practitioner)
+		err = s.pushDesk(c, s.backend.As(session.Practitioner))
 		c.Close(err)
 		return err
 	})
@@ -62,13 +62,13 @@ type deskChange struct {
 
 // pushDesk sends the diary on c, and then what changes in it, until c ends.
 // Changes that come while one is on its way are one change.
-func (s *Server) pushDesk(c *wsConn, practitioner string) error {
-	changed, stop := s.backend.Watch() // before the first snapshot, so no change falls between
+func (s *Server) pushDesk(c *wsConn, diary api.Diary) error {
+	changed, stop := diary.Watch() // before the first snapshot, so no change falls between
 	defer stop()
 	var sent map[string]string
 	for {
 		began := time.Now()
-		desk, err := s.backend.Desk(c.ctx, practitioner)
+		desk, err := diary.Desk(c.ctx)
 		if err != nil {
 			return fmt.Errorf("read desk: %w", err)
 		}

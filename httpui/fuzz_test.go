@@ -43,7 +43,7 @@ func FuzzHost(f *testing.F) {
 		f.Add(local, origin, "")
 	}
 	listeners := []net.Listener{newMemListener("127.0.0.1:7443")}
-	s, err := newServer(Config{Listeners: listeners, PublicURL: "https://" + public, InstallID: "x"}, nil, testPages)
+	s, err := newServer(Config{Listeners: listeners, PublicURL: "https://" + public, InstallID: "x"}, Backend{}, testPages)
 	if err != nil {
 		f.Fatal(err)
 	}

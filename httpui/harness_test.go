@@ -75,7 +75,7 @@ func newTest(t *testing.T, change ...func(*Config)) *testServer {
 	for _, f := range change {
 		f(&cfg)
 	}
-	s, err := newServer(cfg, ts.backend, testPages)
+	s, err := newServer(cfg, ts.backend.backend(), testPages)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func TestListenPortInUse(t *testing.T) {
 func serveReal(t *testing.T, cfg Config) *Server {
 	t.Helper()
 	cfg.InstallID, cfg.Sessions = "test", &memStore{entries: map[string]memEntry{}}
-	s, err := newServer(cfg, newFakeBackend(t), testPages)
+	s, err := newServer(cfg, newFakeBackend(t).backend(), testPages)
 	if err != nil {
 		t.Fatal(err)
 	}

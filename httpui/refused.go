@@ -70,7 +70,7 @@ func (s *Server) refusedPage(r *request, no *refusal) refusedPage {
 		}
 	}
 	page := refusedPage{Styled: true}
-	if info, err := s.backend.Info(r.Context(), ""); err == nil {
+	if info, err := s.backend.As("").Info(r.Context()); err == nil {
 		page.Practice = info.Practice
 	}
 	here := !r.site.public && !r.carried

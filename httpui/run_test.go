@@ -148,7 +148,7 @@ func TestNewRefuses(t *testing.T) {
 		`"https://a;b"`:                {Listeners: []net.Listener{loopback()}, InstallID: "test", PublicURL: "https://a;b"},
 	} {
 		want := strings.Replace(name, "the id must", "id must", 1)
-		if _, err := newServer(cfg, nil, testPages); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := newServer(cfg, Backend{}, testPages); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
 	}
@@ -160,7 +160,7 @@ func TestURL(t *testing.T) {
 		"https://203.0.113.1":   {Public: []net.Listener{newMemListener("203.0.113.1:443")}, PublicURL: "https://203.0.113.1"},
 	} {
 		cfg.InstallID = "test"
-		s, err := newServer(cfg, nil, testPages)
+		s, err := newServer(cfg, Backend{}, testPages)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -158,7 +158,7 @@ func (s *Server) logEnd(r *request, err error) {
 func (s *Server) guestSocket(w http.ResponseWriter, r *request) error {
 	return s.serveSocket(w, r, websocket.MessageBinary, func(c *wsConn) error {
 		guest := &guestConn{Conn: c, spoke: func() { s.sockets.spoke(c) }, proved: func() { s.sockets.proved(c) }}
-		return s.backend.Join(c.ctx, guest, addrOf(r.RemoteAddr), r.site.public || r.carried)
+		return s.backend.As("").Join(c.ctx, guest, addrOf(r.RemoteAddr), r.site.public || r.carried)
 	})
 }
 
@@ -211,7 +211,7 @@ func (s *Server) hostSocket(w http.ResponseWriter, r *request) error {
 		if !ok {
 			return wire.ErrBadMessage
 		}
-		session, detach, err := s.admit(r, c, attend.Token, func() bool { return s.backend.Expects(attend.Appointment) })
+		session, detach, err := s.admit(r, c, attend.Token, attend.Appointment)
 		if err != nil {
 			// As a message: a page acts on no close code, which a proxy could have made.
 			if frame, encodeErr := wire.Encode(&wire.Bye{Code: wire.Public(err).Code}); encodeErr == nil {
@@ -220,15 +220,20 @@ func (s *Server) hostSocket(w http.ResponseWriter, r *request) error {
 			return err
 		}
 		defer detach()
-		return s.backend.Attend(c.ctx, c, session.Practitioner, attend)
+		return s.backend.As(session.Practitioner).Attend(c.ctx, c, attend)
 	})
 }
 
 // admit checks the token that a practitioner's socket sent first, and ties the
-// socket to the session.
-func (s *Server) admit(r *request, c *wsConn, tabToken string, expects func() bool) (session, func(), error) {
+// socket to the session. The socket may be for an appointment.
+func (s *Server) admit(r *request, c *wsConn, tabToken, appointment string) (session, func(), error) {
 	x, err := s.sessions.authorize(r.token, tabToken)
 	if err == nil {
+		var expects func() bool
+		if appointment != "" {
+			calls := s.backend.As(x.Practitioner)
+			expects = func() bool { return calls.Expects(appointment) }
+		}
 		var detach func()
 		if detach, err = s.sessions.attach(r.token, c, expects); err == nil {
 			return x, detach, nil

@@ -274,7 +274,7 @@ func acceptsGzip(header string) bool {
 
 // card serves the peer card.
 func (s *Server) card(w http.ResponseWriter, r *request) error {
-	card, err := s.backend.Card(r.Context())
+	card, err := s.as(r).Card(r.Context())
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ var (
 // The real pages and modules refer to files that are there, by URLs that stay
 // within one version, and to nothing on another host.
 func TestPagesReferToTheirOwn(t *testing.T) {
-	s, err := New(Config{Listeners: []net.Listener{newMemListener("127.0.0.1:7443")}, InstallID: "x"}, nil)
+	s, err := New(Config{Listeners: []net.Listener{newMemListener("127.0.0.1:7443")}, InstallID: "x"}, Backend{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestPagesReferToTheirOwn(t *testing.T) {
 // A page names every module that it comes to import, with its hash, so that a
 // browser far away asks for all of them at once.
 func TestPagesPreloadTheirModules(t *testing.T) {
-	s, err := New(Config{Listeners: []net.Listener{newMemListener("127.0.0.1:7443")}, InstallID: "x"}, nil)
+	s, err := New(Config{Listeners: []net.Listener{newMemListener("127.0.0.1:7443")}, InstallID: "x"}, Backend{})
 	if err != nil {
 		t.Fatal(err)
 	}

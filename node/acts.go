@@ -7,10 +7,10 @@ import (
 	"anteroom/rendezvous/wire"
 )
 
-// Cancel ends an appointment: its links say so from now on, and who is in the
+// Cancel ends an appointment in the name of by: its links say so from now on, and who is in the
 // room is sent away.
-func (n *Node) Cancel(ctx context.Context, appointment string) error {
-	if err := n.Practice.Cancel(ctx, appointment); err != nil {
+func (n *Node) Cancel(ctx context.Context, by, appointment string) error {
+	if err := n.Practice.Cancel(ctx, by, appointment); err != nil {
 		return err
 	}
 	n.takePlaces(appointment)
@@ -25,8 +25,8 @@ func (n *Node) Cancel(ctx context.Context, appointment string) error {
 }
 
 // Revoke makes m's link useless at once, and sends m away.
-func (n *Node) Revoke(ctx context.Context, m wire.MemberID) error {
-	if err := n.Practice.Revoke(ctx, m); err != nil {
+func (n *Node) Revoke(ctx context.Context, by string, m wire.MemberID) error {
+	if err := n.Practice.Revoke(ctx, by, m); err != nil {
 		return err
 	}
 	n.dismiss(m, wire.ErrRevoked)
@@ -34,8 +34,8 @@ func (n *Node) Revoke(ctx context.Context, m wire.MemberID) error {
 }
 
 // Rotate gives m's seat a new link; the old one is revoked.
-func (n *Node) Rotate(ctx context.Context, m wire.MemberID) (practice.Issued, error) {
-	inv, err := n.Practice.Rotate(ctx, m)
+func (n *Node) Rotate(ctx context.Context, by string, m wire.MemberID) (practice.Issued, error) {
+	inv, err := n.Practice.Rotate(ctx, by, m)
 	if err != nil {
 		return practice.Issued{}, err
 	}

@@ -179,11 +179,11 @@ func (n *Node) awaitJoin(channel wire.Conn, m wire.MemberID) (*wire.Join, error)
 	return nil, wire.ErrTooMany
 }
 
-// Attend seats the practitioner, whose first message a was, in the room of
-// their own appointment.
-func (n *Node) Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error {
+// Attend seats the practitioner, whose first message a was, in the room of an
+// appointment. The caller knows that it is theirs.
+func (n *Node) Attend(ctx context.Context, conn wire.Conn, a *wire.Attend) error {
 	appointment, err := n.Practice.Appointment(ctx, a.Appointment)
-	if err != nil || appointment.Practitioner != practitioner {
+	if err != nil {
 		room.Dismiss(conn, wire.ErrNoSuchRoom)
 		return fmt.Errorf("attend: %w", errors.Join(wire.ErrNoSuchRoom, err))
 	}

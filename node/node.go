@@ -100,6 +100,7 @@ type openRoom struct {
 	*room.Room
 	users  int
 	pseud  string    // what logs call it
+	owner  string    // whose it is: a practitioner
 	ends   time.Time // as planned
 	closes time.Time // the end of the window
 }
@@ -151,7 +152,7 @@ func (n *Node) enter(ctx context.Context, a practice.Appointment) (*openRoom, fu
 		if err != nil {
 			return nil, nil, err
 		}
-		r = &openRoom{pseud: pseudonym(), ends: a.Ends(), closes: a.Closes()}
+		r = &openRoom{pseud: pseudonym(), owner: a.Practitioner, ends: a.Ends(), closes: a.Closes()}
 		r.Room = room.New(recorder{n, a.ID}, n.Log.With("room", r.pseud), kept)
 		n.rooms[a.ID] = r
 	}

@@ -328,23 +328,6 @@ func TestALinkThatWasReplacedSaysSoBeforeItsTime(t *testing.T) {
 	}
 }
 
-func TestOnlyTheirOwnPractitionerAttends(t *testing.T) {
-	home := nodetest.Start(t, "A", nodetest.Options{})
-	a := home.Appointment("Patient")
-	here, there := wire.Pipe()
-	done := make(chan error, 1)
-	go func() {
-		done <- home.Node.Attend(t.Context(), there, "0123456789abcdef", &wire.Attend{Appointment: a.ID, Tab: make([]byte, 16), Token: "t", Fingerprint: make([]byte, 32)})
-	}()
-	frame, err := here.Recv()
-	if err != nil || !strings.Contains(string(frame), string(wire.CodeNoSuchRoom)) {
-		t.Errorf("heard %s, %v", frame, err)
-	}
-	if err := <-done; !errors.Is(err, wire.ErrNoSuchRoom) {
-		t.Errorf("Attend returned %v", err)
-	}
-}
-
 // A canary is in every name, label and message of a call. It may be in no log
 // line, in no byte of the store and in no record that the DHT was given, in no
 // spelling. The records do not tell either whose they are.

@@ -37,11 +37,14 @@ func (n *Node) Status() Status {
 // InCall reports whether a guest is admitted anywhere now.
 func (n *Node) InCall() bool { return n.Status().InCall > 0 }
 
-// Expects reports whether a guest of an appointment that its practitioner
-// attends is here, or is due: until its planned end.
-func (n *Node) Expects(appointment string) bool {
+// Expects reports whether a guest of an appointment that its practitioner, whom
+// it names, attends is here, or is due: until its planned end.
+func (n *Node) Expects(appointment string) (practitioner string, expected bool) {
 	r := n.live(appointment)
-	return r != nil && (n.Practice.Now().Before(r.ends) || len(r.Present())+len(r.Waiting()) > 0)
+	if r == nil || !n.Practice.Now().Before(r.ends) && len(r.Present())+len(r.Waiting()) == 0 {
+		return "", false
+	}
+	return r.owner, true
 }
 
 // Seats returns where the guests of an appointment stand now; those who are

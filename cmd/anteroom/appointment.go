@@ -22,7 +22,7 @@ func (p *program) appointmentCommand() *cobra.Command {
 }
 
 func (p *program) appointmentCreate() *cobra.Command {
-	var starts, label string
+	var starts, label, practitioner string
 	var minutes int
 	var hide bool
 	var guests []string
@@ -38,9 +38,9 @@ func (p *program) appointmentCreate() *cobra.Command {
 			if err != nil {
 				return failure{exitUsage, err}
 			}
-			for _, text := range append(guests, label) {
+			for _, text := range append(guests, label, practitioner) {
 				if !utf8.ValidString(text) { // JSON would change it silently
-					return usage("a label must be text in UTF-8")
+					return usage("a label or a name must be text in UTF-8")
 				}
 			}
 			for _, g := range guests {
@@ -56,7 +56,7 @@ func (p *program) appointmentCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n := api.NewAppointment{Starts: at.Unix(), Minutes: minutes, Label: label, HideAddresses: hide}
+			n := api.NewAppointment{Starts: at.Unix(), Minutes: minutes, Label: label, HideAddresses: hide, Practitioner: practitioner}
 			for _, g := range guests {
 				n.Guests = append(n.Guests, api.NewGuest{Label: g})
 			}
@@ -71,6 +71,7 @@ func (p *program) appointmentCreate() *cobra.Command {
 	flags.StringVar(&starts, "starts", "now", "`time`: now, 14:45, \"2026-03-04 14:45\" or RFC 3339")
 	flags.IntVar(&minutes, "minutes", 30, "how long it takes")
 	flags.BoolVar(&hide, "hide-addresses", false, "send the call through a relay, so that nobody in it learns another's address")
+	flags.StringVar(&practitioner, "practitioner", "", "`name` of whose it is; needed if several work here")
 	flags.StringVar(&label, "label", "", "what it is called in the diary")
 	flags.StringArrayVar(&guests, "guest", []string{"Patient"}, "`label` of a guest; once for each, up to three")
 	output.add(cmd)

@@ -141,6 +141,9 @@ type (
 		Todo    string        `json:"todo"`    // one sentence of what to do; empty if nothing
 	}
 
+	launchRequest struct {
+		Practitioner string `json:"practitioner"` // name; empty: the only one there is
+	}
 	launchReply struct {
 		URL string `json:"url"`
 	}
@@ -175,57 +178,34 @@ type (
 func controlRoutes(d *daemon) http.Handler {
 	mux := http.NewServeMux()
 	route(mux, "status", func(ctx context.Context, _ nothing) (statusReply, error) { return d.status(ctx) })
-	route(mux, "launch", func(ctx context.Context, _ nothing) (launchReply, error) {
-		url, err := d.launchURL(ctx)
+	route(mux, "launch", func(ctx context.Context, q launchRequest) (launchReply, error) {
+		url, err := d.launchURL(ctx, q.Practitioner)
 		return launchReply{url}, err
 	})
+	operator := d.desk.As(desk.Operator)
 	route(mux, "doctor", func(ctx context.Context, _ nothing) (reportReply, error) {
-		report, err := d.desk.Look(ctx)
+		report, err := operator.Look(ctx)
 		return inEnglish(report), err
 	})
-	mine(mux, d, "appointment/list", func(ctx context.Context, who string, q listRequest) ([]api.Appointment, error) {
-		return d.desk.List(ctx, who, q.All)
-	})
-	mine(mux, d, "appointment/show", func(ctx context.Context, who string, q idRequest) (api.Appointment, error) {
-		return d.desk.Reveal(ctx, who, q.ID)
-	})
-	mine(mux, d, "appointment/create", d.desk.CreateAppointment)
-	mine(mux, d, "appointment/cancel", func(ctx context.Context, who string, q idRequest) (nothing, error) {
-		return nothing{}, d.desk.Cancel(ctx, who, q.ID)
-	})
-	mine(mux, d, "link/rotate", func(ctx context.Context, who string, q memberRequest) (api.Link, error) {
-		return d.desk.Rotate(ctx, who, q.Member)
-	})
-	mine(mux, d, "link/revoke", func(ctx context.Context, who string, q memberRequest) (nothing, error) {
-		return nothing{}, d.desk.Revoke(ctx, who, q.Member)
+	route(mux, "appointment/list", func(ctx context.Context, q listRequest) ([]api.Appointment, error) { return operator.List(ctx, q.All) })
+	route(mux, "appointment/show", func(ctx context.Context, q idRequest) (api.Appointment, error) { return operator.Show(ctx, q.ID) })
+	route(mux, "appointment/create", operator.CreateAppointment)
+	route(mux, "appointment/cancel", func(ctx context.Context, q idRequest) (nothing, error) { return nothing{}, operator.Cancel(ctx, q.ID) })
+	route(mux, "link/rotate", func(ctx context.Context, q memberRequest) (api.Link, error) { return operator.Rotate(ctx, q.Member) })
+	route(mux, "link/revoke", func(ctx context.Context, q memberRequest) (nothing, error) {
+		return nothing{}, operator.Revoke(ctx, q.Member)
 	})
 	route(mux, "peer/card", func(ctx context.Context, q cardRequest) (cardReply, error) {
 		if q.Name != "" {
 			card, err := d.discovery.Card(q.Name)
 			return cardReply{card}, err
 		}
-		card, err := d.desk.Card(ctx)
+		card, err := operator.Card(ctx)
 		return cardReply{card}, err
 	})
 	route(mux, "peer/add", func(_ context.Context, q addRequest) (peerReply, error) { return addPeer(d.discovery, q.Card) })
 	route(mux, "peer/list", func(context.Context, nothing) ([]peerReply, error) { return listPeers(d.discovery), nil })
 	return mux
-}
-
-// mine is route for what a practitioner does: it is done in the name of the
-// only one there is.
-func mine[Q, A any](mux *http.ServeMux, d *daemon, name string, do func(ctx context.Context, who string, q Q) (A, error)) {
-	route(mux, name, func(ctx context.Context, q Q) (A, error) {
-		list, err := d.practice.Practitioners(ctx)
-		if err == nil && len(list) != 1 {
-			err = &api.Refusal{Code: wire.CodeNotFound, Sentence: `This practice is not set up yet: run "anteroom open" and follow the page.`}
-		}
-		if err != nil {
-			var none A
-			return none, err
-		}
-		return do(ctx, list[0].ID, q)
-	})
 }
 
 // route answers POST /name with what do makes of the request.

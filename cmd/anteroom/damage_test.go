@@ -30,7 +30,7 @@ func TestADamagedAppointmentIsListedForWhatItIs(t *testing.T) {
 	who := setUpDaemon(t, d)
 	var made []api.Appointment
 	for _, label := range []string{"Knee", "Elbow"} {
-		a, err := d.desk.CreateAppointment(t.Context(), who, api.NewAppointment{
+		a, err := as(d, who).CreateAppointment(t.Context(), api.NewAppointment{
 			Starts: time.Now().Unix(), Minutes: 30, Label: label, Guests: []api.NewGuest{{Label: "Patient of " + label}},
 		})
 		if err != nil {
@@ -62,7 +62,7 @@ func TestADamagedAppointmentIsListedForWhatItIs(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	list, err := d.desk.List(t.Context(), who, false)
+	list, err := as(d, who).List(t.Context(), false)
 	if err != nil || len(list) != 2 {
 		t.Fatalf("got %+v, %v", list, err)
 	}
@@ -77,11 +77,11 @@ func TestADamagedAppointmentIsListedForWhatItIs(t *testing.T) {
 	if !strings.Contains(lines[2], "Elbow") || strings.Contains(lines[2], "damaged") || !strings.Contains(lines[2], "Patient of Elbow (unused)") {
 		t.Errorf("the other one is listed as %q", lines[2])
 	}
-	shown, err := d.desk.Reveal(t.Context(), who, made[0].ID)
+	shown, err := as(d, who).Show(t.Context(), made[0].ID)
 	if err != nil || shown.State != "damaged" || !shown.Damaged || shown.Starts != 0 || shown.Closes != 0 {
 		t.Errorf("got %+v, %v", shown, err)
 	}
-	if err := d.desk.Cancel(t.Context(), who, made[0].ID); err != nil {
+	if err := as(d, who).Cancel(t.Context(), made[0].ID); err != nil {
 		t.Error(err)
 	}
 	if err := d.practice.Check(t.Context()); err != nil {

@@ -47,6 +47,11 @@ func setUpDaemon(t *testing.T, d *daemon) (practitioner string) {
 	return who
 }
 
+// as is the desk of d for a practitioner.
+func as(d *daemon, practitioner string) *desk.Access {
+	return d.desk.As(desk.Practitioner(practitioner))
+}
+
 func TestLinkBase(t *testing.T) {
 	const here = "http://localhost:7600"
 	for _, c := range []struct {
@@ -77,7 +82,7 @@ func TestLinkBase(t *testing.T) {
 func TestPagesForSomebodyRemoved(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)
-	a, err := d.desk.CreateAppointment(t.Context(), who, api.NewAppointment{
+	a, err := as(d, who).CreateAppointment(t.Context(), api.NewAppointment{
 		Starts: time.Now().Unix(), Minutes: 30, Guests: []api.NewGuest{{Label: "Ana"}},
 	})
 	if err != nil {
@@ -85,19 +90,19 @@ func TestPagesForSomebodyRemoved(t *testing.T) {
 	}
 	const removed = "0123456789abcdef"
 	for what, do := range map[string]func(context.Context) error{
-		"info": func(ctx context.Context) error { _, err := d.desk.Info(ctx, removed); return err },
-		"desk": func(ctx context.Context) error { _, err := d.desk.Desk(ctx, removed); return err },
+		"info": func(ctx context.Context) error { _, err := as(d, removed).Info(ctx); return err },
+		"desk": func(ctx context.Context) error { _, err := as(d, removed).Desk(ctx); return err },
 		"create": func(ctx context.Context) error {
-			_, err := d.desk.CreateAppointment(ctx, removed, api.NewAppointment{})
+			_, err := as(d, removed).CreateAppointment(ctx, api.NewAppointment{})
 			return err
 		},
-		"doctor": func(ctx context.Context) error { _, err := d.desk.Doctor(ctx, removed); return err },
-		"test":   func(ctx context.Context) error { _, err := d.desk.TestCall(ctx, removed); return err },
-		"links":  func(ctx context.Context) error { _, err := d.desk.Links(ctx, removed, a.ID); return err },
-		"cancel": func(ctx context.Context) error { return d.desk.Cancel(ctx, removed, a.ID) },
-		"revoke": func(ctx context.Context) error { return d.desk.Revoke(ctx, removed, a.Guests[0].Member) },
+		"doctor": func(ctx context.Context) error { _, err := as(d, removed).Doctor(ctx); return err },
+		"test":   func(ctx context.Context) error { _, err := as(d, removed).TestCall(ctx); return err },
+		"links":  func(ctx context.Context) error { _, err := as(d, removed).Links(ctx, a.ID); return err },
+		"cancel": func(ctx context.Context) error { return as(d, removed).Cancel(ctx, a.ID) },
+		"revoke": func(ctx context.Context) error { return as(d, removed).Revoke(ctx, a.Guests[0].Member) },
 		"rotate": func(ctx context.Context) error {
-			_, err := d.desk.Rotate(ctx, removed, a.Guests[0].Member)
+			_, err := as(d, removed).Rotate(ctx, a.Guests[0].Member)
 			return err
 		},
 	} {
@@ -105,7 +110,7 @@ func TestPagesForSomebodyRemoved(t *testing.T) {
 			t.Errorf("%s: got %v, want unauthorized", what, err)
 		}
 	}
-	if links, err := d.desk.Links(t.Context(), who, a.ID); err != nil || len(links) != 1 || links[0].URL != a.Guests[0].URL {
+	if links, err := as(d, who).Links(t.Context(), a.ID); err != nil || len(links) != 1 || links[0].URL != a.Guests[0].URL {
 		t.Errorf("the owner's links: got %v, %v", len(links), err)
 	}
 }
@@ -115,7 +120,7 @@ func TestPagesForSomebodyRemoved(t *testing.T) {
 func TestLinksAreShownOnRequestAndOnRecord(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)
-	a, err := d.desk.CreateAppointment(t.Context(), who, api.NewAppointment{
+	a, err := as(d, who).CreateAppointment(t.Context(), api.NewAppointment{
 		Starts: time.Now().Unix(), Minutes: 30, Guests: []api.NewGuest{{Label: "Ana"}, {Label: "Ben"}},
 	})
 	if err != nil || a.Guests[0].URL == "" {
@@ -133,7 +138,7 @@ func TestLinksAreShownOnRequestAndOnRecord(t *testing.T) {
 		}
 		return n
 	}
-	desk, err := d.desk.Desk(t.Context(), who)
+	desk, err := as(d, who).Desk(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +148,7 @@ func TestLinksAreShownOnRequestAndOnRecord(t *testing.T) {
 	if n := shown(); n != 0 {
 		t.Errorf("%d links were shown so far", n)
 	}
-	if links, err := d.desk.Links(t.Context(), who, a.ID); err != nil || len(links) != 2 || shown() != 2 {
+	if links, err := as(d, who).Links(t.Context(), a.ID); err != nil || len(links) != 2 || shown() != 2 {
 		t.Errorf("%d links, %v, %d on record", len(links), err, shown())
 	}
 }
@@ -168,13 +173,13 @@ func TestSignInTellsNothing(t *testing.T) {
 // nameless, not missing.
 func TestCardOfAnyPractice(t *testing.T) {
 	d := idleDaemon(t, nil)
-	if _, err := d.desk.Card(t.Context()); err != nil {
+	if _, err := as(d, "").Card(t.Context()); err != nil {
 		t.Errorf("before setting up: %v", err)
 	}
 	if _, err := d.desk.SetUp(t.Context(), api.SetUp{Practice: "Cabinet\u00a0Médical", Name: "Dr Lee", Password: "violet tractor seventeen"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.desk.Card(t.Context()); err != nil {
+	if _, err := as(d, "").Card(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -215,7 +220,7 @@ func TestDaemonThatFailsLetsGoOfEverything(t *testing.T) {
 // answered the first page's questions.
 func TestCardBeforeSetUp(t *testing.T) {
 	d := idleDaemon(t, nil)
-	card, err := d.desk.Card(t.Context())
+	card, err := as(d, "").Card(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +246,7 @@ func TestSessionOnAFullDiskIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ui, err := httpui.New(httpui.Config{Listeners: l, InstallID: "test", Sessions: store}, d.desk)
+	ui, err := httpui.New(httpui.Config{Listeners: l, InstallID: "test", Sessions: store}, d.backend())
 	if err != nil {
 		t.Fatal(err)
 	}

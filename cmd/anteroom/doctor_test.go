@@ -22,6 +22,7 @@ import (
 	"anteroom/discovery"
 	"anteroom/httpui/certs/certstest"
 	"anteroom/httpui/words"
+	"anteroom/node/desk"
 	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
 	"anteroom/rendezvous/wire"
@@ -88,7 +89,7 @@ func befriend(t *testing.T, a, b *daemon) {
 }
 
 func examined(t *testing.T, d *daemon) (reportReply, map[string]findingReply) {
-	found, err := d.desk.Look(t.Context())
+	found, err := d.desk.As(desk.Operator).Look(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,11 +169,11 @@ func localDaemon(t *testing.T) *daemon {
 // deskWhere waits, as a page does, for a desk that is as ok says.
 func deskWhere(t *testing.T, d *daemon, who, what string, ok func(api.Desk) bool) api.Desk {
 	t.Helper()
-	changed, stop := d.desk.Watch()
+	changed, stop := d.desk.As(desk.Operator).Watch()
 	defer stop()
 	late := time.After(30 * time.Second)
 	for {
-		desk, err := d.desk.Desk(t.Context(), who)
+		desk, err := as(d, who).Desk(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +193,7 @@ func deskWhere(t *testing.T, d *daemon, who, what string, ok func(api.Desk) bool
 // breaks is told, too.
 func TestReadinessByItself(t *testing.T) {
 	idle := idleDaemon(t, nil)
-	desk, err := idle.desk.Desk(t.Context(), setUpDaemon(t, idle))
+	desk, err := as(idle, setUpDaemon(t, idle)).Desk(t.Context())
 	if err != nil || desk.Report != nil {
 		t.Errorf("before the first look: %+v, %v", desk.Report, err)
 	}
@@ -214,7 +215,7 @@ func TestReadinessByItself(t *testing.T) {
 	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.desk.Look(t.Context()); err != nil {
+	if _, err := as(d, who).Look(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	desk = deskWhere(t, d, who, "a failure", func(desk api.Desk) bool { return !desk.Report.Ready })
@@ -274,7 +275,7 @@ func TestDoctorHasItsLimit(t *testing.T) {
 	d := localDaemon(t)
 	who := setUpDaemon(t, d)
 	for range 10 {
-		report, err := d.desk.Doctor(t.Context(), who)
+		report, err := as(d, who).Doctor(t.Context())
 		if refusal, ok := errors.AsType[*api.Refusal](err); ok && refusal.Code == wire.CodeTooMany {
 			return
 		}

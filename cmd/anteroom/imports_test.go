@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 
 	"node":             {"discovery", "node/crowd", "node/practice", "node/room", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
 	"node/crowd":       {},
-	"node/desk":        {"discovery", "node", "node/desk/api", "node/doctor", "node/practice", "rendezvous/wire"},
+	"node/desk":        {"discovery", "node", "node/desk/api", "node/doctor", "node/practice", "node/room", "rendezvous/wire"},
 	"node/desk/api":    {"node/message", "rendezvous/wire"},
 	"node/doctor":      {"discovery", "node/message", "node/store", "rendezvous/invite"},
 	"node/media":       {"rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
@@ -126,6 +126,31 @@ func TestImportsRunOneWay(t *testing.T) {
 		}
 	}
 }
+
+// TestDoorsReachTheNodeThroughTheDesk: what serves people and programs holds no
+// rule of its own, so it has nothing of the node but the words of the desk, and
+// what those are made of.
+func TestDoorsReachTheNodeThroughTheDesk(t *testing.T) {
+	words := []string{"node/desk/api", "node/message"}
+	for path, p := range listPackages(t) {
+		name, ours := strings.CutPrefix(path, module)
+		if !ours || isTestSupport(name) || name != "httpui" && !strings.HasPrefix(name, "httpui/") {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if other, _ := strings.CutPrefix(imported, module); isNodes(other) && other != words[0] {
+				t.Errorf("%s imports %s", name, other)
+			}
+		}
+		for _, dep := range p.Deps {
+			if other, ours := strings.CutPrefix(dep, module); ours && isNodes(other) && !slices.Contains(words, other) {
+				t.Errorf("%s needs %s", name, other)
+			}
+		}
+	}
+}
+
+func isNodes(name string) bool { return name == "node" || strings.HasPrefix(name, "node/") }
 
 // isTestSupport reports whether a package only helps tests of others. Nothing
 // that ships imports one: it would not be in mayImport's lists.

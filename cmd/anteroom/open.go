@@ -12,6 +12,7 @@ import (
 // openCommand prints an address that signs in, and opens it.
 func (p *program) openCommand() *cobra.Command {
 	var noOpen bool
+	var practitioner string
 	cmd := &cobra.Command{
 		Use:   "open",
 		Short: "Open the practitioner's page, signed in",
@@ -24,7 +25,7 @@ minutes, and until then for whoever knows it.`,
 			if err != nil {
 				return err
 			}
-			launch, err := call[launchReply](cmd.Context(), c, "launch", nothing{})
+			launch, err := call[launchReply](cmd.Context(), c, "launch", launchRequest{practitioner})
 			if err != nil {
 				return err
 			}
@@ -35,6 +36,7 @@ minutes, and until then for whoever knows it.`,
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&practitioner, "practitioner", "", "`name` of whose page it is; needed if several work here")
 	cmd.Flags().BoolVar(&noOpen, "no-open", false, "only print the address")
 	return cmd
 }

@@ -23,6 +23,7 @@ import (
 	"anteroom/httpui"
 	"anteroom/node"
 	"anteroom/node/desk"
+	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
 	"anteroom/node/practice"
 )
@@ -111,7 +112,7 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 		Sockets:        cfg.HTTP.Limits.sockets(),
 		Connections:    cfg.HTTP.Limits.connections(),
 		Log:            log,
-	}, d.desk)
+	}, d.backend())
 	if err != nil {
 		return nil, err
 	}
@@ -248,6 +249,11 @@ func newDesk(d *daemon, echo echoFunc) *desk.Desk {
 	return desk.New(c)
 }
 
+// backend is the desk for pages, which ask for practitioners and for nobody else.
+func (d *daemon) backend() httpui.Backend {
+	return httpui.Backend{As: func(id string) api.Access { return d.desk.As(desk.Practitioner(id)) }, Accounts: d.desk}
+}
+
 func identityFile(cfg Config) string { return filepath.Join(cfg.dataDir(), "identity.key") }
 func peersFile(cfg Config) string    { return filepath.Join(cfg.dataDir(), "peers.json") }
 
@@ -368,17 +374,23 @@ func (d *daemon) close() error {
 	return errors.Join(errs...)
 }
 
-// launchURL returns an address that signs the practitioner in once, or that
-// lets somebody set the practice up if there is none yet.
-func (d *daemon) launchURL(ctx context.Context) (string, error) {
-	list, err := d.practice.Practitioners(ctx)
+// launchURL returns an address that signs a practitioner in once, the one with
+// that name or the only one there is, or that lets somebody set the practice up
+// if there is none yet.
+func (d *daemon) launchURL(ctx context.Context, name string) (string, error) {
+	operator := d.desk.As(desk.Operator)
+	info, err := operator.Info(ctx)
 	if err != nil {
 		return "", err
 	}
-	if len(list) == 0 {
+	if info.Practitioners == 0 {
 		return d.ui.LaunchURL(""), nil
 	}
-	return d.ui.LaunchURL(list[0].ID), nil
+	id, err := operator.Practitioner(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	return d.ui.LaunchURL(id), nil
 }
 
 func (d *daemon) status(ctx context.Context) (statusReply, error) {

@@ -78,7 +78,7 @@ func (p *program) welcome(ctx context.Context, d *daemon, open bool) error {
 	} else if p.recorded() {
 		fmt.Fprintf(p.stderr, "The page is at %s\nYour practice is not set up yet: \"anteroom open\" prints the address for that.\n", d.ui.URL())
 	} else {
-		url, err := d.launchURL(ctx)
+		url, err := d.launchURL(ctx, "")
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"anteroom/node/desk/api"
@@ -9,78 +10,99 @@ import (
 	"anteroom/rendezvous/wire"
 )
 
-func (d *Desk) CreateAppointment(ctx context.Context, practitioner string, n api.NewAppointment) (api.Appointment, error) {
-	if _, err := d.practitioner(ctx, practitioner); err != nil {
+// CreateAppointment implements api.Diary.
+func (a *Access) CreateAppointment(ctx context.Context, n api.NewAppointment) (api.Appointment, error) {
+	practitioner, err := a.Practitioner(ctx, n.Practitioner)
+	if err != nil {
 		return api.Appointment{}, err
 	}
 	guests := make([]string, len(n.Guests))
 	for i, g := range n.Guests {
 		guests[i] = g.Label
 	}
-	a, err := d.create(ctx, practitioner, practice.New{
-		Starts: time.Unix(n.Starts, 0), Minutes: n.Minutes, Label: n.Label, Guests: guests, RelayOnly: n.HideAddresses,
+	made, err := a.d.create(ctx, practitioner, practice.New{
+		Starts: time.Unix(n.Starts, 0), Minutes: n.Minutes, Label: n.Label, Guests: guests, RelayOnly: n.HideAddresses, By: a.who.by(),
 	})
 	if err != nil {
 		return api.Appointment{}, Readable(err)
 	}
-	return d.withLinks(a.Appointment, a.Links, d.practice.Now()), nil
+	return a.d.withLinks(made.Appointment, made.Links, a.d.practice.Now()), nil
 }
 
-func (d *Desk) TestCall(ctx context.Context, practitioner string) (api.Appointment, error) {
-	if _, err := d.practitioner(ctx, practitioner); err != nil {
+// create makes an appointment. One that hides addresses needs a relay, or it
+// is a *practice.InvalidError.
+func (d *Desk) create(ctx context.Context, practitioner string, n practice.New) (practice.Made, error) {
+	if n.RelayOnly && !d.node.HasRelay() {
+		return practice.Made{}, &practice.InvalidError{
+			Field: "hide_addresses", Message: "Addresses can only be hidden behind a relay, and this node has none: set relay.listen, or relay.borrow_from.",
+		}
+	}
+	return d.practice.Create(ctx, practitioner, n)
+}
+
+// TestCall implements api.Calls.
+func (a *Access) TestCall(ctx context.Context) (api.Appointment, error) {
+	practitioner, err := a.Practitioner(ctx, "")
+	if err != nil {
 		return api.Appointment{}, err
 	}
-	a, err := d.testCall(ctx, practitioner)
+	made, err := a.d.testCall(ctx, practitioner, a.who.by())
 	if err != nil {
 		return api.Appointment{}, Readable(err)
 	}
-	return d.withLinks(a.Appointment, a.Links, d.practice.Now()), nil
+	return a.d.withLinks(made.Appointment, made.Links, a.d.practice.Now()), nil
 }
 
-// own returns one of the practitioner's appointments.
-func (d *Desk) own(ctx context.Context, practitioner, id string) (practice.Appointment, error) {
-	if _, err := d.practitioner(ctx, practitioner); err != nil {
-		return practice.Appointment{}, err
-	}
-	a, err := d.practice.Appointment(ctx, id)
-	if err == nil && a.Practitioner != practitioner {
-		err = practice.ErrNotFound
-	}
-	return a, Readable(err)
-}
-
-// ownInvite fails unless m is a guest of the practitioner.
-func (d *Desk) ownInvite(ctx context.Context, practitioner string, m wire.MemberID) error {
-	if _, err := d.practitioner(ctx, practitioner); err != nil {
-		return err
-	}
-	owner, err := d.practice.InviteOwner(ctx, m)
-	if err == nil && owner != practitioner {
-		err = practice.ErrNotFound
+// Cancel implements api.Diary. What is nobody's, because its record is damaged,
+// is in every diary, and whoever sees it may clear it away.
+func (a *Access) Cancel(ctx context.Context, appointment string) error {
+	err := a.mine(ctx, func(ctx context.Context) (string, error) {
+		owner, err := a.d.practice.Owner(ctx, appointment)
+		if err != nil {
+			return "", err
+		}
+		_, err = a.d.practice.Practitioner(ctx, owner)
+		if errors.Is(err, practice.ErrNotFound) {
+			return a.who.practitioner, nil
+		}
+		return owner, err
+	})
+	if err == nil {
+		err = a.d.node.Cancel(ctx, a.who.by(), appointment)
 	}
 	return Readable(err)
 }
 
-func (d *Desk) Cancel(ctx context.Context, practitioner, appointment string) error {
-	if _, err := d.own(ctx, practitioner, appointment); err != nil {
-		return err
-	}
-	return Readable(d.node.Cancel(ctx, appointment))
-}
-
-func (d *Desk) Links(ctx context.Context, practitioner, appointment string) ([]api.Link, error) {
-	if _, err := d.own(ctx, practitioner, appointment); err != nil {
-		return nil, err
-	}
-	links, err := d.practice.Links(ctx, practitioner, appointment)
-	if err != nil {
-		return nil, Readable(err)
-	}
+// Links implements api.Links.
+func (a *Access) Links(ctx context.Context, appointment string) ([]api.Link, error) {
+	links, err := a.reveal(ctx, appointment)
 	shown := make([]api.Link, len(links))
 	for i, l := range links {
-		shown[i] = d.link(l)
+		shown[i] = a.d.link(l)
 	}
-	return shown, nil
+	return shown, err
+}
+
+// Show returns an appointment with its links, and notes in the audit trail that
+// they were shown.
+func (a *Access) Show(ctx context.Context, appointment string) (api.Appointment, error) {
+	links, err := a.reveal(ctx, appointment)
+	if err != nil {
+		return api.Appointment{}, err
+	}
+	read, err := a.d.practice.Appointment(ctx, appointment) // with what of the links was found damaged
+	if err != nil {
+		return api.Appointment{}, Readable(err)
+	}
+	return a.d.withLinks(read, links, a.d.practice.Now()), nil
+}
+
+func (a *Access) reveal(ctx context.Context, appointment string) ([]practice.Issued, error) {
+	if err := a.myAppointment(ctx, appointment); err != nil {
+		return nil, Readable(err)
+	}
+	links, err := a.d.practice.Links(ctx, a.who.by(), appointment)
+	return links, Readable(err)
 }
 
 // link returns l as a page shows it.
@@ -88,48 +110,23 @@ func (d *Desk) link(l practice.Issued) api.Link {
 	return api.Link{Member: l.Member, Label: l.Label, URL: l.Link.URL(d.links)}
 }
 
-// Reveal returns one of the practitioner's appointments with its links, and
-// notes that they were shown.
-func (d *Desk) Reveal(ctx context.Context, practitioner, id string) (api.Appointment, error) {
-	if _, err := d.own(ctx, practitioner, id); err != nil {
-		return api.Appointment{}, err
+// Revoke implements api.Links.
+func (a *Access) Revoke(ctx context.Context, m wire.MemberID) error {
+	err := a.myGuest(ctx, m)
+	if err == nil {
+		err = a.d.node.Revoke(ctx, a.who.by(), m)
 	}
-	links, err := d.practice.Links(ctx, practitioner, id)
-	if err != nil {
-		return api.Appointment{}, Readable(err)
-	}
-	a, err := d.practice.Appointment(ctx, id) // with what of the links was found damaged
-	if err != nil {
-		return api.Appointment{}, Readable(err)
-	}
-	return d.withLinks(a, links, d.practice.Now()), nil
+	return Readable(err)
 }
 
-func (d *Desk) Revoke(ctx context.Context, practitioner string, m wire.MemberID) error {
-	if err := d.ownInvite(ctx, practitioner, m); err != nil {
-		return err
+// Rotate implements api.Links.
+func (a *Access) Rotate(ctx context.Context, m wire.MemberID) (api.Link, error) {
+	if err := a.myGuest(ctx, m); err != nil {
+		return api.Link{}, Readable(err)
 	}
-	return Readable(d.node.Revoke(ctx, m))
-}
-
-func (d *Desk) Rotate(ctx context.Context, practitioner string, m wire.MemberID) (api.Link, error) {
-	if err := d.ownInvite(ctx, practitioner, m); err != nil {
-		return api.Link{}, err
-	}
-	inv, err := d.node.Rotate(ctx, m)
+	made, err := a.d.node.Rotate(ctx, a.who.by(), m)
 	if err != nil {
 		return api.Link{}, Readable(err)
 	}
-	return d.link(inv), nil
-}
-
-// create makes an appointment. One that hides addresses needs a relay, or it
-// is a *practice.InvalidError.
-func (d *Desk) create(ctx context.Context, practitioner string, a practice.New) (practice.Made, error) {
-	if a.RelayOnly && !d.node.HasRelay() {
-		return practice.Made{}, &practice.InvalidError{
-			Field: "hide_addresses", Message: "Addresses can only be hidden behind a relay, and this node has none: set relay.listen, or relay.borrow_from.",
-		}
-	}
-	return d.practice.Create(ctx, practitioner, a)
+	return a.d.link(made), nil
 }

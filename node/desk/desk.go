@@ -1,16 +1,14 @@
 // Package desk is the application: what a practice's pages, its command line and
-// every other door can do, and who may do it. Doors hold no rule of their own;
-// they speak package api.
+// every other door can do, and who may do it. Doors hold no rule of their own:
+// they say who asks, and speak package api.
 package desk
 
 import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"sync"
 
-	"anteroom/discovery"
 	"anteroom/node"
 	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
@@ -34,9 +32,8 @@ type Config struct {
 	Echo func(ctx context.Context, gateway, link string) error
 }
 
-// A Desk is a node as its doors see it. It also sees to it that practitioners
-// touch only their own appointments, which package practice leaves to its
-// callers.
+// A Desk is a node as its doors see it. What concerns an appointment or a person
+// goes through As.
 type Desk struct {
 	node        *node.Node
 	practice    *practice.Practice
@@ -73,70 +70,23 @@ func (d *Desk) Run(ctx context.Context) {
 	d.echoes.Wait()
 }
 
-func (d *Desk) Info(ctx context.Context, practitioner string) (api.Info, error) {
-	info, err := d.practice.Info(ctx)
-	if err != nil {
-		return api.Info{}, err
-	}
-	answer := api.Info{Practice: info.Name, Practitioners: info.Practitioners}
-	if practitioner != "" {
-		who, err := d.practitioner(ctx, practitioner)
-		if err != nil {
-			return api.Info{}, err
-		}
-		answer.Name = who.Name
-	}
-	return answer, nil
-}
-
-// practitioner returns who signed in, if they are still one.
-func (d *Desk) practitioner(ctx context.Context, id string) (practice.Practitioner, error) {
-	who, err := d.practice.Practitioner(ctx, id)
-	if errors.Is(err, practice.ErrNotFound) {
-		return who, wire.ErrUnauthorized
-	}
-	return who, err
-}
-
+// SetUp implements api.Accounts.
 func (d *Desk) SetUp(ctx context.Context, s api.SetUp) (string, error) {
 	who, err := d.practice.SetUp(ctx, practice.SetUp{Practice: s.Practice, Name: s.Name, Password: s.Password})
 	return who.ID, Readable(err)
 }
 
+// Account implements api.Accounts.
 func (d *Desk) Account(ctx context.Context, name string) (string, error) {
 	account, err := d.practice.Account(ctx, name)
 	return account, Readable(err)
 }
 
+// SignIn implements api.Accounts.
 func (d *Desk) SignIn(ctx context.Context, name, password string) (string, error) {
 	who, err := d.practice.Authenticate(ctx, name, password)
 	if errors.Is(err, practice.ErrWrongPassword) {
 		return "", wire.ErrUnauthorized
 	}
 	return who.ID, Readable(err)
-}
-
-func (d *Desk) Watch() (<-chan struct{}, func()) { return d.node.Watch() }
-
-func (d *Desk) Join(ctx context.Context, conn wire.Conn, from netip.Addr, public bool) error {
-	return d.node.Join(ctx, conn, from, public)
-}
-
-func (d *Desk) Attend(ctx context.Context, conn wire.Conn, practitioner string, a *wire.Attend) error {
-	return d.node.Attend(ctx, conn, practitioner, a)
-}
-
-func (d *Desk) Expects(appointment string) bool { return d.node.Expects(appointment) }
-
-// Card returns the node's peer card under the practice's name.
-func (d *Desk) Card(ctx context.Context) (string, error) {
-	info, err := d.practice.Info(ctx)
-	if err != nil {
-		return "", err
-	}
-	card, err := d.node.Discovery.Card(info.Name)
-	if errors.Is(err, discovery.ErrBadCard) { // a name that pages can show and terminals cannot
-		return d.node.Discovery.Card("")
-	}
-	return card, err
 }

@@ -10,43 +10,56 @@ import (
 	"anteroom/rendezvous/wire"
 )
 
-func (d *Desk) Desk(ctx context.Context, practitioner string) (api.Desk, error) {
-	info, err := d.Info(ctx, practitioner)
+// Desk implements api.Diary.
+func (a *Access) Desk(ctx context.Context) (api.Desk, error) {
+	list, err := a.List(ctx, false)
 	if err != nil {
 		return api.Desk{}, err
 	}
-	list, err := d.List(ctx, practitioner, false)
+	info, err := a.Info(ctx)
 	if err != nil {
 		return api.Desk{}, err
 	}
 	return api.Desk{
-		Now:          d.practice.Now().Unix(),
+		Now:          a.d.practice.Now().Unix(),
 		Practice:     info.Practice,
 		Practitioner: info.Name,
 		Appointments: list,
-		Reach:        d.Reach(),
-		Relay:        d.node.HasRelay(),
-		Report:       d.report(),
+		Reach:        a.d.Reach(),
+		Relay:        a.d.node.HasRelay(),
+		Report:       a.d.report(),
 	}, nil
 }
 
-// List returns a practitioner's appointments from the beginning of this day,
-// or all that are still kept, without their links.
-func (d *Desk) List(ctx context.Context, practitioner string, all bool) ([]api.Appointment, error) {
-	now := d.practice.Now()
+// List returns appointments from the beginning of this day, or all that are
+// still kept, without their links: a practitioner's own, or the operator's, which
+// are everybody's.
+func (a *Access) List(ctx context.Context, all bool) ([]api.Appointment, error) {
+	if err := a.known(ctx); err != nil {
+		return nil, err
+	}
+	now := a.d.practice.Now()
 	var from time.Time
 	if !all {
 		from = time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
 	}
-	list, err := d.practice.Appointments(ctx, practitioner, from, time.Time{})
+	list, err := a.read(ctx, from)
 	if err != nil {
 		return nil, err
 	}
 	shown := make([]api.Appointment, len(list))
-	for i, a := range list {
-		shown[i] = d.shown(a, now)
+	for i, read := range list {
+		shown[i] = a.d.shown(read, now)
 	}
 	return shown, nil
+}
+
+// read returns the appointments whose window closes after from.
+func (a *Access) read(ctx context.Context, from time.Time) ([]practice.Appointment, error) {
+	if a.who.operator {
+		return a.d.practice.AllAppointments(ctx, from, time.Time{})
+	}
+	return a.d.practice.Appointments(ctx, a.who.practitioner, from, time.Time{})
 }
 
 // Reach says who can open the links.

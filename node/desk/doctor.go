@@ -9,22 +9,22 @@ import (
 	"anteroom/rendezvous/wire"
 )
 
-// Look has the running node looked at now.
-func (d *Desk) Look(ctx context.Context) (doctor.Report, error) {
-	report, err := d.rounds.Look(ctx)
+// Look has the running node looked at now: at what patients need to reach it,
+// and at nothing of any practitioner's.
+func (a *Access) Look(ctx context.Context) (doctor.Report, error) {
+	if err := a.known(ctx); err != nil {
+		return doctor.Report{}, err
+	}
+	report, err := a.d.rounds.Look(ctx)
 	if errors.Is(err, doctor.ErrTooOften) {
 		err = &api.Refusal{Code: wire.CodeTooMany, Sentence: "This was checked several times just now; please wait ten seconds."}
 	}
 	return report, err
 }
 
-// Doctor looks at what patients need to reach the node, and at nothing of any
-// practitioner's.
-func (d *Desk) Doctor(ctx context.Context, practitioner string) (api.Report, error) {
-	if _, err := d.practitioner(ctx, practitioner); err != nil {
-		return api.Report{}, err
-	}
-	found, err := d.Look(ctx)
+// Doctor implements api.Diary.
+func (a *Access) Doctor(ctx context.Context) (api.Report, error) {
+	found, err := a.Look(ctx)
 	return shownReport(found), err
 }
 

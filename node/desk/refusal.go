@@ -8,6 +8,13 @@ import (
 	"anteroom/rendezvous/wire"
 )
 
+// What is refused to whoever names nobody that there is.
+var (
+	errNotSetUp       = &api.Refusal{Code: wire.CodeNotFound, Sentence: `This practice is not set up yet: run "anteroom open" and follow the page.`}
+	errWhose          = &api.Refusal{Code: wire.CodeBadMessage, Sentence: "Several practitioners work here: name the one for whom this is with --practitioner."}
+	errNoPractitioner = &api.Refusal{Code: wire.CodeNotFound, Sentence: "There is no practitioner of that name."}
+)
+
 // Readable returns err in the words for a practitioner, if there are any.
 func Readable(err error) error {
 	if invalid, ok := errors.AsType[*practice.InvalidError](err); ok {

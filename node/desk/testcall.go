@@ -24,12 +24,12 @@ const echoPatience = 20 * time.Second
 // testCall makes an appointment that is open now, to which an echo guest comes
 // through the page here, as any guest would. It returns when the guest
 // has knocked; if they do not, the appointment is cancelled.
-func (d *Desk) testCall(ctx context.Context, practitioner string) (practice.Made, error) {
+func (d *Desk) testCall(ctx context.Context, practitioner, by string) (practice.Made, error) {
 	if d.echo == nil {
 		return practice.Made{}, ErrNoEcho
 	}
 	a, err := d.practice.Create(ctx, practitioner, practice.New{
-		Starts: d.practice.Now().Truncate(time.Second), Minutes: 5, Label: "Test call", Guests: []string{echoName}, Test: true,
+		Starts: d.practice.Now().Truncate(time.Second), Minutes: 5, Label: "Test call", Guests: []string{echoName}, Test: true, By: by,
 	})
 	if err != nil {
 		return practice.Made{}, err
@@ -46,7 +46,7 @@ func (d *Desk) testCall(ctx context.Context, practitioner string) (practice.Made
 		if err != nil && d.lifetime.Err() == nil {
 			d.log.Warn("echo guest stopped", "err", err)
 		}
-		if err := d.node.Cancel(d.lifetime, a.ID); err != nil && d.lifetime.Err() == nil {
+		if err := d.node.Cancel(d.lifetime, by, a.ID); err != nil && d.lifetime.Err() == nil {
 			d.log.Warn("test call not cleared away", "err", err)
 		}
 	})

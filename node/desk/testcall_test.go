@@ -8,6 +8,7 @@ import (
 
 	"anteroom/node/desk"
 	"anteroom/node/desk/api"
+	"anteroom/node/doctor"
 	"anteroom/node/nodetest"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/invite"
@@ -16,7 +17,11 @@ import (
 
 // open returns the desk of a node that runs, until the test ends.
 func open(t *testing.T, home *nodetest.Node, echo func(ctx context.Context, gateway, link string) error) *desk.Desk {
-	d := desk.New(desk.Config{Node: home.Node, Practice: home.Practice, Log: slog.New(slog.DiscardHandler), Echo: echo})
+	rounds := doctor.NewRounds(func() doctor.Config { return doctor.Config{} }, home.InCall, home.Changed, slog.New(slog.DiscardHandler))
+	over, stop := context.WithCancel(t.Context())
+	stop()
+	rounds.Run(over)
+	d := desk.New(desk.Config{Node: home.Node, Practice: home.Practice, Rounds: rounds, Log: slog.New(slog.DiscardHandler), Echo: echo})
 	d.At("http://localhost", "http://localhost", true)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -42,7 +47,7 @@ func TestTestCallSaysThatItsGuestHasCome(t *testing.T) {
 		echo.Join("Echo", nil)
 		return <-echo.Done
 	})
-	a, err := d.TestCall(t.Context(), home.Practitioner.ID)
+	a, err := d.As(desk.Practitioner(home.Practitioner.ID)).TestCall(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +64,7 @@ func TestTestCallSaysThatItsGuestCannotCome(t *testing.T) {
 	for _, end := range []error{errors.New("no such program"), nil} {
 		home := nodetest.Start(t, "A", nodetest.Options{})
 		d := open(t, home, func(context.Context, string, string) error { return end })
-		_, err := d.TestCall(t.Context(), home.Practitioner.ID)
+		_, err := d.As(desk.Practitioner(home.Practitioner.ID)).TestCall(t.Context())
 		if refusal, ok := errors.AsType[*api.Refusal](err); !ok || refusal.Code != wire.CodeTimeout {
 			t.Errorf("got %v", err)
 		}

@@ -136,6 +136,27 @@ func (n *Node) Appointment(guests ...string) practice.Made {
 	return a
 }
 
+// Cancel ends an appointment as its practitioner does.
+func (n *Node) Cancel(ctx context.Context, appointment string) error {
+	return n.Node.Cancel(ctx, n.Practitioner.ID, appointment)
+}
+
+// Revoke takes a link back as the practitioner does.
+func (n *Node) Revoke(ctx context.Context, m wire.MemberID) error {
+	return n.Node.Revoke(ctx, n.Practitioner.ID, m)
+}
+
+// Rotate gives a guest a new link as the practitioner does.
+func (n *Node) Rotate(ctx context.Context, m wire.MemberID) (practice.Issued, error) {
+	return n.Node.Rotate(ctx, n.Practitioner.ID, m)
+}
+
+// Expects reports whether the practitioner expects anybody.
+func (n *Node) Expects(appointment string) bool {
+	practitioner, expected := n.Node.Expects(appointment)
+	return expected && practitioner == n.Practitioner.ID
+}
+
 // A Member is someone in a room, driven by the test.
 type Member struct {
 	t    testing.TB
@@ -186,7 +207,7 @@ func (n *Node) Attend(appointment string) *Member {
 	here, there := wire.Pipe()
 	m := &Member{t: n.t, Conn: here, Done: make(chan error, 1)}
 	go func() { // ends with the page
-		m.Done <- n.Node.Attend(n.t.Context(), there, n.Practitioner.ID, &wire.Attend{
+		m.Done <- n.Node.Attend(n.t.Context(), there, &wire.Attend{
 			Appointment: appointment, Tab: make([]byte, 16), Token: "t", Fingerprint: make([]byte, 32),
 		})
 	}()

@@ -104,6 +104,7 @@ type New struct {
 	// RelayOnly sends everything through a relay, so that nobody in the call
 	// learns another's address.
 	RelayOnly bool
+	By        string // who makes it, as the trail has it; empty: its practitioner
 }
 
 // Check fails with an *InvalidError if no such appointment can be made at now.

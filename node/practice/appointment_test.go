@@ -198,8 +198,8 @@ func TestCancelEndsEverything(t *testing.T) {
 	must(t, f.Bind(t.Context(), ann.Member, device(1)))
 	must(t, f.MarkAdmitted(t.Context(), ann.Member))
 
-	must(t, f.Cancel(t.Context(), a.ID))
-	must(t, f.Cancel(t.Context(), a.ID)) // once more changes nothing
+	must(t, f.Cancel(t.Context(), f.who.ID, a.ID))
+	must(t, f.Cancel(t.Context(), f.who.ID, a.ID)) // once more changes nothing
 
 	f.reopen()
 	got := f.reread(a.ID)
@@ -223,11 +223,11 @@ func TestCancelEndsEverything(t *testing.T) {
 		if err := f.MarkAdmitted(t.Context(), inv.Member); !errors.Is(err, wire.ErrEnded) {
 			t.Errorf("got %v, want ended", err)
 		}
-		if _, err := f.Rotate(t.Context(), inv.Member); !errors.Is(err, wire.ErrEnded) {
+		if _, err := f.Rotate(t.Context(), f.who.ID, inv.Member); !errors.Is(err, wire.ErrEnded) {
 			t.Errorf("got %v, want ended", err)
 		}
 	}
-	if err := f.Cancel(t.Context(), strings.Repeat("0", 32)); !errors.Is(err, ErrNotFound) {
+	if err := f.Cancel(t.Context(), f.who.ID, strings.Repeat("0", 32)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v for an unknown one", err)
 	}
 	if got := f.events(); !slices.Equal(got, []string{EventSetUp, EventCreate, EventAdmit, EventCancel}) {

@@ -96,7 +96,7 @@ func TestEventAndDeedAreOne(t *testing.T) {
 	f.tamper("CREATE TRIGGER stop BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END")
 	f.open()
 	// Without a trail nothing is done that belongs in it.
-	if err := f.Cancel(t.Context(), a.ID); err == nil {
+	if err := f.Cancel(t.Context(), f.who.ID, a.ID); err == nil {
 		t.Error("cancelled without a trail")
 	}
 	if a := f.reread(a.ID); a.Cancelled || !a.Invites[0].HasLink {

@@ -45,7 +45,7 @@ func writeUntilKilled(dir string) {
 		fail(p.Bind(ctx, ann, device(1)))
 		fail(p.MarkAdmitted(ctx, ann))
 		fmt.Println("admitted", a.ID)
-		fail(p.Revoke(ctx, ben))
+		fail(p.Revoke(ctx, who[0].ID, ben))
 		fmt.Println("revoked", a.ID)
 		fail(p.Sessions().Commit("token", []byte(a.ID), time.Now().Add(time.Hour)))
 	}

@@ -113,7 +113,7 @@ func TestADamagedValueCostsItsOwnRecord(t *testing.T) {
 				must(t, f.Sweep(t.Context(), f.Now()))
 
 				// What is taken back is whole again.
-				must(t, f.Cancel(t.Context(), bad.ID))
+				must(t, f.Cancel(t.Context(), f.who.ID, bad.ID))
 				f.wantDamaged(0)
 				if got := f.diary()[bad.ID]; got.State(f.Now()) != StateCancelled {
 					t.Errorf("after cancelling it is %+v", got)
@@ -131,7 +131,7 @@ func TestADamagedInviteCanBeReplaced(t *testing.T) {
 			a := f.create("Ann")
 			f.tamper(fmt.Sprintf("UPDATE invite SET %s = zeroblob(length(%[1]s))", column))
 			f.open()
-			fresh, err := f.Rotate(t.Context(), a.Invites[0].Member)
+			fresh, err := f.Rotate(t.Context(), f.who.ID, a.Invites[0].Member)
 			must(t, err)
 			if _, err := f.lookup(fresh); err != nil {
 				t.Errorf("the new link does not work: %v", err)

@@ -54,7 +54,7 @@ func (p *Practice) Create(ctx context.Context, practitioner string, n New) (Made
 				return err
 			}
 		}
-		return p.record(ctx, tx, Entry{Event: EventCreate, By: practitioner, Appointment: a.ID})
+		return p.record(ctx, tx, Entry{Event: EventCreate, By: cmp.Or(n.By, practitioner), Appointment: a.ID})
 	})
 	if err != nil {
 		return Made{}, fmt.Errorf("create appointment: %w", err)
@@ -65,11 +65,20 @@ func (p *Practice) Create(ctx context.Context, practitioner string, n New) (Made
 // Appointments returns a practitioner's appointments whose windows overlap the
 // time from from until to, the earliest first. A zero time is no bound. One of
 // which nobody can tell when or whose it is, is among everybody's.
-func (p *Practice) Appointments(ctx context.Context, practitioner string, from, to time.Time) (list []Appointment, err error) {
+func (p *Practice) Appointments(ctx context.Context, practitioner string, from, to time.Time) ([]Appointment, error) {
+	const where = "WHERE a.practitioner = ? OR NOT EXISTS (SELECT 1 FROM practitioner p WHERE p.id = a.practitioner)"
+	return p.appointments(ctx, from, to, where, practitioner)
+}
+
+// AllAppointments is Appointments of all practitioners.
+func (p *Practice) AllAppointments(ctx context.Context, from, to time.Time) ([]Appointment, error) {
+	return p.appointments(ctx, from, to, "")
+}
+
+func (p *Practice) appointments(ctx context.Context, from, to time.Time, where string, args ...any) (list []Appointment, err error) {
 	err = p.store.Read(ctx, func(tx *sql.Tx) error {
 		// Times are sealed, so all are read; Sweep keeps them few.
-		const where = "WHERE a.practitioner = ? OR NOT EXISTS (SELECT 1 FROM practitioner p WHERE p.id = a.practitioner)"
-		err := eachAppointment(ctx, tx, where, []any{practitioner}, func(r appointmentRow) error {
+		err := eachAppointment(ctx, tx, where, args, func(r appointmentRow) error {
 			if a := p.openPlan(r); a.lost() || a.overlaps(from, to) {
 				list = append(list, p.openAppointment(r))
 			}
@@ -168,9 +177,9 @@ func (p *Practice) owner(ctx context.Context, query, id string) (practitioner st
 	return practitioner, nil
 }
 
-// Cancel ends an appointment for good and revokes its invites. Cancelling it
-// again does nothing.
-func (p *Practice) Cancel(ctx context.Context, id string) error {
+// Cancel ends an appointment for good and revokes its invites, which the trail
+// says was done by by. Cancelling it again does nothing.
+func (p *Practice) Cancel(ctx context.Context, by, id string) error {
 	err := p.change(ctx, func(tx *sql.Tx) error {
 		a, err := p.appointment(ctx, tx, id)
 		if err != nil || a.Cancelled {
@@ -194,7 +203,7 @@ func (p *Practice) Cancel(ctx context.Context, id string) error {
 				return err
 			}
 		}
-		return p.record(ctx, tx, Entry{Event: EventCancel, By: a.Practitioner, Appointment: id})
+		return p.record(ctx, tx, Entry{Event: EventCancel, By: by, Appointment: id})
 	})
 	if err != nil {
 		return fmt.Errorf("cancel appointment: %w", err)
@@ -207,7 +216,7 @@ func (p *Practice) Cancel(ctx context.Context, id string) error {
 // from now on. Whoever holds it is still told what became of it, until the
 // window closes; then the keys are forgotten as well. Revoking it again does
 // nothing.
-func (p *Practice) Revoke(ctx context.Context, m wire.MemberID) error {
+func (p *Practice) Revoke(ctx context.Context, by string, m wire.MemberID) error {
 	err := p.change(ctx, func(tx *sql.Tx) error {
 		r, a, err := p.inviteOf(ctx, tx, m)
 		if err != nil {
@@ -220,7 +229,7 @@ func (p *Practice) Revoke(ctx context.Context, m wire.MemberID) error {
 		if err := p.revoke(ctx, tx, r, s); err != nil {
 			return err
 		}
-		return p.record(ctx, tx, Entry{Event: EventRevoke, By: a.Practitioner, Appointment: a.ID, Member: m})
+		return p.record(ctx, tx, Entry{Event: EventRevoke, By: by, Appointment: a.ID, Member: m})
 	})
 	if err != nil {
 		return fmt.Errorf("revoke invite: %w", err)
@@ -233,7 +242,7 @@ func (p *Practice) Revoke(ctx context.Context, m wire.MemberID) error {
 // label. One that was revoked before can be replaced too, once. After the
 // window, or in a cancelled appointment, there is nothing to replace:
 // wire.ErrEnded.
-func (p *Practice) Rotate(ctx context.Context, m wire.MemberID) (inv Issued, err error) {
+func (p *Practice) Rotate(ctx context.Context, by string, m wire.MemberID) (inv Issued, err error) {
 	err = p.change(ctx, func(tx *sql.Tx) error {
 		old, a, err := p.inviteOf(ctx, tx, m)
 		if err != nil {
@@ -262,7 +271,7 @@ func (p *Practice) Rotate(ctx context.Context, m wire.MemberID) (inv Issued, err
 		if err := insertInvite(ctx, tx, row); err != nil {
 			return err
 		}
-		return p.record(ctx, tx, Entry{Event: EventRotate, By: a.Practitioner, Appointment: a.ID, Member: m})
+		return p.record(ctx, tx, Entry{Event: EventRotate, By: by, Appointment: a.ID, Member: m})
 	})
 	if err != nil {
 		return Issued{}, fmt.Errorf("rotate invite: %w", err)

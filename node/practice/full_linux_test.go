@@ -82,16 +82,16 @@ func TestAFullDiskTakesNothingAway(t *testing.T) {
 	f.set(made[0].Opens())
 	for i, a := range made {
 		ann, ben := a.Invites[0].Member, a.Invites[1].Member
-		must(t, f.Revoke(t.Context(), ben))
+		must(t, f.Revoke(t.Context(), f.who.ID, ben))
 		must(t, f.Bind(t.Context(), ann, device(i)))
 		must(t, f.MarkAdmitted(t.Context(), ann))
 		_, err := f.Authenticate(t.Context(), "", goodPassword)
 		must(t, err)
 		must(t, f.Sessions().Commit("token", []byte("x"), f.Now().Add(time.Hour)))
 		if i%2 == 0 {
-			_, err := f.Rotate(t.Context(), ann)
+			_, err := f.Rotate(t.Context(), f.who.ID, ann)
 			must(t, err)
-			must(t, f.Cancel(t.Context(), a.ID))
+			must(t, f.Cancel(t.Context(), f.who.ID, a.ID))
 		}
 	}
 

@@ -40,8 +40,8 @@ func TestRevokeForgetsTheLinkAtOnce(t *testing.T) {
 	f.set(a.Opens())
 	must(t, f.Bind(t.Context(), ann.Member, device(1)))
 
-	must(t, f.Revoke(t.Context(), ann.Member))
-	must(t, f.Revoke(t.Context(), ann.Member))
+	must(t, f.Revoke(t.Context(), f.who.ID, ann.Member))
+	must(t, f.Revoke(t.Context(), f.who.ID, ann.Member))
 
 	got := f.reread(a.ID).Invites
 	if len(got) != 2 || got[0].State != InviteRevoked || got[0].HasLink || got[0].Label != "Ann" {
@@ -59,7 +59,7 @@ func TestRevokeForgetsTheLinkAtOnce(t *testing.T) {
 	}
 	must(t, f.Release(t.Context(), ann.Member)) // as the room does when it sends them away
 	must(t, f.Bind(t.Context(), ben.Member, device(2)))
-	if err := f.Revoke(t.Context(), "0123456789abcdef"); !errors.Is(err, ErrNotFound) {
+	if err := f.Revoke(t.Context(), f.who.ID, "0123456789abcdef"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v for an unknown one", err)
 	}
 	if got := f.events(); !slices.Equal(got, []string{EventSetUp, EventCreate, EventRevoke}) {
@@ -75,7 +75,7 @@ func TestRotateReplacesTheLink(t *testing.T) {
 	must(t, f.Bind(t.Context(), old.Member, device(1)))
 	must(t, f.MarkAdmitted(t.Context(), old.Member))
 
-	fresh, err := f.Rotate(t.Context(), old.Member)
+	fresh, err := f.Rotate(t.Context(), f.who.ID, old.Member)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,22 +96,22 @@ func TestRotateReplacesTheLink(t *testing.T) {
 	must(t, f.Bind(t.Context(), fresh.Member, device(1)))
 
 	// The old one has been replaced: doing it again would make a fourth guest.
-	if _, err := f.Rotate(t.Context(), old.Member); !errors.Is(err, ErrNotFound) {
+	if _, err := f.Rotate(t.Context(), f.who.ID, old.Member); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v for one that was replaced", err)
 	}
 	// One that was revoked and not replaced gets a new link.
-	must(t, f.Revoke(t.Context(), fresh.Member))
-	if _, err := f.Rotate(t.Context(), fresh.Member); err != nil {
+	must(t, f.Revoke(t.Context(), f.who.ID, fresh.Member))
+	if _, err := f.Rotate(t.Context(), f.who.ID, fresh.Member); err != nil {
 		t.Errorf("got %v for one that was revoked", err)
 	}
 	if got := f.reread(a.ID).Invites; len(got) != 2 {
 		t.Errorf("there are %d invites", len(got))
 	}
-	if _, err := f.Rotate(t.Context(), "0123456789abcdef"); !errors.Is(err, ErrNotFound) {
+	if _, err := f.Rotate(t.Context(), f.who.ID, "0123456789abcdef"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v for an unknown one", err)
 	}
 	f.set(a.Closes())
-	if _, err := f.Rotate(t.Context(), a.Invites[1].Member); !errors.Is(err, wire.ErrEnded) {
+	if _, err := f.Rotate(t.Context(), f.who.ID, a.Invites[1].Member); !errors.Is(err, wire.ErrEnded) {
 		t.Errorf("got %v after the window", err)
 	}
 	if got := f.events(); !slices.Equal(got, []string{EventSetUp, EventCreate, EventAdmit, EventRotate, EventRevoke, EventRotate}) {

@@ -25,8 +25,8 @@ func (f *fixture) shown(by string) (members []wire.MemberID) {
 func TestLinksAreOnRecord(t *testing.T) {
 	f := newFixture(t)
 	a := f.create("Ann", "Ben", "Cem")
-	must(t, f.Revoke(t.Context(), a.Invites[1].Member))
-	fresh, err := f.Rotate(t.Context(), a.Invites[2].Member)
+	must(t, f.Revoke(t.Context(), f.who.ID, a.Invites[1].Member))
+	fresh, err := f.Rotate(t.Context(), f.who.ID, a.Invites[2].Member)
 	must(t, err)
 	f.reopen()
 	links, err := f.Links(t.Context(), f.who.ID, a.ID)
@@ -84,7 +84,7 @@ func TestListingOpensNoLink(t *testing.T) {
 			if got := f.diary()[other.ID]; got.Damaged || !got.Invites[0].HasLink {
 				t.Errorf("the other one is listed as %+v", got)
 			}
-			_, err = f.Rotate(t.Context(), a.Invites[0].Member)
+			_, err = f.Rotate(t.Context(), f.who.ID, a.Invites[0].Member)
 			must(t, err)
 			if got := f.diary()[a.ID]; got.Damaged || !got.Invites[0].HasLink {
 				t.Errorf("with a new link it is listed as %+v", got)

@@ -325,7 +325,7 @@ func TestWatchTicksAfterChanges(t *testing.T) {
 	}
 	stop()
 	stop()
-	if err := f.Cancel(t.Context(), a.ID); err != nil || ticked(changed) {
+	if err := f.Cancel(t.Context(), f.who.ID, a.ID); err != nil || ticked(changed) {
 		t.Errorf("ticked after stop, %v", err)
 	}
 	if !ticked(other) {

@@ -39,10 +39,10 @@ func TestRIDsAreThoseThatLookupFinds(t *testing.T) {
 		}
 	}
 	check("at first")
-	if err := f.Revoke(t.Context(), revoked.Invites[0].Member); err != nil {
+	if err := f.Revoke(t.Context(), f.who.ID, revoked.Invites[0].Member); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Cancel(t.Context(), cancelled.ID); err != nil {
+	if err := f.Cancel(t.Context(), f.who.ID, cancelled.ID); err != nil {
 		t.Fatal(err)
 	}
 	for _, after := range []time.Duration{0, 2 * time.Hour, 2*time.Hour + shredAfter} {

@@ -245,7 +245,7 @@ func TestSeatsFollowTheModel(t *testing.T) {
 			},
 			"revoke": func(t *rapid.T) {
 				if rapid.IntRange(0, 4).Draw(t, "seldom") == 0 {
-					want(f.Revoke(ctx, inv.Member), nil)
+					want(f.Revoke(ctx, f.who.ID, inv.Member), nil)
 					revoked, holder, admitted = true, 0, false
 				}
 			},
@@ -307,7 +307,7 @@ func TestPublishable(t *testing.T) {
 			t.Errorf("at %v: got %d, %v, want %d", tt.now, len(seats), err, tt.want)
 		}
 	}
-	must(t, f.Revoke(t.Context(), a.Invites[0].Member))
+	must(t, f.Revoke(t.Context(), f.who.ID, a.Invites[0].Member))
 	seats, err := f.Publishable(t.Context(), a.Starts)
 	if err != nil || len(seats) != 1 || seats[0].Member != a.Invites[1].Member {
 		t.Fatalf("got %v, %v after one was revoked", seats, err)
@@ -321,7 +321,7 @@ func TestPublishable(t *testing.T) {
 	if seats, err := f.Publishable(t.Context(), a.Starts); err != nil || len(seats) != 1 {
 		t.Errorf("got %v, %v after a link was written back", seats, err)
 	}
-	must(t, f.Cancel(t.Context(), a.ID))
+	must(t, f.Cancel(t.Context(), f.who.ID, a.ID))
 	if seats, err := f.Publishable(t.Context(), a.Starts); err != nil || len(seats) != 0 {
 		t.Errorf("got %v, %v after it was cancelled", seats, err)
 	}

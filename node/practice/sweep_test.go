@@ -30,7 +30,7 @@ func TestSweepForgetsStepByStep(t *testing.T) {
 	f := newFixture(t)
 	a := f.create("Ann", "Ben")
 	ann, ben := a.Links[0], a.Links[1]
-	must(t, f.Revoke(t.Context(), ben.Member))
+	must(t, f.Revoke(t.Context(), f.who.ID, ben.Member))
 	changed, stop := f.Watch()
 	defer stop()
 
@@ -91,6 +91,6 @@ func TestSweepForgetsTheSeatOfAGuestWhoNeverLeft(t *testing.T) {
 		t.Errorf("got held seats %v, %v", seats, err)
 	}
 	must(t, f.Release(t.Context(), a.Invites[0].Member))
-	must(t, f.Revoke(t.Context(), a.Invites[0].Member))
+	must(t, f.Revoke(t.Context(), f.who.ID, a.Invites[0].Member))
 	f.reread(a.ID)
 }

@@ -142,7 +142,7 @@ func TestRevokedLinksLeaveTheDisk(t *testing.T) {
 			t.Fatalf("sealed value %d is not on the disk, so this cannot fail", i)
 		}
 	}
-	must(t, f.Revoke(t.Context(), a.Invites[0].Member))
+	must(t, f.Revoke(t.Context(), f.who.ID, a.Invites[0].Member))
 	if bytes.Contains(f.raw(), links[0]) {
 		t.Error("the revoked link is still on the disk")
 	}

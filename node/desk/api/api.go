@@ -27,6 +27,9 @@ type NewAppointment struct {
 	// HideAddresses sends the call through a relay, so that nobody in it
 	// learns another's address.
 	HideAddresses bool `json:"hide_addresses,omitempty"`
+	// Practitioner is the name of whose appointment it is. Practitioners leave it
+	// out, and so can the operator if there is only one.
+	Practitioner string `json:"practitioner,omitempty"`
 }
 
 // NewGuest is one guest of a NewAppointment.
