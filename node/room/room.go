@@ -4,7 +4,6 @@ package room
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"log/slog"
 	"slices"
@@ -136,9 +135,14 @@ type seat struct {
 type link struct {
 	id   wire.MemberID
 	role wire.Role
-	kick context.CancelCauseFunc
-	more chan struct{} // capacity 1: something was queued
-	out  [][]byte      // guarded by the room's mu; at queueLen the member is removed
+	conn wire.Conn
+	gone chan struct{} // closed when the member has been told that it is over
+
+	// Guarded by the room's mu.
+	out     [][]byte // what they have yet to hear; at queueLen the member is removed
+	pumping bool     // somebody sends that
+	deaf    bool     // nothing can be sent any more
+	over    error    // why nothing more is sent then; set once
 }
 
 // A Kept seat was taken before the node stopped.
@@ -184,7 +188,7 @@ func (r *Room) close(reason *wire.Error) {
 	defer r.mu.Unlock()
 	r.closed = reason
 	for _, s := range r.seats {
-		s.stop(reason)
+		r.stopLocked(s, reason)
 	}
 	r.seats = nil
 }
@@ -298,7 +302,7 @@ func (r *Room) take(p *Participant, l *link) (*seat, error) {
 		}
 		r.seats = append(r.seats, s)
 	} else {
-		s.stop(wire.ErrReplaced)
+		r.stopLocked(s, wire.ErrReplaced)
 		s.offer, s.candidates = nil, nil
 	}
 	s.Participant, s.link = *p, l
@@ -461,43 +465,81 @@ func (r *Room) expire(s *seat) bool {
 
 // clearLocked frees s and tells the others.
 func (r *Room) clearLocked(s *seat, reason error) {
-	s.stop(reason)
+	r.stopLocked(s, reason)
 	r.seats = slices.DeleteFunc(r.seats, func(other *seat) bool { return other == s })
 	r.rosterLocked()
 }
 
-// tellLocked queues body for s, or removes s if it has fallen behind.
+// tellLocked sends body to s behind its caller's back, or removes s if it has
+// fallen behind.
 func (r *Room) tellLocked(s *seat, body wire.Body) {
 	if s == nil || s.link == nil {
 		return
 	}
+	l := s.link
 	frame, err := wire.Encode(body)
 	if err != nil {
 		r.log.Error("message not sent", "member", s.Member, "err", err)
-		s.link.kick(wire.ErrInternal)
+		r.kickLocked(l, wire.ErrInternal)
 		return
 	}
-	if len(s.link.out) == queueLen {
-		s.link.kick(wire.ErrTooSlow)
-		return
-	}
-	s.link.out = append(s.link.out, frame)
-	select {
-	case s.link.more <- struct{}{}:
-	default: // that it has more is known
+	if l.queueLocked(frame) {
+		go r.pump(l) // ends when everything is sent
 	}
 }
 
-// next takes the first frame out of l's queue; nil if there is none.
-func (r *Room) next(l *link) (frame []byte) {
+// queueLocked adds frame to what l's member is to hear. It reports whether the
+// caller has to see that it is sent, by pump.
+func (l *link) queueLocked(frame []byte) (idle bool) {
+	if l.over != nil || l.deaf {
+		return false
+	}
+	if len(l.out) == queueLen {
+		l.over = wire.ErrTooSlow
+		return false // somebody sends, and will see
+	}
+	l.out = append(l.out, frame)
+	idle, l.pumping = !l.pumping, true
+	return idle
+}
+
+// kick ends l once what is queued has been sent. The first reason counts.
+func (r *Room) kick(l *link, reason error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(l.out) == 0 {
-		l.out = nil // nothing is kept for who waits
-		return nil
+	r.kickLocked(l, reason)
+}
+
+func (r *Room) kickLocked(l *link, reason error) {
+	if l.over != nil {
+		return
 	}
-	frame, l.out = l.out[0], l.out[1:]
-	return frame
+	l.over = reason
+	if !l.pumping {
+		l.pumping = true
+		go r.pump(l) // ends when the member has been told
+	}
+}
+
+// deafen notes that nothing reaches l's member any more.
+func (r *Room) deafen(l *link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.out, l.deaf = nil, true
+}
+
+// next takes the first frame out of l's queue. If there is none, nobody sends
+// any more, unless l is over: then that is still to be said.
+func (r *Room) next(l *link) (frame []byte, over error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(l.out) > 0 {
+		frame, l.out = l.out[0], l.out[1:]
+		return frame, nil
+	}
+	l.out = nil // nothing is kept for who waits
+	l.pumping = l.over != nil
+	return nil, l.over
 }
 
 func (r *Room) seatLocked(m wire.MemberID) *seat {
@@ -523,10 +565,10 @@ func (r *Room) fullLocked() bool {
 // waits reports whether s can be admitted now.
 func (s *seat) waits() bool { return s.state == wire.SeatWaiting && s.link != nil }
 
-// stop ends s's connection, or the time for which it was kept without one.
-func (s *seat) stop(reason error) {
+// stopLocked ends s's connection, or the time for which it was kept without one.
+func (r *Room) stopLocked(s *seat, reason error) {
 	if s.link != nil {
-		s.link.kick(reason)
+		r.kickLocked(s.link, reason)
 		s.link = nil
 	}
 	if s.expiry != nil {

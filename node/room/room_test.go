@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -475,6 +476,24 @@ func TestNoisyMemberIsRemoved(t *testing.T) {
 		}
 		if err := <-p.done; !errors.Is(err, wire.ErrTooMany) {
 			t.Errorf("Serve returned %v, want too-many", err)
+		}
+	})
+}
+
+// Who waits costs the goroutine that listens to them, and no other.
+func TestWaitingTakesOneGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		before := runtime.NumGoroutine()
+		const n = 5
+		for i := range n {
+			p := r.enter(guest(i))
+			p.say(offer("o"))
+			p.heard()
+		}
+		synctest.Wait()
+		if got := runtime.NumGoroutine() - before; got != n {
+			t.Errorf("%d who wait take %d goroutines", n, got)
 		}
 	})
 }

@@ -1,11 +1,11 @@
 package room
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"golang.org/x/time/rate"
 
@@ -15,29 +15,28 @@ import (
 // errLeft ends the service of a member who said goodbye.
 var errLeft = errors.New("left")
 
+// ping and pong are all that a member who waits says and hears. A message has
+// one spelling only, so these are the frames.
+var (
+	ping, _ = wire.Encode(&wire.Ping{}) // no field can be wrong
+	pong, _ = wire.Encode(&wire.Pong{})
+)
+
 // Serve seats p in the room and carries messages between it and conn until
 // either has had enough or ctx ends. It closes conn, and returns why: nil if
 // the member left by choice.
 func (r *Room) Serve(ctx context.Context, conn wire.Conn, p *Participant) error {
-	ctx, kick := context.WithCancelCause(ctx) // the first reason given wins
-	defer kick(nil)
-
-	l := &link{id: p.Member, role: p.Role, kick: kick, more: make(chan struct{}, 1)}
+	l := &link{id: p.Member, role: p.Role, conn: conn, gone: make(chan struct{})}
 	s, err := r.enter(p, l)
 	if err != nil {
 		Dismiss(conn, err)
 		return fmt.Errorf("take seat: %w", err)
 	}
 	defer r.disconnect(s, l)
-
-	var wg sync.WaitGroup
-	wg.Go(func() { // room to member; ends with ctx, so with any reason
-		r.pump(ctx, conn, l)
-		Dismiss(conn, context.Cause(ctx)) // says why, and ends listen
-	})
-	kick(r.listen(conn, s, l)) // member to room
-	wg.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, errLeft) && !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled) {
+	defer context.AfterFunc(ctx, func() { r.kick(l, context.Cause(ctx)) })()
+	r.kick(l, r.listen(s, l))
+	<-l.gone
+	if err := l.over; !errors.Is(err, errLeft) && !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
@@ -99,53 +98,67 @@ func farewell(reason error) ([]byte, error) {
 	return wire.Encode(&wire.Bye{Code: wire.Public(reason).Code})
 }
 
-// pump sends what the room has for the member until ctx ends. What was queued
-// before the end is still sent. When nothing can be sent any more the member has
-// gone, and listen is about to hear how.
-func (r *Room) pump(ctx context.Context, conn wire.Conn, l *link) {
-	for ended := false; ; {
-		for frame := r.next(l); frame != nil; frame = r.next(l) {
-			if conn.Send(frame) != nil {
-				<-ctx.Done()
-				return
+// pump sends what l's member is to hear until there is nothing more, and then,
+// if l has ended, why. It is called by whoever a queue told to, so there is one
+// at a time, and none for a member who hears nothing. When nothing can be sent
+// any more the member has gone, and listen is about to hear how.
+func (r *Room) pump(l *link) {
+	for {
+		frame, over := r.next(l)
+		switch {
+		case frame != nil:
+			if l.conn.Send(frame) != nil {
+				r.deafen(l)
 			}
-		}
-		if ended {
+		case over != nil:
+			Dismiss(l.conn, over) // says why, and ends listen
+			close(l.gone)
 			return
-		}
-		select {
-		case <-l.more:
-		case <-ctx.Done():
-			ended = true
+		default:
+			return
 		}
 	}
 }
 
-// listen acts upon what the member says until conn ends.
-func (r *Room) listen(conn wire.Conn, s *seat, l *link) error {
+// listen acts upon what l's member says until the connection ends.
+func (r *Room) listen(s *seat, l *link) error {
 	limit := rate.NewLimiter(wire.MessagesPerSec, wire.MessagesBurst)
 	for {
-		frame, err := conn.Recv()
+		frame, err := l.conn.Recv()
 		if err != nil {
 			return err
 		}
 		if !limit.Allow() {
 			return wire.ErrTooMany
 		}
-		body, err := wire.Decode(frame)
-		if err != nil && !errors.Is(err, wire.ErrUnknownType) {
+		if bytes.Equal(frame, ping) {
+			r.answer(s, l, pong)
+			continue
+		}
+		if err := r.hear(s, l, frame); err != nil {
 			return err
-		}
-		if err == nil {
-			err = r.handle(s, l, body)
-		}
-		if errors.Is(err, errLeft) {
-			return err
-		}
-		if err != nil {
-			r.answer(s, l, &wire.ErrorBody{Code: wire.Public(err).Code})
 		}
 	}
+}
+
+// hear acts upon one frame. What is wrong with a message is told to the member,
+// who stays; an error ends the service.
+func (r *Room) hear(s *seat, l *link, frame []byte) error {
+	body, err := wire.Decode(frame)
+	if err != nil && !errors.Is(err, wire.ErrUnknownType) {
+		return err
+	}
+	if err == nil {
+		err = r.handle(s, l, body)
+	}
+	if err == nil || errors.Is(err, errLeft) {
+		return err
+	}
+	no, err := wire.Encode(&wire.ErrorBody{Code: wire.Public(err).Code})
+	if err == nil {
+		r.answer(s, l, no)
+	}
+	return err
 }
 
 // handle acts upon one message. Its error is told to the member, who stays;
@@ -157,9 +170,6 @@ func (r *Room) handle(s *seat, l *link, body wire.Body) error {
 	}
 	defer done()
 	switch m := body.(type) {
-	case *wire.Ping:
-		r.answer(s, l, &wire.Pong{})
-		return nil
 	case *wire.Description:
 		return r.describe(s, *m)
 	case *wire.Candidate:
@@ -178,11 +188,13 @@ func (r *Room) handle(s *seat, l *link, body wire.Body) error {
 	return errLeft
 }
 
-// answer queues body for the member that l belongs to.
-func (r *Room) answer(s *seat, l *link, body wire.Body) {
+// answer sends frame to the member that l belongs to, who has just said
+// something on it. It may block, as long as the member does not listen.
+func (r *Room) answer(s *seat, l *link, frame []byte) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s.link == l {
-		r.tellLocked(s, body)
+	idle := s.link == l && l.queueLocked(frame)
+	r.mu.Unlock()
+	if idle {
+		r.pump(l)
 	}
 }
