@@ -11,6 +11,7 @@ import (
 
 	"anteroom/node/practice"
 	"anteroom/node/room"
+	"anteroom/node/stack"
 	"anteroom/rendezvous"
 	"anteroom/rendezvous/invite"
 	"anteroom/rendezvous/seal"
@@ -48,7 +49,7 @@ func (n *Node) follow(ctx context.Context, conn wire.Conn, from netip.Addr, publ
 	}
 	defer key.Wipe()
 	var remote wire.Conn
-	err = onFreshStack(func() (err error) {
+	err = stack.Fresh(func() (err error) {
 		if !n.isMine(key.RID()) {
 			remote, err = n.dialHome(ctx, key, from, public)
 		}
@@ -70,7 +71,7 @@ func (n *Node) Accept(ctx context.Context, conn wire.Conn) error {
 	defer stop()
 	var channel *seal.Channel
 	at, greeting := new(practice.Seat), new(wire.Welcome)
-	err := onFreshStack(func() (err error) {
+	err := stack.Fresh(func() (err error) {
 		channel, err = n.shakeHands(ctx, conn, at, greeting)
 		return err
 	})
@@ -121,7 +122,7 @@ func (n *Node) admitToRoom(ctx context.Context, channel *seal.Channel, at *pract
 	}
 	// Time has passed since the handshake: ask again who may sit here.
 	var now practice.Seat
-	err = onFreshStack(func() (err error) {
+	err = stack.Fresh(func() (err error) {
 		if now, err = n.Practice.Lookup(ctx, at.Keys.Rendezvous.RID()); err == nil {
 			err = mayEnter(now, n.Practice.Now())
 		}
@@ -162,7 +163,11 @@ func (n *Node) awaitJoin(channel wire.Conn, m wire.MemberID) (*wire.Join, error)
 		if err != nil {
 			return nil, err
 		}
-		body, err := wire.Decode(frame)
+		var body wire.Body
+		err = stack.Fresh(func() (err error) {
+			body, err = wire.Decode(frame)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -70,7 +70,7 @@ type recorder struct {
 func (r recorder) always() context.Context { return context.WithoutCancel(r.lifetime) }
 
 func (r recorder) Seated(p *room.Participant) error {
-	return told(onFreshStack(func() error { return r.Practice.Bind(r.always(), p.Member, p.Device) }))
+	return told(r.Practice.Bind(r.always(), p.Member, p.Device))
 }
 
 func (r recorder) Admitted(m wire.MemberID) error {
@@ -108,8 +108,7 @@ func (r recorder) Note(event room.Event, m wire.MemberID) {
 	case room.EventDeny, room.EventRemove, room.EventEnd:
 		r.takePlace(m)
 	}
-	err := onFreshStack(func() error { return r.Practice.Note(r.always(), string(event), r.appointment, m) })
-	if err != nil && r.lifetime.Err() == nil {
+	if err := r.Practice.Note(r.always(), string(event), r.appointment, m); err != nil && r.lifetime.Err() == nil {
 		r.Log.Error("audit entry not written", "member", m, "err", err)
 	}
 	r.tick() // what the diary says of the seat may have changed

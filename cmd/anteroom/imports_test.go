@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 	"httpui/certs": {},
 	"httpui/words": {"node/desk/api"},
 
-	"node":             {"discovery", "node/crowd", "node/practice", "node/room", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
+	"node":             {"discovery", "node/crowd", "node/practice", "node/room", "node/stack", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
 	"node/crowd":       {},
 	"node/desk":        {"discovery", "node", "node/desk/api", "node/doctor", "node/practice", "node/room", "rendezvous/wire"},
 	"node/desk/api":    {"node/message", "rendezvous/wire"},
@@ -31,7 +31,8 @@ var mayImport = map[string][]string{
 	"node/practice":    {"node/store", "rendezvous/invite", "rendezvous/wire"},
 	"node/quiet":       {},
 	"node/relay":       {"node/crowd", "node/quiet"},
-	"node/room":        {"rendezvous/wire"},
+	"node/room":        {"node/stack", "rendezvous/wire"},
+	"node/stack":       {},
 	"node/store":       {},
 
 	"rendezvous":        {"rendezvous/invite", "rendezvous/wire"},

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"anteroom/node/stack"
 	"anteroom/rendezvous/wire"
 )
 
@@ -27,7 +28,11 @@ var (
 // the member left by choice.
 func (r *Room) Serve(ctx context.Context, conn wire.Conn, p *Participant) error {
 	l := &link{id: p.Member, role: p.Role, conn: conn, gone: make(chan struct{})}
-	s, err := r.enter(p, l)
+	var s *seat
+	err := stack.Fresh(func() (err error) {
+		s, err = r.enter(p, l)
+		return err
+	})
 	if err != nil {
 		Dismiss(conn, err)
 		return fmt.Errorf("take seat: %w", err)
@@ -135,7 +140,7 @@ func (r *Room) listen(s *seat, l *link) error {
 			r.answer(s, l, pong)
 			continue
 		}
-		if err := r.hear(s, l, frame); err != nil {
+		if err := stack.Fresh(func() error { return r.hear(s, l, frame) }); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package node
+package stack
 
 import (
 	"errors"
@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-func TestFreshStack(t *testing.T) {
-	if err := onFreshStack(func() error { return io.EOF }); !errors.Is(err, io.EOF) {
+func TestFresh(t *testing.T) {
+	if err := Fresh(func() error { return io.EOF }); !errors.Is(err, io.EOF) {
 		t.Errorf("returned %v", err)
 	}
 	// What a panic would have ended on the caller's goroutine, it ends there still.
@@ -16,5 +16,5 @@ func TestFreshStack(t *testing.T) {
 			t.Errorf("panicked with %v", p)
 		}
 	}()
-	onFreshStack(func() error { panic("here") })
+	Fresh(func() error { panic("here") })
 }
