@@ -95,7 +95,7 @@ func (c *Channel) open(frame []byte) ([]byte, bool) {
 	if !slices.Contains(sizes, len(frame)-tagSize) {
 		return nil, false
 	}
-	plain, err := c.in.Decrypt(nil, nil, frame)
+	plain, err := c.in.Decrypt(frame[:0], nil, frame)
 	if err != nil {
 		return nil, false
 	}
