@@ -529,7 +529,7 @@ func (r *Room) deafen(l *link) {
 }
 
 // next takes the first frame out of l's queue. If there is none, nobody sends
-// any more, unless l is over: then that is still to be said.
+// any more; but if l is over, that is still to be said.
 func (r *Room) next(l *link) (frame []byte, over error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -537,8 +537,7 @@ func (r *Room) next(l *link) (frame []byte, over error) {
 		frame, l.out = l.out[0], l.out[1:]
 		return frame, nil
 	}
-	l.out = nil // nothing is kept for who waits
-	l.pumping = l.over != nil
+	l.out, l.pumping = nil, false // nothing is kept for who waits
 	return nil, l.over
 }
 

@@ -498,6 +498,43 @@ func TestWaitingTakesOneGoroutine(t *testing.T) {
 	})
 }
 
+// A dead end is a connection that takes nothing.
+type deadEnd struct {
+	wire.Conn
+	tried int
+}
+
+func (c *deadEnd) Send([]byte) error { c.tried++; return io.ErrClosedPipe }
+func (c *deadEnd) Close(error)       {}
+
+func TestWhatCannotBeSentIsDropped(t *testing.T) {
+	r := newRoom(t)
+	conn := &deadEnd{}
+	l := &link{conn: conn, gone: make(chan struct{}), out: [][]byte{pong, pong, pong}, pumping: true}
+	r.pump(l)
+	r.answer(l, pong)
+	if conn.tried != 1 {
+		t.Errorf("%d frames sent to somebody who has gone", conn.tried)
+	}
+	r.kick(l, io.EOF)
+	<-l.gone
+}
+
+func TestNothingIsSaidAfterTheGoodbye(t *testing.T) {
+	r := newRoom(t)
+	here, there := wire.Pipe()
+	l := &link{conn: there, gone: make(chan struct{})}
+	r.kick(l, wire.ErrDenied)
+	r.answer(l, pong)
+	r.kick(l, wire.ErrRemoved)
+	<-l.gone
+	for _, want := range []string{`{"type":"bye","body":{"code":"denied"}}`, ""} {
+		if frame, _ := here.Recv(); string(frame) != want {
+			t.Errorf("heard %q, want %q", frame, want)
+		}
+	}
+}
+
 func TestServeEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)

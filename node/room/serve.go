@@ -137,7 +137,7 @@ func (r *Room) listen(s *seat, l *link) error {
 			return wire.ErrTooMany
 		}
 		if bytes.Equal(frame, ping) {
-			r.answer(s, l, pong)
+			r.answer(l, pong)
 			continue
 		}
 		if err := stack.Fresh(func() error { return r.hear(s, l, frame) }); err != nil {
@@ -161,7 +161,7 @@ func (r *Room) hear(s *seat, l *link, frame []byte) error {
 	}
 	no, err := wire.Encode(&wire.ErrorBody{Code: wire.Public(err).Code})
 	if err == nil {
-		r.answer(s, l, no)
+		r.answer(l, no)
 	}
 	return err
 }
@@ -193,11 +193,11 @@ func (r *Room) handle(s *seat, l *link, body wire.Body) error {
 	return errLeft
 }
 
-// answer sends frame to the member that l belongs to, who has just said
-// something on it. It may block, as long as the member does not listen.
-func (r *Room) answer(s *seat, l *link, frame []byte) {
+// answer sends frame to l's member, who has just said something. It may block,
+// as long as they do not listen.
+func (r *Room) answer(l *link, frame []byte) {
 	r.mu.Lock()
-	idle := s.link == l && l.queueLocked(frame)
+	idle := l.queueLocked(frame)
 	r.mu.Unlock()
 	if idle {
 		r.pump(l)
