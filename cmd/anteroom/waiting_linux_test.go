@@ -30,8 +30,8 @@ import (
 	"anteroom/rendezvous/wire"
 )
 
-// What guests who wait cost a daemon, beside WebSockets that do nothing on a
-// bare server of the same library. Each server is a process of its own; the
+// What guests who wait cost a daemon, beside WebSockets on a bare server of the
+// same library that do nothing, and that send each ping back. Each server is a process of its own; the
 // guests are in this one. Run it with "make bench-waiting".
 
 // watchTime is for how long BenchmarkWaiting watches those who wait.
@@ -47,6 +47,9 @@ const (
 	// pingEvery is how often a page that waits says that it is there.
 	pingEvery = 10 * time.Second
 
+	// sealedPing is how long a ping is on the wire: {"t":"ping"} and the seal.
+	sealedPing = 12 + 16
+
 	// endTime is within which a daemon must have recorded everything and ended.
 	endTime = 20 * time.Second
 )
@@ -61,6 +64,10 @@ func BenchmarkWaiting(b *testing.B) {
 		b.Run(fmt.Sprintf("idle sockets/%d", n), func(b *testing.B) {
 			p := startServer(b, exec.Command(idleName))
 			p.cost(b, n, nil, func(int) (wire.Conn, error) { return media.Dial(b.Context(), p.url) })
+		})
+		b.Run(fmt.Sprintf("echoing sockets/%d", n), func(b *testing.B) { // the floor for what a ping takes
+			p := startServer(b, exec.Command(idleName))
+			p.cost(b, n, make([]byte, sealedPing), func(int) (wire.Conn, error) { return media.Dial(b.Context(), p.url) })
 		})
 		b.Run(fmt.Sprintf("guests/%d", n), func(b *testing.B) { benchmarkGuests(b, n) })
 	}
@@ -312,7 +319,7 @@ func (p *server) stop(b *testing.B) {
 	}
 }
 
-// idleSockets serves WebSockets that do nothing, on a free port.
+// idleSockets serves WebSockets that send back what comes, on a free port.
 func idleSockets() {
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
@@ -323,7 +330,11 @@ func idleSockets() {
 	err = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"ar1"}})
 		for err == nil {
-			_, _, err = ws.Read(r.Context())
+			var kind websocket.MessageType
+			var message []byte
+			if kind, message, err = ws.Read(r.Context()); err == nil {
+				err = ws.Write(r.Context(), kind, message)
+			}
 		}
 	}))
 	if !errors.Is(err, net.ErrClosed) {
