@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,8 +19,6 @@ import (
 	"anteroom/discovery"
 	"anteroom/node/practice"
 )
-
-var update = flag.Bool("update", false, "write testdata instead of comparing with it")
 
 // healthy is a node to which patients can come, and the peer that sees it.
 func healthy(t testing.TB) (Config, *discovery.Discovery) {
