@@ -162,7 +162,7 @@ ${p2p}  peers: [${JSON.stringify((await peer.cli('peer', 'card')).trim())}]
     // Nothing tells that a router has forgotten a port, so somebody asks; that it is mended shows by itself.
     await router.shut();
     await doctor.button('Check now').click();
-    await line(doctor, `Not ready: nothing answers from the same network at port ${port} (TCP) of 127.0.0.1.`);
+    await line(doctor, `Not ready: Nothing answers from the same network at port ${port} (TCP) of 127.0.0.1.`);
     assert.match(await checkOf(doctor, 'page').innerText(), new RegExp(`Open port ${port} \\(TCP\\) in the firewall, and forward it to this computer in the router\\.`));
     assert.equal((await asked(d, 'doctor')).code, 4);
     await router.open();
@@ -179,7 +179,7 @@ ${p2p}  peers: [${JSON.stringify((await peer.cli('peer', 'card')).trim())}]
     await d.program.stop();
     await d.start();
     await doctor.practise((await d.cli('open', '--no-open')).trim());
-    await line(doctor, /^Not ready: the certificate ended on \d{4}-\d\d-\d\d\.$/, 90_000);
+    await line(doctor, /^Not ready: The certificate ended on \d{4}-\d\d-\d\d\.$/, 90_000);
     assert.match(await checkOf(doctor, 'certificate').innerText(), /Have the two files of http\.tls renewed\./);
     await fineEverywhere(doctor, 'certificate');
     use(good);
@@ -205,7 +205,7 @@ ${p2p}  peers: [${JSON.stringify((await peer.cli('peer', 'card')).trim())}]
     await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
     await line(doctor, /^Ready for calls$/);
     await front.program.stop();
-    await line(doctor, `Not ready: nothing answers at http://localhost:${frontPort}, at `, 60_000);
+    await line(doctor, `Not ready: Nothing answers at http://localhost:${frontPort}, at `, 60_000);
     assert.match(await checkOf(doctor, 'page').innerText(), new RegExp(`See that the public node runs, and that its firewall lets port ${frontPort} \\(TCP\\) in\\.`));
     assert.match(await checkOf(doctor, 'front').innerText(), /See that it runs, and that each has the other's peer card in practice\.nodes\./);
     assert.equal((await asked(d, 'doctor')).code, 4);
