@@ -52,7 +52,7 @@ func (m leakFree) Run() int {
 //	                           page) and $NAME_LAUNCH (the address on stderr)
 //	setup NAME                 sets its practice up, as the page would
 //	talk NAME REGEXP           matches what it wrote to stderr so far
-//	stop NAME                  interrupts it; it must exit with 0 within 20 s
+//	end NAME                   interrupts it; it must exit with 0 within 20 s
 //	kill9 NAME                 kills it
 //	await FILE                 waits until there is such a file, at most 20 s
 //	setenv VAR FILE REGEXP     sets VAR to the first group found in a file
@@ -72,7 +72,7 @@ func TestScripts(t *testing.T) {
 			"daemon": scriptDaemon,
 			"setup":  scriptSetup,
 			"talk":   scriptTalk,
-			"stop":   scriptStop,
+			"end":    scriptEnd,
 			"kill9":  scriptKill,
 			"await":  scriptAwait,
 			"setenv": scriptSetenv,
@@ -210,9 +210,9 @@ func scriptTalk(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
+func scriptEnd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: stop NAME")
+		ts.Fatalf("usage: end NAME")
 	}
 	d := daemonOf(ts, args[0])
 	ts.Check(d.cmd.Process.Signal(os.Interrupt))
