@@ -14,23 +14,23 @@ import (
 // table of DESIGN section 3. Folders form a line; a package that is not here
 // must be put here, and one that is gone taken out.
 var mayImport = map[string][]string{
-	"cmd/anteroom": {"discovery", "httpui", "httpui/certs", "httpui/words", "node", "node/crowd", "node/desk", "node/desk/api", "node/doctor", "node/media", "node/passthrough", "node/practice", "node/quiet", "node/relay", "node/store", "rendezvous/wire"},
+	"cmd/anteroom": {"discovery", "httpui", "httpui/certs", "httpui/words", "node", "node/admit", "node/desk", "node/desk/api", "node/doctor", "node/media", "node/passthrough", "node/practice", "node/quiet", "node/relay", "node/store", "rendezvous/wire"},
 
 	"httpui":       {"httpui/words", "node/desk/api", "rendezvous/wire"},
 	"httpui/certs": {},
 	"httpui/words": {"node/desk/api"},
 
-	"node":             {"discovery", "node/crowd", "node/practice", "node/room", "node/stack", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
-	"node/crowd":       {},
+	"node":             {"discovery", "node/admit", "node/practice", "node/room", "node/stack", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
+	"node/admit":       {},
 	"node/desk":        {"discovery", "node", "node/desk/api", "node/doctor", "node/practice", "node/room", "rendezvous/wire"},
 	"node/desk/api":    {"node/message", "rendezvous/wire"},
 	"node/doctor":      {"discovery", "node/message", "node/store", "rendezvous/invite"},
 	"node/media":       {"rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
 	"node/message":     {},
-	"node/passthrough": {"node/crowd"},
+	"node/passthrough": {"node/admit"},
 	"node/practice":    {"node/store", "rendezvous/invite", "rendezvous/wire"},
 	"node/quiet":       {},
-	"node/relay":       {"node/crowd", "node/quiet"},
+	"node/relay":       {"node/admit", "node/quiet"},
 	"node/room":        {"node/stack", "rendezvous/wire"},
 	"node/stack":       {},
 	"node/store":       {},

@@ -15,7 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"anteroom/node/crowd"
+	"anteroom/node/admit"
 )
 
 const (
@@ -65,30 +65,30 @@ type Front struct {
 	opener Opener
 	log    *slog.Logger
 	routes map[string]*hidden // by server name, in lower case
-	silent *crowd.Lobby       // whose wish is not known yet, or whose turn has not come
+	silent *admit.Lobby       // whose wish is not known yet, or whose turn has not come
 }
 
 // A hidden node is one that has the certificates of one name or more.
 type hidden struct {
 	id         peer.ID
-	turns      *crowd.Turns // of new ones
-	handshakes *crowd.Lobby
-	passed     *crowd.Crowd
+	turns      *admit.Turns // of new ones
+	handshakes *admit.Lobby
+	passed     *admit.Crowd
 }
 
 // NewFront returns a Front that passes the connections for each name in routes
 // on to its node, and nothing else to anybody. Those who have not said yet which
 // name they want, or have to wait for their turn, are in silent.
-func NewFront(opener Opener, routes map[string]peer.ID, silent *crowd.Lobby, limits Limits, log *slog.Logger) *Front {
+func NewFront(opener Opener, routes map[string]peer.ID, silent *admit.Lobby, limits Limits, log *slog.Logger) *Front {
 	f := &Front{opener: opener, log: log, routes: make(map[string]*hidden), silent: silent}
 	nodes := make(map[peer.ID]*hidden)
 	for name, to := range routes {
 		if nodes[to] == nil {
 			nodes[to] = &hidden{
 				id:         to,
-				turns:      crowd.NewTurns(connsPerSec, limits.Handshakes/2, connsPerSecOf, limits.HandshakesOf),
-				handshakes: crowd.NewLobby(limits.Handshakes, limits.HandshakesOf),
-				passed:     crowd.New(limits.Passed, limits.PassedOf),
+				turns:      admit.NewTurns(connsPerSec, limits.Handshakes/2, connsPerSecOf, limits.HandshakesOf),
+				handshakes: admit.NewLobby(limits.Handshakes, limits.HandshakesOf),
+				passed:     admit.New(limits.Passed, limits.PassedOf),
 			}
 		}
 		f.routes[strings.ToLower(name)] = nodes[to]
@@ -116,7 +116,7 @@ func (f *Front) Listen(l net.Listener) net.Listener {
 				return
 			}
 			ctx, cancel := context.WithCancel(ctx)
-			heard := f.silent.Enter(crowd.Addr(conn.RemoteAddr()), cancel)
+			heard := f.silent.Enter(admit.Addr(conn.RemoteAddr()), cancel)
 			own.running.Go(func() { // ends with conn, or with ctx
 				defer cancel()
 				f.route(ctx, conn, own, heard)
@@ -176,7 +176,7 @@ func (f *Front) route(ctx context.Context, conn net.Conn, own *ownListener, hear
 func (h *hidden) wait(ctx context.Context, client net.Addr) error {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	return h.turns.Wait(ctx, crowd.Addr(client))
+	return h.turns.Wait(ctx, admit.Addr(client))
 }
 
 // pass carries conn to a hidden node and back until both directions are done,
@@ -185,7 +185,7 @@ func (f *Front) pass(ctx context.Context, conn *rewound, to *hidden) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	who := crowd.Addr(conn.RemoteAddr())
+	who := admit.Addr(conn.RemoteAddr())
 	leave := to.handshakes.Enter(who, cancel)
 	defer leave()
 	s, err := f.call(ctx, to.id, conn.RemoteAddr())

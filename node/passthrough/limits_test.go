@@ -21,7 +21,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
-	"anteroom/node/crowd"
+	"anteroom/node/admit"
 )
 
 // Two nodes are behind the front of the tests below, and one has two names.
@@ -60,7 +60,7 @@ func testWeb(t *testing.T, limits Limits, test func(w *web)) {
 		for name := range routes {
 			w.hello[name] = helloTo(t, name)
 		}
-		w.front = NewFront(w, routes, crowd.NewLobby(DefaultSilent, DefaultSilentOf), limits, slog.New(slog.DiscardHandler))
+		w.front = NewFront(w, routes, admit.NewLobby(DefaultSilent, DefaultSilentOf), limits, slog.New(slog.DiscardHandler))
 		own := w.front.Listen(w.listen)
 		defer func() {
 			own.Close()

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"anteroom/node/crowd"
+	"anteroom/node/admit"
 )
 
 // A limit lets so many units a second pass, one second's worth at once. It is
@@ -61,7 +61,7 @@ func newPrefixLimit(perSecond int) *prefixLimit {
 }
 
 func (l *prefixLimit) of(a netip.Addr) *atomic.Int64 {
-	return &l.paid[maphash.Comparable(l.seed, crowd.Prefix(a))%uint64(len(l.paid))]
+	return &l.paid[maphash.Comparable(l.seed, admit.Prefix(a))%uint64(len(l.paid))]
 }
 
 func (l *prefixLimit) take(a netip.Addr) bool { return take(l.of(a), now(), l.cost) }

@@ -13,7 +13,7 @@ import (
 	"github.com/pion/turn/v5"
 	"golang.org/x/sync/errgroup"
 
-	"anteroom/node/crowd"
+	"anteroom/node/admit"
 )
 
 // lifetime is how long an allocation lasts without a refresh, unless its
@@ -108,7 +108,7 @@ type Relay struct {
 
 	fronts  []*front
 	table   table
-	streams *crowd.Crowd
+	streams *admit.Crowd
 	replies *prefixLimit
 	total   *limit // nil: none
 	count   counters
@@ -149,7 +149,7 @@ func New(cfg Config) (*Relay, error) {
 		r.total = newLimit(r.limits.TotalBits / 8)
 	}
 	r.replies = newPrefixLimit(r.limits.Replies)
-	r.streams = crowd.New(r.limits.Streams, r.limits.StreamsPerPrefix)
+	r.streams = admit.New(r.limits.Streams, r.limits.StreamsPerPrefix)
 	r.table.init(r.limits)
 
 	of := make(map[string]*front)

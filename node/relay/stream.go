@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"anteroom/node/crowd"
+	"anteroom/node/admit"
 	"anteroom/node/quiet"
 )
 
@@ -163,8 +163,8 @@ func (r *Relay) letIn(s *stream) bool {
 		if ok {
 			return true
 		}
-		of := crowd.Prefix(s.addr.Addr())
-		oldest := r.idlest(func(a netip.Addr) bool { return full || crowd.Prefix(a) == of })
+		of := admit.Prefix(s.addr.Addr())
+		oldest := r.idlest(func(a netip.Addr) bool { return full || admit.Prefix(a) == of })
 		if oldest == nil {
 			return false
 		}

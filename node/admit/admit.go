@@ -1,7 +1,7 @@
-// Package crowd bounds what strangers take of something that many share: so
+// Package admit bounds what strangers take of something that many share: so
 // much in all, and so much for each customer of a provider, since whoever has
 // one address has its neighbours.
-package crowd
+package admit
 
 import (
 	"hash/maphash"
