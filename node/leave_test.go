@@ -44,10 +44,10 @@ func TestAllWhoLeaveAtOnceAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if _, err := p.Verify(t.Context()); err != nil {
+	if _, err := p.Trail.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
-	entries, err := p.Entries(t.Context(), 0, -1)
+	entries, err := p.Trail.Entries(t.Context(), 0, -1)
 	if err != nil {
 		t.Fatal(err)
 	}

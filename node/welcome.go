@@ -108,7 +108,7 @@ func (r recorder) Note(event room.Event, m wire.MemberID) {
 	case room.EventDeny, room.EventRemove, room.EventEnd:
 		r.takePlace(m)
 	}
-	if err := r.Practice.Note(r.always(), string(event), r.appointment, m); err != nil && r.lifetime.Err() == nil {
+	if err := r.Practice.Trail.Note(r.always(), string(event), r.appointment, m); err != nil && r.lifetime.Err() == nil {
 		r.Log.Error("audit entry not written", "member", m, "err", err)
 	}
 	r.tick() // what the diary says of the seat may have changed

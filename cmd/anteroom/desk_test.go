@@ -13,6 +13,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/httpui"
+	"anteroom/node/audit"
 	"anteroom/node/desk"
 	"anteroom/node/desk/api"
 	"anteroom/node/practice"
@@ -127,12 +128,12 @@ func TestLinksAreShownOnRequestAndOnRecord(t *testing.T) {
 		t.Fatalf("a new appointment: %v, link %q", err, a.Guests[0].URL)
 	}
 	shown := func() (n int) {
-		entries, err := d.practice.Entries(t.Context(), 0, 1000)
+		entries, err := d.practice.Trail.Entries(t.Context(), 0, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range entries {
-			if e.Event == practice.EventShowLink && e.By == who && e.Appointment == a.ID && e.Member != "" {
+			if e.Event == audit.EventShowLink && e.By == who && e.Appointment == a.ID && e.Member != "" {
 				n++
 			}
 		}

@@ -59,7 +59,7 @@ func (p *program) examine(cmd *cobra.Command) (reportReply, error) {
 	report, err := call[reportReply](cmd.Context(), newClient(cfg.dataDir()), "doctor", nothing{})
 	if f, ok := errors.AsType[failure](err); ok && f.code == exitNotRunning {
 		c := patient(cfg)
-		c.Records, c.Audit = inspect(cfg, (*practice.Practice).Check), inspect(cfg, (*practice.Practice).CheckAudit)
+		c.Records, c.Audit = inspect(cfg, (*practice.Practice).Check), inspect(cfg, func(p *practice.Practice, ctx context.Context) error { return p.Trail.Check(ctx) })
 		return inEnglish(doctor.Run(cmd.Context(), c)), nil
 	}
 	return report, err
@@ -174,7 +174,7 @@ func (d *daemon) patient() doctor.Config {
 	c.Ports = d.boundPorts()
 	c.Clock = d.practice.Now
 	c.Records = d.practice.Check
-	c.Audit = d.practice.CheckAudit
+	c.Audit = d.practice.Trail.Check
 	c.Leapt = func() (from, to time.Time, wait time.Duration, leapt bool) {
 		leap, leapt := d.practice.Leapt()
 		return leap.Lived, leap.Clock, leap.Wait, leapt

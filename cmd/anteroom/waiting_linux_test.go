@@ -180,14 +180,14 @@ func checkRecord(b *testing.B, dir string, n int) {
 	}
 	defer p.Close()
 	noted := map[string]int{}
-	entries, err := p.Entries(b.Context(), 0, -1)
+	entries, err := p.Trail.Entries(b.Context(), 0, -1)
 	for _, e := range entries {
 		noted[e.Event]++
 	}
 	if err != nil || noted["knock"] != n || noted["leave"] != n {
 		b.Errorf("recorded: %v, %v", noted, err)
 	}
-	if _, err := p.Verify(b.Context()); err != nil {
+	if _, err := p.Trail.Verify(b.Context()); err != nil {
 		b.Error(err)
 	}
 }

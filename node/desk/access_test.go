@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"anteroom/node/audit"
 	"anteroom/node/desk"
 	"anteroom/node/desk/api"
 	"anteroom/node/nodetest"
@@ -365,7 +366,7 @@ func TestTheOperatorIsNamedAsSuch(t *testing.T) {
 	if err := operator.Cancel(t.Context(), a.ID); err != nil {
 		t.Error(err)
 	}
-	entries, err := home.Practice.Entries(t.Context(), 0, 100)
+	entries, err := home.Practice.Trail.Entries(t.Context(), 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +376,7 @@ func TestTheOperatorIsNamedAsSuch(t *testing.T) {
 			done = append(done, e.Event)
 		}
 	}
-	want := []string{practice.EventCreate, practice.EventShowLink, practice.EventShowLink, practice.EventRotate, practice.EventRevoke, practice.EventCancel}
+	want := []string{audit.EventCreate, audit.EventShowLink, audit.EventShowLink, audit.EventRotate, audit.EventRevoke, audit.EventCancel}
 	if !slices.Equal(done, want) {
 		t.Errorf("on record are %v", done)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"anteroom/node/audit"
 	"anteroom/rendezvous/wire"
 )
 
@@ -137,7 +138,7 @@ func TestCreatedAppointmentIsKept(t *testing.T) {
 	if len(a.Invites) != 3 || len(seen) != 6 {
 		t.Errorf("got %d invites with %d different links and members", len(a.Invites), len(seen))
 	}
-	if got := f.events(); !slices.Equal(got, []string{EventSetUp, EventCreate}) {
+	if got := f.events(); !slices.Equal(got, []string{audit.EventSetUp, audit.EventCreate}) {
 		t.Errorf("got events %v", got)
 	}
 }
@@ -230,7 +231,7 @@ func TestCancelEndsEverything(t *testing.T) {
 	if err := f.Cancel(t.Context(), f.who.ID, strings.Repeat("0", 32)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v for an unknown one", err)
 	}
-	if got := f.events(); !slices.Equal(got, []string{EventSetUp, EventCreate, EventAdmit, EventCancel}) {
+	if got := f.events(); !slices.Equal(got, []string{audit.EventSetUp, audit.EventCreate, audit.EventAdmit, audit.EventCancel}) {
 		t.Errorf("got events %v", got)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"anteroom/node/audit"
 	"anteroom/rendezvous/wire"
 )
 
@@ -128,24 +129,24 @@ func (f *fixture) checkWhole() {
 	list, err := f.Appointments(f.t.Context(), f.who.ID, time.Time{}, time.Time{})
 	must(f.t, err)
 	for _, a := range list {
-		deeds[EventCreate]++
+		deeds[audit.EventCreate]++
 		for _, inv := range a.Invites {
 			switch inv.State {
 			case InviteAdmitted:
-				deeds[EventAdmit]++
+				deeds[audit.EventAdmit]++
 			case InviteRevoked:
-				deeds[EventRevoke]++
+				deeds[audit.EventRevoke]++
 			}
 			if inv.HasLink == (inv.State == InviteRevoked) {
 				f.t.Errorf("half revoked: %+v", inv)
 			}
 		}
 	}
-	if _, err := f.Verify(f.t.Context()); err != nil {
+	if _, err := f.Trail.Verify(f.t.Context()); err != nil {
 		f.t.Fatal(err)
 	}
 	noted := map[string]int{}
-	entries, err := f.Entries(f.t.Context(), 1, 1<<30)
+	entries, err := f.Trail.Entries(f.t.Context(), 1, 1<<30)
 	must(f.t, err)
 	for _, e := range entries {
 		noted[e.Event]++

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"anteroom/node/audit"
 	"anteroom/node/store"
 	"anteroom/rendezvous/wire"
 )
@@ -235,7 +236,7 @@ func TestALossIsAcceptedAndRecorded(t *testing.T) {
 	if _, err := f.Appointment(t.Context(), gone.ID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
-	if events := f.events(); events[len(events)-1] != EventLoss {
+	if events := f.events(); events[len(events)-1] != audit.EventLoss {
 		t.Errorf("got %v", events)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"anteroom/node/audit"
 	"anteroom/rendezvous/wire"
 )
 
@@ -54,7 +55,7 @@ func (p *Practice) Create(ctx context.Context, practitioner string, n New) (Made
 				return err
 			}
 		}
-		return p.record(ctx, tx, Entry{Event: EventCreate, By: cmp.Or(n.By, practitioner), Appointment: a.ID})
+		return p.Trail.Add(ctx, tx, audit.Entry{Event: audit.EventCreate, By: cmp.Or(n.By, practitioner), Appointment: a.ID})
 	})
 	if err != nil {
 		return Made{}, fmt.Errorf("create appointment: %w", err)
@@ -143,7 +144,7 @@ func (p *Practice) Links(ctx context.Context, by, appointment string) (links []I
 			if link == nil { // taken back
 				continue
 			}
-			if err := p.record(ctx, tx, Entry{Event: EventShowLink, By: by, Appointment: appointment, Member: r.member}); err != nil {
+			if err := p.Trail.Add(ctx, tx, audit.Entry{Event: audit.EventShowLink, By: by, Appointment: appointment, Member: r.member}); err != nil {
 				return err
 			}
 			links = append(links, Issued{p.openInvite(r), *link})
@@ -203,7 +204,7 @@ func (p *Practice) Cancel(ctx context.Context, by, id string) error {
 				return err
 			}
 		}
-		return p.record(ctx, tx, Entry{Event: EventCancel, By: by, Appointment: id})
+		return p.Trail.Add(ctx, tx, audit.Entry{Event: audit.EventCancel, By: by, Appointment: id})
 	})
 	if err != nil {
 		return fmt.Errorf("cancel appointment: %w", err)
@@ -229,7 +230,7 @@ func (p *Practice) Revoke(ctx context.Context, by string, m wire.MemberID) error
 		if err := p.revoke(ctx, tx, r, s); err != nil {
 			return err
 		}
-		return p.record(ctx, tx, Entry{Event: EventRevoke, By: by, Appointment: a.ID, Member: m})
+		return p.Trail.Add(ctx, tx, audit.Entry{Event: audit.EventRevoke, By: by, Appointment: a.ID, Member: m})
 	})
 	if err != nil {
 		return fmt.Errorf("revoke invite: %w", err)
@@ -271,7 +272,7 @@ func (p *Practice) Rotate(ctx context.Context, by string, m wire.MemberID) (inv 
 		if err := insertInvite(ctx, tx, row); err != nil {
 			return err
 		}
-		return p.record(ctx, tx, Entry{Event: EventRotate, By: by, Appointment: a.ID, Member: m})
+		return p.Trail.Add(ctx, tx, audit.Entry{Event: audit.EventRotate, By: by, Appointment: a.ID, Member: m})
 	})
 	if err != nil {
 		return Issued{}, fmt.Errorf("rotate invite: %w", err)

@@ -46,7 +46,7 @@ func TestInspectFindsWhatOpenWould(t *testing.T) {
 			before := f.names()
 			p, err := Inspect(t.Context(), Config{Dir: f.dir})
 			if err == nil {
-				err = errors.Join(p.Check(t.Context()), p.CheckAudit(t.Context()), p.Leave())
+				err = errors.Join(p.Check(t.Context()), p.Trail.Check(t.Context()), p.Leave())
 			}
 			switch {
 			case tt.want == nil && tt.words == "" && err != nil,

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"anteroom/node/audit"
 	"anteroom/rendezvous/wire"
 )
 
@@ -62,7 +63,7 @@ func TestRevokeForgetsTheLinkAtOnce(t *testing.T) {
 	if err := f.Revoke(t.Context(), f.who.ID, "0123456789abcdef"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v for an unknown one", err)
 	}
-	if got := f.events(); !slices.Equal(got, []string{EventSetUp, EventCreate, EventRevoke}) {
+	if got := f.events(); !slices.Equal(got, []string{audit.EventSetUp, audit.EventCreate, audit.EventRevoke}) {
 		t.Errorf("got events %v", got)
 	}
 }
@@ -114,7 +115,7 @@ func TestRotateReplacesTheLink(t *testing.T) {
 	if _, err := f.Rotate(t.Context(), f.who.ID, a.Invites[1].Member); !errors.Is(err, wire.ErrEnded) {
 		t.Errorf("got %v after the window", err)
 	}
-	if got := f.events(); !slices.Equal(got, []string{EventSetUp, EventCreate, EventAdmit, EventRotate, EventRevoke, EventRotate}) {
+	if got := f.events(); !slices.Equal(got, []string{audit.EventSetUp, audit.EventCreate, audit.EventAdmit, audit.EventRotate, audit.EventRevoke, audit.EventRotate}) {
 		t.Errorf("got events %v", got)
 	}
 }

@@ -4,16 +4,17 @@ import (
 	"errors"
 	"testing"
 
+	"anteroom/node/audit"
 	"anteroom/rendezvous/wire"
 )
 
 // shown returns whose links the trail says that by was shown.
 func (f *fixture) shown(by string) (members []wire.MemberID) {
 	f.t.Helper()
-	entries, err := f.Entries(f.t.Context(), 0, 1000)
+	entries, err := f.Trail.Entries(f.t.Context(), 0, 1000)
 	must(f.t, err)
 	for _, e := range entries {
-		if e.Event == EventShowLink && e.By == by {
+		if e.Event == audit.EventShowLink && e.By == by {
 			members = append(members, e.Member)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
 
+	"anteroom/node/audit"
 	"anteroom/node/store"
 )
 
@@ -214,7 +215,7 @@ func (p *Practice) Authenticate(ctx context.Context, name, password string) (Pra
 		return Practitioner{}, fmt.Errorf("compare password: %w", err)
 	}
 	if !ok {
-		if err := p.Record(ctx, Entry{Event: EventSignInFailed, By: who.ID}); err != nil {
+		if err := p.Trail.Record(ctx, audit.Entry{Event: audit.EventSignInFailed, By: who.ID}); err != nil {
 			return Practitioner{}, err
 		}
 		return Practitioner{}, ErrWrongPassword
@@ -232,7 +233,7 @@ func (p *Practice) Authenticate(ctx context.Context, name, password string) (Pra
 				return err
 			}
 		}
-		return p.record(ctx, tx, Entry{Event: EventSignIn, By: who.ID})
+		return p.Trail.Add(ctx, tx, audit.Entry{Event: audit.EventSignIn, By: who.ID})
 	})
 	if err != nil {
 		return Practitioner{}, fmt.Errorf("record sign-in: %w", err)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
+	"anteroom/node/audit"
 	"anteroom/node/store"
 	"anteroom/rendezvous/wire"
 )
@@ -120,7 +121,7 @@ func (p *Practice) SetUp(ctx context.Context, s SetUp) (Practitioner, error) {
 		if who, err = p.addPractitioner(ctx, tx, name, phc); err != nil {
 			return err
 		}
-		return p.record(ctx, tx, Entry{Event: EventSetUp, By: who.ID})
+		return p.Trail.Add(ctx, tx, audit.Entry{Event: audit.EventSetUp, By: who.ID})
 	})
 	if errors.Is(err, ErrAlreadySetUp) {
 		return Practitioner{}, ErrAlreadySetUp

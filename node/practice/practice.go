@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"anteroom/node/audit"
 	"anteroom/node/store"
 )
 
@@ -63,14 +64,13 @@ func (e *InvalidError) Error() string { return e.Message }
 // A Practice is safe for concurrent use. It starts no goroutines.
 type Practice struct {
 	// constant after Open
+	Trail     *audit.Trail // of what was done here
 	store     *store.Store
 	clock     func() time.Time
 	log       *slog.Logger
 	passwords hasher
-	auditKey  func() []byte
 	decoy     seatRow
 	life      lifetime
-	good      verified
 	harms     harmList
 
 	mu       sync.Mutex
@@ -99,15 +99,13 @@ func open(ctx context.Context, cfg Config, passwords hasher) (_ *Practice, err e
 			err = errors.Join(err, p.store.Close())
 		}
 	}()
-	key, err := p.store.Subkey("audit-mac")
-	if err != nil {
+	if p.Trail, err = audit.New(p.store, cfg.Clock); err != nil {
 		return nil, err
 	}
-	p.auditKey = func() []byte { return key }
 	if p.decoy, err = p.newDecoy(); err != nil {
 		return nil, err
 	}
-	if err := p.store.Write(ctx, func(tx *sql.Tx) error { return p.beginAudit(ctx, tx) }); err != nil {
+	if err := p.store.Write(ctx, func(tx *sql.Tx) error { return p.Trail.Begin(ctx, tx) }); err != nil {
 		return nil, fmt.Errorf("open practice: %w", err)
 	}
 	p.life.count = cfg.count
@@ -121,18 +119,18 @@ func open(ctx context.Context, cfg Config, passwords hasher) (_ *Practice, err e
 	return p, nil
 }
 
-// Inspect opens the practice of a node that does not run, to Check and
-// CheckAudit it. It fails where Open would, and changes nothing.
+// Inspect opens the practice of a node that does not run, to Check it
+// and its Trail. It fails where Open would, and changes nothing.
 func Inspect(ctx context.Context, cfg Config) (*Practice, error) {
 	s, err := store.Inspect(ctx, store.Config{Dir: cfg.Dir, KeyFile: cfg.KeyFile, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.Subkey("audit-mac")
+	trail, err := audit.New(s, time.Now)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &Practice{store: s, clock: time.Now, auditKey: func() []byte { return key }}, nil
+	return &Practice{Trail: trail, store: s, clock: time.Now}, nil
 }
 
 // Leave ends an Inspect.
@@ -155,7 +153,7 @@ func AcceptLoss(ctx context.Context, cfg Config) (lost bool, err error) {
 	if p, err = Open(ctx, cfg); err != nil {
 		return false, err
 	}
-	return true, errors.Join(p.Record(ctx, Entry{Event: EventLoss}), p.Close())
+	return true, errors.Join(p.Trail.Record(ctx, audit.Entry{Event: audit.EventLoss}), p.Close())
 }
 
 // Close ends the use of the store.

@@ -17,6 +17,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"anteroom/node/audit"
+	"anteroom/node/store/storetest"
 	"anteroom/rendezvous/wire"
 )
 
@@ -173,11 +175,11 @@ func device(n int) []byte {
 // events returns the events of the trail so far, and fails unless it verifies.
 func (f *fixture) events() []string {
 	f.t.Helper()
-	entries, err := f.Entries(f.t.Context(), 0, 1000)
+	entries, err := f.Trail.Entries(f.t.Context(), 0, 1000)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if good, err := f.Verify(f.t.Context()); err != nil || good != int64(len(entries)) {
+	if good, err := f.Trail.Verify(f.t.Context()); err != nil || good != int64(len(entries)) {
 		f.t.Fatalf("%d of %d entries are good: %v", good, len(entries), err)
 	}
 	var list []string
@@ -193,16 +195,7 @@ func (f *fixture) tamper(queries ...string) {
 	if err := f.Close(); err != nil {
 		f.t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", filepath.Join(f.dir, "anteroom.db"))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer db.Close()
-	for _, query := range queries {
-		if _, err := db.Exec(query); err != nil {
-			f.t.Fatalf("%s: %v", query, err)
-		}
-	}
+	storetest.Tamper(f.t, f.dir, queries...)
 }
 
 func wantInvalid(t *testing.T, err error, field, part string) {
@@ -248,7 +241,7 @@ func TestSetUpHappensOnce(t *testing.T) {
 	if _, err := f.Practitioner(t.Context(), "0123456789abcdef"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v for an unknown one", err)
 	}
-	if got := f.events(); len(got) != 1 || got[0] != EventSetUp {
+	if got := f.events(); len(got) != 1 || got[0] != audit.EventSetUp {
 		t.Errorf("got events %v", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"anteroom/node/audit"
 	"anteroom/rendezvous/invite"
 	"anteroom/rendezvous/wire"
 )
@@ -150,7 +151,7 @@ func (p *Practice) MarkAdmitted(ctx context.Context, m wire.MemberID) error {
 			return errUnchanged
 		}
 		s.admitted, s.used = true, true
-		return p.record(ctx, tx, Entry{Event: EventAdmit, By: a.Practitioner, Appointment: a.ID, Member: m})
+		return p.Trail.Add(ctx, tx, audit.Entry{Event: audit.EventAdmit, By: a.Practitioner, Appointment: a.ID, Member: m})
 	})
 	if err != nil {
 		return fmt.Errorf("mark as admitted: %w", err)

@@ -74,7 +74,7 @@ func TestNothingPersonalReachesTheDisk(t *testing.T) {
 	must(t, f.MarkAdmitted(t.Context(), a.Invites[0].Member))
 	must(t, f.Sessions().Commit("hashed", []byte("CANARY-SESSION"), noon.Add(time.Hour)))
 	f.Authenticate(t.Context(), "CANARY-UNKNOWN", "CANARY-GUESSED-WRONG")
-	must(t, f.Note(t.Context(), "knock-by-hand", a.ID, a.Invites[0].Member))
+	must(t, f.Trail.Note(t.Context(), "knock-by-hand", a.ID, a.Invites[0].Member))
 
 	canaries := map[string][]byte{
 		"resume hash": device(1),
@@ -218,5 +218,19 @@ func TestMovedValuesDoNotOpen(t *testing.T) {
 				t.Errorf("got %v, want ErrSealBroken", err)
 			}
 		})
+	}
+}
+
+func TestEventAndDeedAreOne(t *testing.T) {
+	f := newFixture(t)
+	a := f.create("Ann")
+	f.tamper("CREATE TRIGGER stop BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END")
+	f.open()
+	// Without a trail nothing is done that belongs in it.
+	if err := f.Cancel(t.Context(), f.who.ID, a.ID); err == nil {
+		t.Error("cancelled without a trail")
+	}
+	if a := f.reread(a.ID); a.Cancelled || !a.Invites[0].HasLink {
+		t.Errorf("got %+v, want it unchanged", a)
 	}
 }

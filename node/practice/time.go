@@ -141,18 +141,11 @@ func (p *Practice) beginLife(ctx context.Context) error {
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		var row auditRow
-		err = tx.QueryRowContext(ctx, "SELECT seq, entry FROM audit ORDER BY seq DESC LIMIT 1").Scan(&row.seq, &row.entry)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if last, err := p.openEntry(row); err == nil {
+		last, ok, err := p.Trail.Last(ctx, tx)
+		if ok {
 			p.life.lived = last.Time
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read time: %w", err)

@@ -1,4 +1,4 @@
-package practice
+package audit
 
 import (
 	"database/sql"
@@ -12,8 +12,84 @@ import (
 
 	"pgregory.net/rapid"
 
+	"anteroom/node/store"
+	"anteroom/node/store/storetest"
 	"anteroom/rendezvous/wire"
 )
+
+const (
+	who         = "0011223344556677"
+	appointment = "00112233445566778899aabbccddeeff"
+)
+
+// noon is when tests begin: a second like any other.
+var noon = time.Unix(1_800_000_000, 0)
+
+// A fixture is the trail of a practice that is set up.
+type fixture struct {
+	*Trail
+	t     *testing.T
+	store *store.Store
+	dir   string
+	now   time.Time
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t, now: noon, dir: filepath.Join(t.TempDir(), "data")}
+	f.open()
+	t.Cleanup(func() { f.store.Close() })
+	must(t, f.store.Write(t.Context(), func(tx *sql.Tx) error {
+		if _, err := tx.Exec("INSERT INTO practice (id, name) VALUES (1, x'00')"); err != nil {
+			return err
+		}
+		return f.Add(t.Context(), tx, Entry{Event: EventSetUp, By: who})
+	}))
+	return f
+}
+
+func (f *fixture) open() {
+	f.t.Helper()
+	f.store = storetest.Open(f.t, f.dir)
+	trail, err := New(f.store, func() time.Time { return f.now })
+	must(f.t, err)
+	must(f.t, f.store.Write(f.t.Context(), func(tx *sql.Tx) error { return trail.Begin(f.t.Context(), tx) }))
+	f.Trail = trail
+}
+
+func (f *fixture) reopen() {
+	f.t.Helper()
+	must(f.t, f.store.Close())
+	f.open()
+}
+
+func (f *fixture) tamper(queries ...string) {
+	f.t.Helper()
+	must(f.t, f.store.Close())
+	storetest.Tamper(f.t, f.dir, queries...)
+}
+
+// events returns the events of the trail so far, and fails unless it verifies.
+func (f *fixture) events() []string {
+	f.t.Helper()
+	entries, err := f.Entries(f.t.Context(), 0, 1000)
+	must(f.t, err)
+	if good, err := f.Verify(f.t.Context()); err != nil || good != int64(len(entries)) {
+		f.t.Fatalf("%d of %d entries are good: %v", good, len(entries), err)
+	}
+	var list []string
+	for _, e := range entries {
+		list = append(list, e.Event)
+	}
+	return list
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 func TestEntriesSurviveEncoding(t *testing.T) {
 	text := rapid.StringMatching(`[a-z0-9-]{0,32}`)
@@ -44,11 +120,11 @@ func TestEntriesSurviveEncoding(t *testing.T) {
 
 func TestRecordedEntries(t *testing.T) {
 	f := newFixture(t)
-	a := f.create("Ann")
-	m := a.Invites[0].Member
-	f.set(noon.Add(90*time.Second + 7))
-	must(t, f.Note(t.Context(), "other-device", a.ID, m))
-	must(t, f.Record(t.Context(), Entry{Event: "sign-out", By: f.who.ID, Code: "timeout", Seq: 99}))
+	m := memberID(1)
+	must(t, f.Record(t.Context(), Entry{Event: EventCreate, By: who, Appointment: appointment}))
+	f.now = noon.Add(90*time.Second + 7)
+	must(t, f.Note(t.Context(), "other-device", appointment, m))
+	must(t, f.Record(t.Context(), Entry{Event: "sign-out", By: who, Code: "timeout", Seq: 99}))
 	f.reopen()
 	got, err := f.Entries(t.Context(), 1, 10)
 	if err != nil {
@@ -56,9 +132,9 @@ func TestRecordedEntries(t *testing.T) {
 	}
 	later := noon.Add(90 * time.Second)
 	want := []Entry{
-		{2, noon, EventCreate, f.who.ID, a.ID, "", ""},
-		{3, later, "other-device", "", a.ID, m, ""},
-		{4, later, "sign-out", f.who.ID, "", "", "timeout"},
+		{2, noon, EventCreate, who, appointment, "", ""},
+		{3, later, "other-device", "", appointment, m, ""},
+		{4, later, "sign-out", who, "", "", "timeout"},
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got\n%v, want\n%v", got, want)
@@ -87,20 +163,6 @@ func TestWhatIsNoPseudonymIsNotRecorded(t *testing.T) {
 	}
 	if got := f.events(); len(got) != 1 {
 		t.Errorf("got events %v", got)
-	}
-}
-
-func TestEventAndDeedAreOne(t *testing.T) {
-	f := newFixture(t)
-	a := f.create("Ann")
-	f.tamper("CREATE TRIGGER stop BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END")
-	f.open()
-	// Without a trail nothing is done that belongs in it.
-	if err := f.Cancel(t.Context(), f.who.ID, a.ID); err == nil {
-		t.Error("cancelled without a trail")
-	}
-	if a := f.reread(a.ID); a.Cancelled || !a.Invites[0].HasLink {
-		t.Errorf("got %+v, want it unchanged", a)
 	}
 }
 
@@ -150,15 +212,15 @@ func TestTamperedAuditIsDetected(t *testing.T) {
 			f.tamper(append(without, tt.query)...)
 			f.open()
 			_, err := f.Verify(t.Context())
-			bad, ok := errors.AsType[*AuditError](err)
+			bad, ok := errors.AsType[*Error](err)
 			if !ok || bad.Seq != tt.bad || !strings.Contains(bad.Was, tt.was) {
 				t.Errorf("got %v, want entry %d %s", err, tt.bad, tt.was)
 			}
 
 			// Work goes on, and on top of it the trail stays what it is.
-			f.create("Ann")
+			must(t, f.Record(t.Context(), Entry{Event: EventCreate, Appointment: appointment}))
 			for range 2 {
-				if err := f.CheckAudit(t.Context()); !errors.As(err, &bad) {
+				if err := f.Check(t.Context()); !errors.As(err, &bad) {
 					t.Errorf("after another entry: got %v", err)
 				}
 			}
@@ -209,14 +271,14 @@ func TestRewrittenAuditIsDetected(t *testing.T) {
 			return err
 		}
 		var last head
-		return f.entries(t.Context(), tx, 0, -1, func(row auditRow) error {
+		return f.entries(t.Context(), tx, 0, -1, func(row sealedEntry) error {
 			last = last.next(row.entry)
 			_, err := tx.Exec("UPDATE audit SET hash = ? WHERE seq = ?", last.hash[:], row.seq)
 			return err
 		})
 	}))
 	n, err := f.Verify(t.Context())
-	if bad, ok := errors.AsType[*AuditError](err); !ok || bad.Seq != 3 || n != 2 {
+	if bad, ok := errors.AsType[*Error](err); !ok || bad.Seq != 3 || n != 2 {
 		t.Errorf("%d are good, %v, want entry 3 named", n, err)
 	}
 }
@@ -227,8 +289,8 @@ func TestEntriesOfAnotherHistoryAreDetected(t *testing.T) {
 	for what, columns := range map[string]string{"one entry": "entry", "a whole row": "entry, hash, mac"} {
 		t.Run(what, func(t *testing.T) {
 			f := newFixture(t)
-			must(t, f.Close())
-			fork := &fixture{t: t, clock: f.clock, log: f.log, dir: filepath.Join(t.TempDir(), "fork")}
+			must(t, f.store.Close())
+			fork := &fixture{t: t, now: f.now, dir: filepath.Join(t.TempDir(), "fork")}
 			must(t, os.Mkdir(fork.dir, 0o700))
 			for _, name := range []string{"anteroom.db", "store.key"} {
 				content, err := os.ReadFile(filepath.Join(f.dir, name))
@@ -242,13 +304,13 @@ func TestEntriesOfAnotherHistoryAreDetected(t *testing.T) {
 			if what == "one entry" { // found by its hash; a whole row is found by what follows it, here the head
 				must(t, f.Note(t.Context(), "knock", "", memberID(3)))
 			}
-			must(t, fork.Close())
+			must(t, fork.store.Close())
 			f.tamper(append(without,
 				"ATTACH '"+filepath.Join(fork.dir, "anteroom.db")+"' AS fork",
 				fmt.Sprintf("UPDATE audit SET (%[1]s) = (SELECT %[1]s FROM fork.audit WHERE seq = 2) WHERE seq = 2", columns))...)
 			f.open()
 			_, err := f.Verify(t.Context())
-			if bad, ok := errors.AsType[*AuditError](err); !ok || bad.Seq != 2 {
+			if bad, ok := errors.AsType[*Error](err); !ok || bad.Seq != 2 {
 				t.Errorf("got %v, want entry 2 named", err)
 			}
 		})

@@ -1,4 +1,6 @@
-package practice
+// Package audit is the trail of what was done at a practice: a chain of entries
+// that only grows, in the transactions of what they tell of.
+package audit
 
 import (
 	"context"
@@ -55,12 +57,29 @@ type Entry struct {
 	Code        wire.Code
 }
 
-// An AuditError names the first entry that is not as it was recorded.
-type AuditError = store.TrailError
+// An Error names the first entry that is not as it was recorded.
+type Error = store.TrailError
+
+// A Trail is safe for concurrent use. It starts no goroutines.
+type Trail struct {
+	store *store.Store
+	clock func() time.Time
+	key   func() []byte
+	good  verified
+}
+
+// New returns the trail that is kept in s.
+func New(s *store.Store, clock func() time.Time) (*Trail, error) {
+	key, err := s.Subkey("audit-mac")
+	if err != nil {
+		return nil, err
+	}
+	return &Trail{store: s, clock: clock, key: func() []byte { return key }}, nil
+}
 
 // Record adds e to the trail.
-func (p *Practice) Record(ctx context.Context, e Entry) error {
-	err := p.store.WriteFromReserve(ctx, func(tx *sql.Tx) error { return p.record(ctx, tx, e) })
+func (t *Trail) Record(ctx context.Context, e Entry) error {
+	err := t.store.WriteFromReserve(ctx, func(tx *sql.Tx) error { return t.Add(ctx, tx, e) })
 	if err != nil {
 		return fmt.Errorf("write audit entry: %w", err)
 	}
@@ -68,8 +87,8 @@ func (p *Practice) Record(ctx context.Context, e Entry) error {
 }
 
 // Note records what happened to a member of an appointment's room.
-func (p *Practice) Note(ctx context.Context, event, appointment string, m wire.MemberID) error {
-	return p.Record(ctx, Entry{Event: event, Appointment: appointment, Member: m})
+func (t *Trail) Note(ctx context.Context, event, appointment string, m wire.MemberID) error {
+	return t.Record(ctx, Entry{Event: event, Appointment: appointment, Member: m})
 }
 
 // head is the end of the chain.
@@ -78,34 +97,34 @@ type head struct {
 	hash [sha256.Size]byte
 }
 
-// record adds e within the transaction of what it tells of, so that neither is
+// Add records e within the transaction of what it tells of, so that neither is
 // there without the other.
-func (p *Practice) record(ctx context.Context, tx *sql.Tx, e Entry) error {
-	last, broken, err := p.end(ctx, tx)
+func (t *Trail) Add(ctx context.Context, tx *sql.Tx, e Entry) error {
+	last, broken, err := t.end(ctx, tx)
 	if err != nil {
 		return err
 	}
 	if broken {
-		if last, err = p.add(ctx, tx, last, Entry{Event: EventTrailBroken}); err != nil {
+		if last, err = t.append(ctx, tx, last, Entry{Event: EventTrailBroken}); err != nil {
 			return err
 		}
 	}
-	last, err = p.add(ctx, tx, last, e)
+	last, err = t.append(ctx, tx, last, e)
 	if err != nil {
 		return err
 	}
-	return p.setHead(ctx, tx, last)
+	return t.setHead(ctx, tx, last)
 }
 
 // end returns where the chain goes on. If the head is lost, or does not know of
 // the last entry, that is behind whatever is there; broken says so.
-func (p *Practice) end(ctx context.Context, tx *sql.Tx) (last head, broken bool, err error) {
-	last, err = p.head(ctx, tx)
-	if _, lost := errors.AsType[*AuditError](err); err != nil && !lost {
+func (t *Trail) end(ctx context.Context, tx *sql.Tx) (last head, broken bool, err error) {
+	last, err = t.head(ctx, tx)
+	if _, lost := errors.AsType[*Error](err); err != nil && !lost {
 		return head{}, false, err
 	}
 	broken = err != nil
-	err = p.entries(ctx, tx, last.seq, -1, func(row auditRow) error {
+	err = t.entries(ctx, tx, last.seq, -1, func(row sealedEntry) error {
 		last.seq, broken = row.seq, true
 		copy(last.hash[:], row.hash)
 		return nil
@@ -113,17 +132,17 @@ func (p *Practice) end(ctx context.Context, tx *sql.Tx) (last head, broken bool,
 	return last, broken, err
 }
 
-// add writes e behind last.
-func (p *Practice) add(ctx context.Context, tx *sql.Tx, last head, e Entry) (head, error) {
-	e.Seq, e.Time = last.seq+1, p.Now()
+// append writes e behind last.
+func (t *Trail) append(ctx context.Context, tx *sql.Tx, last head, e Entry) (head, error) {
+	e.Seq, e.Time = last.seq+1, t.clock()
 	plain, err := e.encode()
 	if err != nil {
 		return head{}, err
 	}
-	sealed := p.store.Seal(entryPlace(e.Seq), plain)
+	sealed := t.store.Seal(entryPlace(e.Seq), plain)
 	next := last.next(sealed)
 	_, err = tx.ExecContext(ctx, "INSERT INTO audit (seq, entry, hash, mac) VALUES (?, ?, ?, ?)",
-		next.seq, sealed, next.hash[:], p.auditMAC(next.hash[:]))
+		next.seq, sealed, next.hash[:], t.mac(next.hash[:]))
 	return next, err
 }
 
@@ -136,8 +155,8 @@ func (h head) next(sealed []byte) head {
 	return head{h.seq + 1, [sha256.Size]byte(sum.Sum(nil))}
 }
 
-func (p *Practice) auditMAC(hash []byte) []byte {
-	mac := hmac.New(sha256.New, p.auditKey())
+func (t *Trail) mac(hash []byte) []byte {
+	mac := hmac.New(sha256.New, t.key())
 	mac.Write(hash)
 	return mac.Sum(nil)
 }
@@ -148,45 +167,45 @@ func entryPlace(seq int64) store.Place {
 	return store.Place{Table: "audit", Column: "entry", Row: strconv.FormatInt(seq, 10)}
 }
 
-// beginAudit writes the head of an empty chain, in a new database only: in one
+// Begin writes the head of an empty chain, in a new database only: in one
 // that is in use, a missing head is an entry that was taken out.
-func (p *Practice) beginAudit(ctx context.Context, tx *sql.Tx) error {
+func (t *Trail) Begin(ctx context.Context, tx *sql.Tx) error {
 	var used bool
 	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM audit_head) OR EXISTS (SELECT 1 FROM audit)
 		OR EXISTS (SELECT 1 FROM practice)`).Scan(&used)
 	if err != nil || used {
 		return err
 	}
-	return p.setHead(ctx, tx, head{})
+	return t.setHead(ctx, tx, head{})
 }
 
-func (p *Practice) setHead(ctx context.Context, tx *sql.Tx, h head) error {
+func (t *Trail) setHead(ctx context.Context, tx *sql.Tx, h head) error {
 	plain := append(binary.BigEndian.AppendUint64(nil, uint64(h.seq)), h.hash[:]...)
 	_, err := tx.ExecContext(ctx, "INSERT INTO audit_head (id, head) VALUES (1, ?) ON CONFLICT DO UPDATE SET head = excluded.head",
-		p.store.Seal(headPlace, plain))
+		t.store.Seal(headPlace, plain))
 	return err
 }
 
-func (p *Practice) head(ctx context.Context, tx *sql.Tx) (h head, err error) {
+func (t *Trail) head(ctx context.Context, tx *sql.Tx) (h head, err error) {
 	var sealed []byte
 	err = tx.QueryRowContext(ctx, "SELECT head FROM audit_head").Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return head{}, &AuditError{Seq: 0, Was: "is missing"}
+		return head{}, &Error{Seq: 0, Was: "is missing"}
 	}
 	if err != nil {
 		return head{}, err
 	}
-	plain, err := p.store.Unseal(headPlace, sealed)
+	plain, err := t.store.Unseal(headPlace, sealed)
 	if err != nil || len(plain) != 8+len(h.hash) {
-		return head{}, &AuditError{Seq: 0, Was: "was changed"}
+		return head{}, &Error{Seq: 0, Was: "was changed"}
 	}
 	return head{int64(binary.BigEndian.Uint64(plain)), [sha256.Size]byte(plain[8:])}, nil
 }
 
 // Verify checks the whole trail and returns how many entries are good from the
-// first on. The error is an *AuditError if one is not.
-func (p *Practice) Verify(ctx context.Context) (good int64, err error) {
-	last, err := p.verify(ctx, head{})
+// first on. The error is an *Error if one is not.
+func (t *Trail) Verify(ctx context.Context) (good int64, err error) {
+	last, err := t.verify(ctx, head{})
 	return last.seq, err
 }
 
@@ -204,50 +223,50 @@ type verified struct {
 	at  time.Time
 }
 
-// CheckAudit is Verify for who asks often.
-func (p *Practice) CheckAudit(ctx context.Context) error {
-	p.good.mu.Lock()
-	defer p.good.mu.Unlock()
-	from := p.good.end
-	whole := from.seq <= shortTrail || time.Since(p.good.at) >= trailEvery
+// Check is Verify for who asks often.
+func (t *Trail) Check(ctx context.Context) error {
+	t.good.mu.Lock()
+	defer t.good.mu.Unlock()
+	from := t.good.end
+	whole := from.seq <= shortTrail || time.Since(t.good.at) >= trailEvery
 	if whole {
 		from = head{}
 	}
-	end, err := p.verify(ctx, from)
+	end, err := t.verify(ctx, from)
 	switch {
 	case err != nil:
-		p.good.end = head{}
+		t.good.end = head{}
 	case whole:
-		p.good.end, p.good.at = end, time.Now()
+		t.good.end, t.good.at = end, time.Now()
 	}
 	return err
 }
 
 // verify checks the trail behind from, and returns the last entry that is good.
-func (p *Practice) verify(ctx context.Context, from head) (last head, err error) {
+func (t *Trail) verify(ctx context.Context, from head) (last head, err error) {
 	last = from
-	err = p.store.Read(ctx, func(tx *sql.Tx) error {
-		end, err := p.head(ctx, tx)
+	err = t.store.Read(ctx, func(tx *sql.Tx) error {
+		end, err := t.head(ctx, tx)
 		if err != nil {
 			return err
 		}
-		err = p.entries(ctx, tx, from.seq, -1, func(row auditRow) error {
+		err = t.entries(ctx, tx, from.seq, -1, func(row sealedEntry) error {
 			if row.seq != last.seq+1 {
-				return &AuditError{Seq: last.seq + 1, Was: "is missing"}
+				return &Error{Seq: last.seq + 1, Was: "is missing"}
 			}
 			if row.seq > end.seq {
-				return &AuditError{Seq: row.seq, Was: "was added by someone else"}
+				return &Error{Seq: row.seq, Was: "was added by someone else"}
 			}
 			next := last.next(row.entry)
-			if !hmac.Equal(next.hash[:], row.hash) || !hmac.Equal(p.auditMAC(row.hash), row.mac) {
-				return &AuditError{Seq: row.seq, Was: "was changed"}
+			if !hmac.Equal(next.hash[:], row.hash) || !hmac.Equal(t.mac(row.hash), row.mac) {
+				return &Error{Seq: row.seq, Was: "was changed"}
 			}
-			e, err := p.openEntry(row)
+			e, err := t.openEntry(row)
 			if err != nil {
 				return err
 			}
 			if e.Event == EventTrailBroken {
-				return &AuditError{Seq: row.seq, Was: "says that the record of how long the trail was had been damaged"}
+				return &Error{Seq: row.seq, Was: "says that the record of how long the trail was had been damaged"}
 			}
 			last = next
 			return nil
@@ -256,10 +275,10 @@ func (p *Practice) verify(ctx context.Context, from head) (last head, err error)
 			return err
 		}
 		if last.seq < end.seq {
-			return &AuditError{Seq: last.seq + 1, Was: "is missing"}
+			return &Error{Seq: last.seq + 1, Was: "is missing"}
 		}
 		if last.hash != end.hash {
-			return &AuditError{Seq: last.seq, Was: "was changed"}
+			return &Error{Seq: last.seq, Was: "was changed"}
 		}
 		return nil
 	})
@@ -271,10 +290,10 @@ func (p *Practice) verify(ctx context.Context, from head) (last head, err error)
 
 // Entries returns up to limit entries of the trail behind entry after, oldest
 // first. It does not verify the chain.
-func (p *Practice) Entries(ctx context.Context, after int64, limit int) (list []Entry, err error) {
-	err = p.store.Read(ctx, func(tx *sql.Tx) error {
-		return p.entries(ctx, tx, after, limit, func(row auditRow) error {
-			e, err := p.openEntry(row)
+func (t *Trail) Entries(ctx context.Context, after int64, limit int) (list []Entry, err error) {
+	err = t.store.Read(ctx, func(tx *sql.Tx) error {
+		return t.entries(ctx, tx, after, limit, func(row sealedEntry) error {
+			e, err := t.openEntry(row)
 			list = append(list, e)
 			return err
 		})
@@ -285,20 +304,34 @@ func (p *Practice) Entries(ctx context.Context, after int64, limit int) (list []
 	return list, nil
 }
 
-type auditRow struct {
+// Last returns the newest entry; ok is false if there is none that can be read.
+func (t *Trail) Last(ctx context.Context, tx *sql.Tx) (e Entry, ok bool, err error) {
+	var row sealedEntry
+	err = tx.QueryRowContext(ctx, "SELECT seq, entry FROM audit ORDER BY seq DESC LIMIT 1").Scan(&row.seq, &row.entry)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Entry{}, false, nil
+	}
+	if err != nil {
+		return Entry{}, false, err
+	}
+	e, err = t.openEntry(row)
+	return e, err == nil, nil
+}
+
+type sealedEntry struct {
 	seq              int64
 	entry, hash, mac []byte
 }
 
 // entries calls fn for up to limit rows behind after; all, if limit is negative.
-func (p *Practice) entries(ctx context.Context, tx *sql.Tx, after int64, limit int, fn func(auditRow) error) error {
+func (t *Trail) entries(ctx context.Context, tx *sql.Tx, after int64, limit int, fn func(sealedEntry) error) error {
 	rows, err := tx.QueryContext(ctx, "SELECT seq, entry, hash, mac FROM audit WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var row auditRow
+		var row sealedEntry
 		if err := rows.Scan(&row.seq, &row.entry, &row.hash, &row.mac); err != nil {
 			return err
 		}
@@ -309,14 +342,14 @@ func (p *Practice) entries(ctx context.Context, tx *sql.Tx, after int64, limit i
 	return rows.Err()
 }
 
-func (p *Practice) openEntry(row auditRow) (Entry, error) {
-	plain, err := p.store.Unseal(entryPlace(row.seq), row.entry)
+func (t *Trail) openEntry(row sealedEntry) (Entry, error) {
+	plain, err := t.store.Unseal(entryPlace(row.seq), row.entry)
 	if err != nil {
-		return Entry{}, &AuditError{Seq: row.seq, Was: "was changed"}
+		return Entry{}, &Error{Seq: row.seq, Was: "was changed"}
 	}
 	e, err := decodeEntry(plain)
 	if err != nil {
-		return Entry{}, &AuditError{Seq: row.seq, Was: "cannot be read"}
+		return Entry{}, &Error{Seq: row.seq, Was: "cannot be read"}
 	}
 	e.Seq = row.seq
 	return e, nil
