@@ -104,39 +104,16 @@ func (f *Front) Listen(l net.Listener) net.Listener {
 	own := &ownListener{Listener: l, conns: make(chan net.Conn), done: ctx.Done(), end: cancel}
 	own.running.Go(func() { // ends when l is closed
 		defer cancel()
-		for {
-			conn, err := l.Accept()
-			switch {
-			case err == nil:
-			case temporary(err):
-				time.Sleep(pause)
-				continue
-			default:
-				own.fail(err)
-				return
-			}
+		own.fail(admit.Accept(l, func(conn net.Conn) {
 			ctx, cancel := context.WithCancel(ctx)
 			heard := f.silent.Enter(admit.Addr(conn.RemoteAddr()), cancel)
 			own.running.Go(func() { // ends with conn, or with ctx
 				defer cancel()
 				f.route(ctx, conn, own, heard)
 			})
-		}
+		}))
 	})
 	return own
-}
-
-// pause is how long to wait after a temporary error.
-const pause = 20 * time.Millisecond
-
-// temporary reports whether Accept may work again, such as after too many
-// open files.
-func temporary(err error) bool {
-	t, ok := errors.AsType[interface {
-		error
-		Temporary() bool
-	}](err)
-	return ok && t.Temporary()
 }
 
 // route passes conn on, or gives it to own. It calls heard once it is known

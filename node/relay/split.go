@@ -72,31 +72,22 @@ func (b *branch) Close() error {
 	return err
 }
 
-func (s *splitter) run() {
-	for {
-		conn, err := s.Listener.Accept()
-		switch {
-		case err == nil:
-		case temporary(err):
-			time.Sleep(pause)
-			continue
-		default:
-			s.cancel(err)
-			return
-		}
-		c, ok := conn.(*tls.Conn)
-		if !ok {
-			conn.Close()
-			continue
-		}
-		ctx, hangUp := context.WithCancel(s.ctx)
-		leave := s.silent.Enter(addrPort(conn.RemoteAddr()).Addr(), hangUp)
-		s.running.Go(func() { // ends within twice sortTime
-			defer leave()
-			defer hangUp()
-			s.pass(ctx, c)
-		})
+func (s *splitter) run() { s.cancel(admit.Accept(s.Listener, s.begin)) }
+
+// begin finds out what one client wants.
+func (s *splitter) begin(conn net.Conn) {
+	c, ok := conn.(*tls.Conn)
+	if !ok {
+		conn.Close()
+		return
 	}
+	ctx, hangUp := context.WithCancel(s.ctx)
+	leave := s.silent.Enter(addrPort(conn.RemoteAddr()).Addr(), hangUp)
+	s.running.Go(func() { // ends within twice sortTime
+		defer leave()
+		defer hangUp()
+		s.pass(ctx, c)
+	})
 }
 
 // pass gives one connection to whom it is for, or hangs up when ctx ends.

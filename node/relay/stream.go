@@ -82,32 +82,13 @@ func (f *front) accept() error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer f.close()
-	for {
-		conn, err := f.listener.Accept()
-		switch {
-		case err == nil:
-			wg.Go(func() { f.serve(conn) }) // ends with the front, or its client
-		case f.isClosed():
-			return nil
-		case !temporary(err):
-			return fmt.Errorf("accept connections for the relay: %w", err)
-		default:
-			time.Sleep(pause)
-		}
+	err := admit.Accept(f.listener, func(conn net.Conn) {
+		wg.Go(func() { f.serve(conn) }) // ends with the front, or its client
+	})
+	if f.isClosed() {
+		return nil
 	}
-}
-
-// pause is how long to wait after a temporary error.
-const pause = 20 * time.Millisecond
-
-// temporary reports whether Accept may work again, such as after too many
-// open files.
-func temporary(err error) bool {
-	t, ok := errors.AsType[interface {
-		error
-		Temporary() bool
-	}](err)
-	return ok && t.Temporary()
+	return fmt.Errorf("accept connections for the relay: %w", err)
 }
 
 func newStream(f *front, conn net.Conn) *stream {
