@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"anteroom/node/admit"
 )
 
 // SECURITY.md 4.1 (L5), 4.5 and 4.6. Limits of single messages are in package wire.
@@ -151,10 +153,24 @@ func addrOf(hostport string) netip.Addr {
 }
 
 // limitPrefix is whom limits count as one.
-func limitPrefix(a netip.Addr) netip.Prefix { return prefix(a, 24, 56) }
+func limitPrefix(a netip.Addr) netip.Prefix {
+	switch {
+	case a.IsLoopback():
+		return loopback
+	case a.IsUnspecified():
+		return trusted
+	}
+	return admit.Prefix(a)
+}
 
 // logPrefix is as much of an address as may be written down (SECURITY.md 4.11).
-func logPrefix(a netip.Addr) netip.Prefix { return prefix(a, 24, 48) }
+func logPrefix(a netip.Addr) netip.Prefix {
+	p := limitPrefix(a)
+	if !p.Addr().Is4() {
+		p, _ = a.Prefix(48) // fails for the zero Addr only, and then p is zero too
+	}
+	return p
+}
 
 // loopback stands for every address of this computer.
 var loopback = netip.MustParsePrefix("127.0.0.0/8")
@@ -162,16 +178,3 @@ var loopback = netip.MustParsePrefix("127.0.0.0/8")
 // trusted stands for proxies that we know, and for nodes that pass connections
 // on without telling whose: these are everybody's.
 var trusted = netip.MustParsePrefix("0.0.0.0/0")
-
-func prefix(a netip.Addr, bits4, bits6 int) netip.Prefix {
-	switch {
-	case a.IsLoopback():
-		return loopback
-	case a.IsUnspecified():
-		return trusted
-	case a.Is4():
-		bits6 = bits4
-	}
-	p, _ := a.Prefix(bits6) // fails for the zero Addr only, and then p is zero too
-	return p
-}

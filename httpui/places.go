@@ -4,6 +4,8 @@ import (
 	"container/list"
 	"net/netip"
 	"sync"
+
+	"anteroom/node/admit"
 )
 
 // places keeps a Cap twice: for strangers, and for those who have proved
@@ -20,7 +22,7 @@ type places struct {
 // A hall is the places of one kind; guarded by the mu of its places.
 type hall struct {
 	all *list.List // of *place; who has been still for the longest time is first
-	by  map[netip.Prefix]int
+	by  admit.Networks
 }
 
 // A place is one of something that is open. Its fields are guarded by the mu
@@ -39,8 +41,8 @@ func newPlaces(c, otherwise Cap) *places {
 	}
 	return &places{
 		cap:       c,
-		strangers: hall{list.New(), map[netip.Prefix]int{}},
-		known:     hall{list.New(), map[netip.Prefix]int{}},
+		strangers: hall{list.New(), admit.Networks{}},
+		known:     hall{list.New(), admit.Networks{}},
 	}
 }
 
@@ -149,9 +151,7 @@ func (it *place) leave() {
 	}
 	it.hall = nil
 	h.all.Remove(it.at)
-	if h.by[it.from]--; h.by[it.from] == 0 {
-		delete(h.by, it.from)
-	}
+	h.by.Remove(it.from)
 }
 
 // A Fill says how much of a limit is used.

@@ -84,3 +84,32 @@ func TestPace(t *testing.T) {
 		}
 	})
 }
+
+// All of one network share what there is, and May knows what Take would say.
+func TestPaceOfOneNetwork(t *testing.T) {
+	synctest.Test(t, testPaceOfOneNetwork)
+}
+
+func testPaceOfOneNetwork(t *testing.T) {
+	p := NewPace(20, 20)
+	for _, of := range [][]string{
+		{"192.0.2.1", "192.0.2.200", "::ffff:192.0.2.3"},
+		{"192.0.3.1"},
+		{"2001:db8::1", "2001:db8:0:ff::1", "2001:db8::1%eth0"},
+		{"2001:db8:0:100::1"},
+	} {
+		passed := 0
+		for i := range 100 {
+			a := netip.MustParseAddr(of[i%len(of)])
+			may := p.May(a)
+			if took := p.Take(a); took != may {
+				t.Fatal("May and Take disagree")
+			} else if took {
+				passed++
+			}
+		}
+		if passed != 20 {
+			t.Errorf("%d of %v", passed, of)
+		}
+	}
+}

@@ -14,7 +14,7 @@ type Lobby struct {
 
 	mu  sync.Mutex
 	all list.List // of *visitor; the one who has been here longest first
-	of  map[netip.Prefix]int
+	of  Networks
 }
 
 type visitor struct {
@@ -26,7 +26,7 @@ type visitor struct {
 
 // NewLobby returns an empty Lobby for max, maxOf of them from one prefix.
 func NewLobby(max, maxOf int) *Lobby {
-	return &Lobby{max: max, maxOf: maxOf, of: make(map[netip.Prefix]int)}
+	return &Lobby{max: max, maxOf: maxOf, of: make(Networks)}
 }
 
 // Enter lets one more in. If that is too many of its prefix, the longest-standing
@@ -61,10 +61,7 @@ func (l *Lobby) givesWayLocked(p netip.Prefix) *visitor {
 	if !full && !crowded {
 		return nil
 	}
-	most := 0
-	for _, n := range l.of {
-		most = max(most, n)
-	}
+	most := l.of.Most()
 	for e := l.all.Front(); ; e = e.Next() { // somebody is there
 		v := e.Value.(*visitor)
 		if crowded && v.from == p || !crowded && l.of[v.from] == most {
@@ -79,17 +76,12 @@ func (l *Lobby) takeOutLocked(v *visitor) {
 	}
 	l.all.Remove(v.at)
 	v.at = nil
-	if l.of[v.from]--; l.of[v.from] == 0 {
-		delete(l.of, v.from)
-	}
+	l.of.Remove(v.from)
 }
 
 // Size returns how many are there, and how many of the prefix that has most.
 func (l *Lobby) Size() (all, most int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, n := range l.of {
-		most = max(most, n)
-	}
-	return l.all.Len(), most
+	return l.all.Len(), l.of.Most()
 }

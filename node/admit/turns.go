@@ -106,7 +106,7 @@ func (t *Turns) serveLocked() {
 func (t *Turns) nextLocked() (next *turn) {
 	for e := t.waiting.Front(); e != nil; e = e.Next() {
 		w := e.Value.(*turn)
-		if (next == nil || t.beforeLocked(w, next)) && t.pace.may(w.from) {
+		if (next == nil || t.beforeLocked(w, next)) && t.pace.May(w.from) {
 			next = w
 		}
 	}

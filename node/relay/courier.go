@@ -90,7 +90,7 @@ func (c *courier) spent(client netip.AddrPort) bool {
 	if c.stream != nil {
 		return c.stream.replies.spent(c.now)
 	}
-	return c.front.relay.replies.spent(client.Addr())
+	return !c.front.relay.replies.May(client.Addr())
 }
 
 // relayLocked takes a payload from one allocation to another; to may be nil.

@@ -114,7 +114,7 @@ func (f *front) WriteTo(p []byte, to net.Addr) (int, error) {
 	case f.listener != nil && s == nil:
 		return len(p), nil // it has ended
 	case !wholeSTUN(p) || !isResponse(p),
-		!isSigned(p) && s == nil && !f.relay.replies.take(addr.Addr()),
+		!isSigned(p) && s == nil && !f.relay.replies.Take(addr.Addr()),
 		!isSigned(p) && s != nil && !s.replies.take(now(), 1):
 		f.relay.count.unanswered.Add(1)
 		return len(p), nil

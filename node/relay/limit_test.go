@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"net/netip"
 	"testing"
 	"time"
 )
@@ -26,24 +25,4 @@ func TestLimit(t *testing.T) {
 	if l.take(at+int64(time.Second), 101) {
 		t.Error("more than a second's worth")
 	}
-}
-
-func TestPrefixLimit(t *testing.T) {
-	l := newPrefixLimit(20)
-	passed := func(addrs ...string) (n int) {
-		for i := range 100 {
-			a := netip.MustParseAddr(addrs[i%len(addrs)])
-			was := l.spent(a)
-			if took := l.take(a); took == was {
-				t.Fatal("spent and take disagree")
-			} else if took {
-				n++
-			}
-		}
-		return n
-	}
-	must(t, "one /24", passed("192.0.2.1", "192.0.2.200", "::ffff:192.0.2.3"), 20)
-	must(t, "another", passed("192.0.3.1"), 20)
-	must(t, "one /56", passed("2001:db8::1", "2001:db8:0:ff::1", "2001:db8::1%eth0"), 20)
-	must(t, "another", passed("2001:db8:0:100::1"), 20)
 }

@@ -109,7 +109,7 @@ type Relay struct {
 	fronts  []*front
 	table   table
 	streams *admit.Crowd
-	replies *prefixLimit
+	replies *admit.Pace
 	total   *limit // nil: none
 	count   counters
 }
@@ -148,7 +148,7 @@ func New(cfg Config) (*Relay, error) {
 	if r.limits.TotalBits > 0 {
 		r.total = newLimit(r.limits.TotalBits / 8)
 	}
-	r.replies = newPrefixLimit(r.limits.Replies)
+	r.replies = admit.NewPace(r.limits.Replies, r.limits.Replies)
 	r.streams = admit.New(r.limits.Streams, r.limits.StreamsPerPrefix)
 	r.table.init(r.limits)
 

@@ -1,0 +1,60 @@
+package admit
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// A Crowd counts who is there, in all and of each prefix.
+type Crowd struct {
+	max, maxOf int
+
+	mu  sync.Mutex
+	all int
+	of  Networks
+}
+
+// New returns an empty Crowd for max, maxOf of them from one prefix.
+func New(max, maxOf int) *Crowd {
+	return &Crowd{max: max, maxOf: maxOf, of: make(Networks)}
+}
+
+// Enter reports whether one more may come, and if not, whether that is because
+// there are too many in all. If so, Leave must follow.
+func (c *Crowd) Enter(a netip.Addr) (ok, full bool) {
+	p := Prefix(a)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of[p] >= c.maxOf {
+		return false, false
+	}
+	if c.all >= c.max {
+		return false, true
+	}
+	c.all++
+	c.of[p]++
+	return true, false
+}
+
+// Leave takes one who entered out again.
+func (c *Crowd) Leave(a netip.Addr) {
+	p := Prefix(a)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all--
+	c.of.Remove(p)
+}
+
+// Size returns how many are there.
+func (c *Crowd) Size() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all
+}
+
+// Most returns how many are there of the prefix that has most.
+func (c *Crowd) Most() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.of.Most()
+}
