@@ -28,7 +28,7 @@ const atOnce, atOnceNetwork = 2, 10
 // strangers bounds what is spent on keys that anybody may have made up.
 type strangers struct {
 	all  *rate.Limiter
-	each *admit.Pace
+	each *admit.Rate
 }
 
 func newStrangers(s Searches) *strangers {
@@ -38,7 +38,7 @@ func newStrangers(s Searches) *strangers {
 	if s.Network == 0 {
 		s.Network = DefaultSearches.Network
 	}
-	return &strangers{rate.NewLimiter(rate.Limit(s.All), atOnce*s.All), admit.NewPace(s.Network, atOnceNetwork*s.Network)}
+	return &strangers{rate.NewLimiter(rate.Limit(s.All), atOnce*s.All), admit.NewRate(s.Network, atOnceNetwork*s.Network)}
 }
 
 // Searched returns how much of a second's worth of Searches is used up now.

@@ -36,7 +36,7 @@ type entrance struct {
 
 	// Those who have not said what they want, where names are passed on and
 	// where the page and the relay share a port; nil if there is no such place.
-	unnamed, unsorted *admit.Lobby
+	unnamed, unsorted *admit.Backlog
 
 	front *passthrough.Front // nil if nothing is passed on
 }
@@ -121,7 +121,7 @@ func newEntrance(ctx context.Context, cfg Config, passed sockets, d *discovery.D
 	}
 	e.tls = encrypt(public, e.certs.TLSConfig())
 	if withRelay {
-		e.unsorted = admit.NewLobby(cfg.Relay.Limits.Silent, cfg.Relay.Limits.SilentPerNetwork)
+		e.unsorted = admit.NewBacklog(cfg.Relay.Limits.Silent, cfg.Relay.Limits.SilentPerNetwork)
 		for i, l := range e.tls {
 			web, turn := relay.Split(l, e.unsorted)
 			e.tls[i], e.turn = web, append(e.turn, turn)
@@ -139,7 +139,7 @@ func (e *entrance) pass(cfg Front, public []net.Listener, d *discovery.Discovery
 	}
 	if len(routes) > 0 {
 		l := cfg.Limits
-		e.unnamed = admit.NewLobby(l.Silent, l.SilentPerNetwork)
+		e.unnamed = admit.NewBacklog(l.Silent, l.SilentPerNetwork)
 		e.front = passthrough.NewFront(d, routes, e.unnamed, passthrough.Limits{
 			Passed: l.Passed, PassedOf: l.PassedPerNetwork,
 			Handshakes: l.Handshakes, HandshakesOf: l.HandshakesPerNetwork,

@@ -5,7 +5,7 @@ import "anteroom/node/admit"
 // limits returns how full this node's places for silent connections are, and
 // what strangers have left of its searches.
 func (d *daemon) limits() (list []limitReply) {
-	add := func(name string, l *admit.Lobby, most, mostOf int) {
+	add := func(name string, l *admit.Backlog, most, mostOf int) {
 		if l == nil {
 			return
 		}

@@ -76,7 +76,7 @@ func TestStatusTellsOfSilentConnections(t *testing.T) {
 	if got := fmt.Sprint(d.limits()); got != "[{front.limits.searches 0 1}]" {
 		t.Errorf("without a place for them: %s", got)
 	}
-	d.entrance.unsorted, d.entrance.unnamed = admit.NewLobby(40, 30), admit.NewLobby(20, 15)
+	d.entrance.unsorted, d.entrance.unnamed = admit.NewBacklog(40, 30), admit.NewBacklog(20, 15)
 	for _, a := range []string{"192.0.2.1", "192.0.2.2", "203.0.113.1"} {
 		d.entrance.unnamed.Enter(netip.MustParseAddr(a), nil)
 	}

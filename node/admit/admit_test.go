@@ -32,8 +32,8 @@ func TestPrefix(t *testing.T) {
 }
 
 // A prefix has its share, and what it cannot have others still can.
-func TestCrowd(t *testing.T) {
-	c := New(3, 2)
+func TestQuota(t *testing.T) {
+	c := NewQuota(3, 2)
 	enter := func(who netip.Addr, ok, full bool) {
 		t.Helper()
 		if gotOK, gotFull := c.Enter(who); gotOK != ok || gotFull != full {
@@ -56,9 +56,9 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-func TestPace(t *testing.T) {
+func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPace(5, 20)
+		p := NewRate(5, 20)
 		took := func(a netip.Addr) (n int) {
 			for p.Take(a) {
 				n++
@@ -86,12 +86,12 @@ func TestPace(t *testing.T) {
 }
 
 // All of one network share what there is, and May knows what Take would say.
-func TestPaceOfOneNetwork(t *testing.T) {
-	synctest.Test(t, testPaceOfOneNetwork)
+func TestRateOfOneNetwork(t *testing.T) {
+	synctest.Test(t, testRateOfOneNetwork)
 }
 
-func testPaceOfOneNetwork(t *testing.T) {
-	p := NewPace(20, 20)
+func testRateOfOneNetwork(t *testing.T) {
+	p := NewRate(20, 20)
 	for _, of := range [][]string{
 		{"192.0.2.1", "192.0.2.200", "::ffff:192.0.2.3"},
 		{"192.0.3.1"},

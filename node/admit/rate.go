@@ -32,34 +32,34 @@ func (b *Bucket) May(now, price, depth int64) bool {
 	return max(b.paid.Load(), now)+price-now <= depth
 }
 
-// A Pace lets each prefix do something so often, in constant memory, 128 KiB: in
+// A Rate lets each prefix do something so often, in constant memory, 128 KiB: in
 // rare cases two of them share one.
-type Pace struct {
+type Rate struct {
 	cost, most int64 // nanoseconds, of one and at once
 	seed       maphash.Seed
 	started    time.Time
 	buckets    [1 << 14]Bucket
 }
 
-// NewPace returns a Pace of perSecond, and atOnce for whoever has waited.
-func NewPace(perSecond, atOnce int) *Pace {
+// NewRate returns a Rate of perSecond, and atOnce for whoever has waited.
+func NewRate(perSecond, atOnce int) *Rate {
 	cost := max(1, int64(time.Second)/int64(max(1, perSecond)))
-	return &Pace{cost: cost, most: cost * int64(atOnce), seed: maphash.MakeSeed(), started: time.Now()}
+	return &Rate{cost: cost, most: cost * int64(atOnce), seed: maphash.MakeSeed(), started: time.Now()}
 }
 
-func (p *Pace) of(a netip.Addr) (b *Bucket, now int64) {
+func (p *Rate) of(a netip.Addr) (b *Bucket, now int64) {
 	b = &p.buckets[maphash.Comparable(p.seed, Prefix(a))%uint64(len(p.buckets))]
 	return b, int64(time.Since(p.started))
 }
 
 // Take reports whether a may do it once more now.
-func (p *Pace) Take(a netip.Addr) bool {
+func (p *Rate) Take(a netip.Addr) bool {
 	b, now := p.of(a)
 	return b.Take(now, p.cost, p.most)
 }
 
 // May reports whether Take would.
-func (p *Pace) May(a netip.Addr) bool {
+func (p *Rate) May(a netip.Addr) bool {
 	b, now := p.of(a)
 	return b.May(now, p.cost, p.most)
 }

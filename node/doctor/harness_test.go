@@ -176,7 +176,7 @@ func newHouseAt(t testing.TB, address netip.Addr, until time.Time) house {
 	plain, err := net.Listen("tcp", netip.AddrPortFrom(address, 0).String())
 	check(t, err)
 	h.port = uint16(plain.Addr().(*net.TCPAddr).Port)
-	web, turn := relay.Split(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}), admit.NewLobby(relay.DefaultSilent, relay.DefaultSilentOf))
+	web, turn := relay.Split(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}), admit.NewBacklog(relay.DefaultSilent, relay.DefaultSilentOf))
 	server := &http.Server{Handler: h.page, ErrorLog: log.New(io.Discard, "", 0)}
 	go server.Serve(web) // ends with the test
 	t.Cleanup(func() { server.Close() })

@@ -65,30 +65,30 @@ type Front struct {
 	opener Opener
 	log    *slog.Logger
 	routes map[string]*hidden // by server name, in lower case
-	silent *admit.Lobby       // whose wish is not known yet, or whose turn has not come
+	silent *admit.Backlog     // whose wish is not known yet, or whose turn has not come
 }
 
 // A hidden node is one that has the certificates of one name or more.
 type hidden struct {
 	id         peer.ID
-	turns      *admit.Turns // of new ones
-	handshakes *admit.Lobby
-	passed     *admit.Crowd
+	turns      *admit.Queue // of new ones
+	handshakes *admit.Backlog
+	passed     *admit.Quota
 }
 
 // NewFront returns a Front that passes the connections for each name in routes
 // on to its node, and nothing else to anybody. Those who have not said yet which
 // name they want, or have to wait for their turn, are in silent.
-func NewFront(opener Opener, routes map[string]peer.ID, silent *admit.Lobby, limits Limits, log *slog.Logger) *Front {
+func NewFront(opener Opener, routes map[string]peer.ID, silent *admit.Backlog, limits Limits, log *slog.Logger) *Front {
 	f := &Front{opener: opener, log: log, routes: make(map[string]*hidden), silent: silent}
 	nodes := make(map[peer.ID]*hidden)
 	for name, to := range routes {
 		if nodes[to] == nil {
 			nodes[to] = &hidden{
 				id:         to,
-				turns:      admit.NewTurns(connsPerSec, limits.Handshakes/2, connsPerSecOf, limits.HandshakesOf),
-				handshakes: admit.NewLobby(limits.Handshakes, limits.HandshakesOf),
-				passed:     admit.New(limits.Passed, limits.PassedOf),
+				turns:      admit.NewQueue(connsPerSec, limits.Handshakes/2, connsPerSecOf, limits.HandshakesOf),
+				handshakes: admit.NewBacklog(limits.Handshakes, limits.HandshakesOf),
+				passed:     admit.NewQuota(limits.Passed, limits.PassedOf),
 			}
 		}
 		f.routes[strings.ToLower(name)] = nodes[to]

@@ -103,7 +103,7 @@ func TestSilentClients(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := newFakeListener()
-			silent := admit.NewLobby(DefaultSilent, DefaultSilentOf)
+			silent := admit.NewBacklog(DefaultSilent, DefaultSilentOf)
 			own := NewFront(nil, map[string]peer.ID{}, silent, DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
 			defer own.Close()
 			hello := helloTo(t, "front.example")
@@ -186,7 +186,7 @@ func TestHiddenNodeIsCalledAgain(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := newFakeListener()
-			own := NewFront(of.opener, map[string]peer.ID{oneName: "1"}, admit.NewLobby(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
+			own := NewFront(of.opener, map[string]peer.ID{oneName: "1"}, admit.NewBacklog(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
 			defer own.Close()
 			conn := l.dial(subnet(0, 1), helloTo(t, oneName))
 			start := time.Now()
@@ -224,7 +224,7 @@ const oneName = "one.example"
 func TestIdleConnectionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newFakeListener()
-		own := NewFront(fakeOpener{}, map[string]peer.ID{oneName: "1"}, admit.NewLobby(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
+		own := NewFront(fakeOpener{}, map[string]peer.ID{oneName: "1"}, admit.NewBacklog(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
 		defer own.Close()
 		conn := l.dial(subnet(0, 1), helloTo(t, oneName))
 		for range 3 {
@@ -247,7 +247,7 @@ func TestIdleConnectionEnds(t *testing.T) {
 // Each of two listeners can be closed while the other goes on.
 func TestListenersCloseByThemselves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		front := NewFront(nil, map[string]peer.ID{}, admit.NewLobby(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler))
+		front := NewFront(nil, map[string]peer.ID{}, admit.NewBacklog(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler))
 		one, other := newFakeListener(), newFakeListener()
 		ownOne, ownOther := front.Listen(one), front.Listen(other)
 		if err := ownOne.Close(); err != nil {
@@ -268,7 +268,7 @@ func TestListenersCloseByThemselves(t *testing.T) {
 func TestErrorsOfTheListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newFakeListener()
-		own := NewFront(nil, map[string]peer.ID{}, admit.NewLobby(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
+		own := NewFront(nil, map[string]peer.ID{}, admit.NewBacklog(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
 		defer own.Close()
 		for range 3 {
 			l.next <- &net.OpError{Op: "accept", Err: syscall.EMFILE}

@@ -60,7 +60,7 @@ func testWeb(t *testing.T, limits Limits, test func(w *web)) {
 		for name := range routes {
 			w.hello[name] = helloTo(t, name)
 		}
-		w.front = NewFront(w, routes, admit.NewLobby(DefaultSilent, DefaultSilentOf), limits, slog.New(slog.DiscardHandler))
+		w.front = NewFront(w, routes, admit.NewBacklog(DefaultSilent, DefaultSilentOf), limits, slog.New(slog.DiscardHandler))
 		own := w.front.Listen(w.listen)
 		defer func() {
 			own.Close()

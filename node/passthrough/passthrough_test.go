@@ -120,7 +120,7 @@ func connect(t *testing.T, address bool) *world {
 	hidden, hiddenInfo := node(t, hiddenKey, []discovery.PeerInfo{publicInfo})
 	back := passthrough.NewBack([]peer.ID{publicInfo.ID}, address)
 	hidden.Handle(passthrough.Protocol, back.Serve)
-	front := passthrough.NewFront(public, map[string]peer.ID{hiddenName: hiddenInfo.ID}, admit.NewLobby(passthrough.DefaultSilent, passthrough.DefaultSilentOf), passthrough.DefaultLimits, slog.New(slog.DiscardHandler))
+	front := passthrough.NewFront(public, map[string]peer.ID{hiddenName: hiddenInfo.ID}, admit.NewBacklog(passthrough.DefaultSilent, passthrough.DefaultSilentOf), passthrough.DefaultLimits, slog.New(slog.DiscardHandler))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	w := &world{addr: l.Addr().String(), roots: x509.NewCertPool(), own: front.Listen(&from{l, client.AddrPort()}), back: back, hidden: hidden}

@@ -108,8 +108,8 @@ type Relay struct {
 
 	fronts  []*front
 	table   table
-	streams *admit.Crowd
-	replies *admit.Pace
+	streams *admit.Quota
+	replies *admit.Rate
 	total   *limit // nil: none
 	count   counters
 }
@@ -148,8 +148,8 @@ func New(cfg Config) (*Relay, error) {
 	if r.limits.TotalBits > 0 {
 		r.total = newLimit(r.limits.TotalBits / 8)
 	}
-	r.replies = admit.NewPace(r.limits.Replies, r.limits.Replies)
-	r.streams = admit.New(r.limits.Streams, r.limits.StreamsPerPrefix)
+	r.replies = admit.NewRate(r.limits.Replies, r.limits.Replies)
+	r.streams = admit.NewQuota(r.limits.Streams, r.limits.StreamsPerPrefix)
 	r.table.init(r.limits)
 
 	of := make(map[string]*front)

@@ -31,7 +31,7 @@ const (
 // The ALPN protocols that l's tls.Config offers need not include any of TURN:
 // browsers send none for it. Those who have not said yet what they want are in
 // silent, which several listeners may share.
-func Split(l net.Listener, silent *admit.Lobby) (web, turn net.Listener) {
+func Split(l net.Listener, silent *admit.Backlog) (web, turn net.Listener) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s := &splitter{Listener: l, ctx: ctx, cancel: cancel, silent: silent}
 	s.web, s.turn = &branch{s, make(chan net.Conn)}, &branch{s, make(chan net.Conn)}
@@ -42,7 +42,7 @@ func Split(l net.Listener, silent *admit.Lobby) (web, turn net.Listener) {
 type splitter struct {
 	net.Listener
 	web, turn *branch
-	silent    *admit.Lobby
+	silent    *admit.Backlog
 
 	ctx     context.Context // ends with what Accept returns
 	cancel  context.CancelCauseFunc

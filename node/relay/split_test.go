@@ -25,7 +25,7 @@ func splitRig(t *testing.T) (*rig, net.Listener) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, turn := Split(tls.NewListener(l, serverTLS()), admit.NewLobby(DefaultSilent, DefaultSilentOf))
+	web, turn := Split(tls.NewListener(l, serverTLS()), admit.NewBacklog(DefaultSilent, DefaultSilentOf))
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.Proto, " ", r.TLS != nil && r.TLS.HandshakeComplete)
 	})}
@@ -110,7 +110,7 @@ func TestSplit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, turn := Split(tls.NewListener(l, cfg), admit.NewLobby(DefaultSilent, DefaultSilentOf))
+		_, turn := Split(tls.NewListener(l, cfg), admit.NewBacklog(DefaultSilent, DefaultSilentOf))
 		defer turn.Close()
 		go func() {
 			if c, err := tls.Dial("tcp", l.Addr().String(), insecure("stun.turn")); err == nil {
@@ -131,7 +131,7 @@ func TestSplitEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	silent := admit.NewLobby(DefaultSilent, DefaultSilentOf)
+	silent := admit.NewBacklog(DefaultSilent, DefaultSilentOf)
 	web, turn := Split(tls.NewListener(l, serverTLS()), silent)
 	var conns []net.Conn
 	for range DefaultSilentOf + 1 {
@@ -223,7 +223,7 @@ func TestSplitWithSilentClients(t *testing.T) {
 	for _, networks := range []int{1, 8, 100, 1000} {
 		synctest.Test(t, func(t *testing.T) {
 			l := &dialled{conns: make(chan net.Conn)}
-			silent := admit.NewLobby(DefaultSilent, DefaultSilentOf)
+			silent := admit.NewBacklog(DefaultSilent, DefaultSilentOf)
 			web, _ := Split(tls.NewListener(l, serverTLS()), silent)
 			subnet := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(n / 256), byte(n), 1}) }
 			hello := clientHello(t)
@@ -274,7 +274,7 @@ func TestSplitFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, turn := Split(failing{l}, admit.NewLobby(DefaultSilent, DefaultSilentOf))
+	web, turn := Split(failing{l}, admit.NewBacklog(DefaultSilent, DefaultSilentOf))
 	for _, l := range []net.Listener{web, turn} {
 		if _, err := l.Accept(); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("Accept: %v", err)

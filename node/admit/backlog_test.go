@@ -7,17 +7,17 @@ import (
 	"testing/synctest"
 )
 
-// guests are in a lobby, and leave as soon as they have to.
+// guests are in a backlog, and leave as soon as they have to.
 type guests struct {
-	lobby *Lobby
-	sent  []int // away, by number
-	leave []func()
+	backlog *Backlog
+	sent    []int // away, by number
+	leave   []func()
 }
 
 func (g *guests) enter(a string) {
 	n := len(g.leave)
 	g.leave = append(g.leave, nil)
-	g.leave[n] = g.lobby.Enter(netip.MustParseAddr(a), func() {
+	g.leave[n] = g.backlog.Enter(netip.MustParseAddr(a), func() {
 		g.sent = append(g.sent, n)
 		g.leave[n]()
 	})
@@ -25,8 +25,8 @@ func (g *guests) enter(a string) {
 
 // Of a network that has its share the first one gives way; of all, the first
 // one of the network that has most.
-func TestLobby(t *testing.T) {
-	g := &guests{lobby: NewLobby(5, 3)}
+func TestBacklog(t *testing.T) {
+	g := &guests{backlog: NewBacklog(5, 3)}
 	gone := func(want ...int) {
 		t.Helper()
 		if !slices.Equal(g.sent, want) {
@@ -43,7 +43,7 @@ func TestLobby(t *testing.T) {
 	gone(1)
 	g.enter("198.51.100.1") // 6: there are five, and three of one network
 	gone(1, 2)
-	if all, most := g.lobby.Size(); all != 5 || most != 2 {
+	if all, most := g.backlog.Size(); all != 5 || most != 2 {
 		t.Errorf("%d are there, %d of one network", all, most)
 	}
 	g.enter("198.51.100.2") // 7: of the networks that have two, the first
@@ -55,15 +55,15 @@ func TestLobby(t *testing.T) {
 	for _, leave := range g.leave {
 		leave()
 	}
-	if all, most := g.lobby.Size(); all != 0 || most != 0 || len(g.lobby.of) != 0 {
+	if all, most := g.backlog.Size(); all != 0 || most != 0 || len(g.backlog.of) != 0 {
 		t.Errorf("%d are left, %d of one network", all, most)
 	}
 }
 
 // Who comes waits until the one who gives way has left: there are never more.
-func TestLobbyIsNeverTooFull(t *testing.T) {
+func TestBacklogIsNeverTooFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLobby(1, 1)
+		l := NewBacklog(1, 1)
 		asked := false
 		leave := l.Enter(here, func() { asked = true })
 		in := false

@@ -12,7 +12,7 @@ import (
 
 // queue is of those who wait for their turn, and tells who got one.
 type queue struct {
-	turns  *Turns
+	turns  *Queue
 	served []string
 }
 
@@ -28,9 +28,9 @@ func (q *queue) wait(ctx context.Context, who ...string) {
 }
 
 // Who has had least is next: first by network, then by address.
-func TestTurns(t *testing.T) {
+func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := &queue{turns: NewTurns(10, 2, 5, 2)}
+		q := &queue{turns: NewQueue(10, 2, 5, 2)}
 		const a1, a2, b1, b2, c1 = "192.0.2.1", "192.0.2.2", "198.51.100.1", "198.51.100.2", "203.0.113.1"
 		check := func(want ...string) {
 			t.Helper()
@@ -56,9 +56,9 @@ func TestTurns(t *testing.T) {
 
 // A network has so many a second, however few others come; and who does not
 // wait any longer takes nobody's turn.
-func TestTurnsOfOneNetwork(t *testing.T) {
+func TestQueueOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := &queue{turns: NewTurns(20, 10, 5, 2)}
+		q := &queue{turns: NewQueue(20, 10, 5, 2)}
 		ctx, cancel := context.WithCancel(t.Context())
 		var many []string
 		for i := range 100 {
@@ -83,9 +83,9 @@ func TestTurnsOfOneNetwork(t *testing.T) {
 
 // A network that has had its share of a second holds up nobody, even one that
 // owes more.
-func TestTurnsHoldUpNobody(t *testing.T) {
+func TestQueueHoldUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := &queue{turns: NewTurns(20, 10, 5, 3)}
+		q := &queue{turns: NewQueue(20, 10, 5, 3)}
 		const a, b = "192.0.2.1", "198.51.100.1"
 		q.wait(t.Context(), b, b, b)
 		time.Sleep(time.Second)

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// A Lobby bounds those who have yet to say what they want, and turns nobody
+// A Backlog bounds those who have yet to say what they want, and turns nobody
 // away who comes: when it is full, somebody who has said nothing for long gives
 // way. So whoever says at once what they want gets in, however many come to stay.
-type Lobby struct {
+type Backlog struct {
 	max, maxOf int
 
 	mu  sync.Mutex
@@ -24,64 +24,64 @@ type visitor struct {
 	gone   chan struct{}
 }
 
-// NewLobby returns an empty Lobby for max, maxOf of them from one prefix.
-func NewLobby(max, maxOf int) *Lobby {
-	return &Lobby{max: max, maxOf: maxOf, of: make(Networks)}
+// NewBacklog returns an empty Backlog for max, maxOf of them from one prefix.
+func NewBacklog(max, maxOf int) *Backlog {
+	return &Backlog{max: max, maxOf: maxOf, of: make(Networks)}
 }
 
 // Enter lets one more in. If that is too many of its prefix, the longest-standing
 // of that gives way; if it is too many in all, the longest-standing of the prefix
 // that has most. Their goAway is called, and Enter waits for them to leave, so
 // that there are never more; leave must follow soon after goAway.
-func (l *Lobby) Enter(a netip.Addr, goAway func()) (leave func()) {
+func (b *Backlog) Enter(a netip.Addr, goAway func()) (leave func()) {
 	v := &visitor{from: Prefix(a), goAway: goAway, gone: make(chan struct{})}
-	l.mu.Lock()
-	gives := l.givesWayLocked(v.from)
+	b.mu.Lock()
+	gives := b.givesWayLocked(v.from)
 	if gives != nil {
-		l.takeOutLocked(gives)
+		b.takeOutLocked(gives)
 	}
-	v.at = l.all.PushBack(v)
-	l.of[v.from]++
-	l.mu.Unlock()
+	v.at = b.all.PushBack(v)
+	b.of[v.from]++
+	b.mu.Unlock()
 	if gives != nil {
 		gives.goAway()
 		<-gives.gone
 	}
 	return sync.OnceFunc(func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.takeOutLocked(v)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.takeOutLocked(v)
 		close(v.gone)
 	})
 }
 
 // givesWayLocked returns who has to, when one more comes from a prefix.
-func (l *Lobby) givesWayLocked(p netip.Prefix) *visitor {
-	full, crowded := l.all.Len() >= l.max, l.of[p] >= l.maxOf
+func (b *Backlog) givesWayLocked(p netip.Prefix) *visitor {
+	full, crowded := b.all.Len() >= b.max, b.of[p] >= b.maxOf
 	if !full && !crowded {
 		return nil
 	}
-	most := l.of.Most()
-	for e := l.all.Front(); ; e = e.Next() { // somebody is there
+	most := b.of.Most()
+	for e := b.all.Front(); ; e = e.Next() { // somebody is there
 		v := e.Value.(*visitor)
-		if crowded && v.from == p || !crowded && l.of[v.from] == most {
+		if crowded && v.from == p || !crowded && b.of[v.from] == most {
 			return v
 		}
 	}
 }
 
-func (l *Lobby) takeOutLocked(v *visitor) {
+func (b *Backlog) takeOutLocked(v *visitor) {
 	if v.at == nil {
 		return
 	}
-	l.all.Remove(v.at)
+	b.all.Remove(v.at)
 	v.at = nil
-	l.of.Remove(v.from)
+	b.of.Remove(v.from)
 }
 
 // Size returns how many are there, and how many of the prefix that has most.
-func (l *Lobby) Size() (all, most int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.Len(), l.of.Most()
+func (b *Backlog) Size() (all, most int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.Len(), b.of.Most()
 }

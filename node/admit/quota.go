@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// A Crowd counts who is there, in all and of each prefix.
-type Crowd struct {
+// A Quota counts who is there, in all and of each prefix.
+type Quota struct {
 	max, maxOf int
 
 	mu  sync.Mutex
@@ -14,14 +14,14 @@ type Crowd struct {
 	of  Networks
 }
 
-// New returns an empty Crowd for max, maxOf of them from one prefix.
-func New(max, maxOf int) *Crowd {
-	return &Crowd{max: max, maxOf: maxOf, of: make(Networks)}
+// NewQuota returns an empty Quota for max, maxOf of them from one prefix.
+func NewQuota(max, maxOf int) *Quota {
+	return &Quota{max: max, maxOf: maxOf, of: make(Networks)}
 }
 
 // Enter reports whether one more may come, and if not, whether that is because
 // there are too many in all. If so, Leave must follow.
-func (c *Crowd) Enter(a netip.Addr) (ok, full bool) {
+func (c *Quota) Enter(a netip.Addr) (ok, full bool) {
 	p := Prefix(a)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,7 +37,7 @@ func (c *Crowd) Enter(a netip.Addr) (ok, full bool) {
 }
 
 // Leave takes one who entered out again.
-func (c *Crowd) Leave(a netip.Addr) {
+func (c *Quota) Leave(a netip.Addr) {
 	p := Prefix(a)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,14 +46,14 @@ func (c *Crowd) Leave(a netip.Addr) {
 }
 
 // Size returns how many are there.
-func (c *Crowd) Size() int {
+func (c *Quota) Size() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.all
 }
 
 // Most returns how many are there of the prefix that has most.
-func (c *Crowd) Most() int {
+func (c *Quota) Most() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.of.Most()
