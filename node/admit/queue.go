@@ -22,7 +22,7 @@ type Queue struct {
 	started time.Time
 
 	mu      sync.Mutex
-	paid    int64     // until when what has passed is paid for, in nanoseconds since started
+	all     Bucket    // of everybody
 	waiting list.List // of *turn; who came first is first
 	woken   bool      // serve will be called
 
@@ -79,12 +79,12 @@ func (q *Queue) Wait(ctx context.Context, a netip.Addr) error {
 // serveLocked lets pass who may now, and sees to the others later.
 func (q *Queue) serveLocked() {
 	now := int64(time.Since(q.started))
-	for max(q.paid, now)+q.every-now <= q.most {
+	for q.all.May(now, q.every, q.most) {
 		w := q.nextLocked()
 		if w == nil || !q.rate.Take(w.from) {
 			break
 		}
-		q.paid = max(q.paid, now) + q.every
+		q.all.Take(now, q.every, q.most)
 		for _, owed := range []*int64{&q.prefixes[w.prefix], &q.addrs[w.addr]} {
 			*owed = min(max(*owed, now)+int64(price), now+int64(memory))
 		}
