@@ -3,7 +3,9 @@ package discovery
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"testing"
@@ -330,6 +332,72 @@ func TestSilentStreamsGiveWay(t *testing.T) {
 			})
 		}
 	}
+}
+
+// When the places of streams that have not said what they are for are taken, one
+// more is heard at once, and the one that goes is the oldest of the node that has
+// most of them: nobody waits until libp2p gives them up, after ten seconds.
+func TestUnnamedStreamsGiveWay(t *testing.T) {
+	for name, code := range both {
+		t.Run(name, func(t *testing.T) {
+			d := facing(t, Config{Server: true})
+			door := d.listens(t, code)
+			open := func(s *stranger, n int) (streams []network.MuxedStream) {
+				t.Helper()
+				c, err := s.connect(door, d.ID())
+				if err != nil {
+					t.Fatal(err)
+				}
+				before := transientStreamsOf(t, d.host.Network().ResourceManager())
+				for i := range n {
+					stream, err := c.OpenStream(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := stream.Write([]byte{19}); err != nil { // the other end sees a stream with its first byte
+						t.Fatal(err)
+					}
+					until(t, "the stream to have come", func() bool {
+						return transientStreamsOf(t, d.host.Network().ResourceManager()) >= min(before+i+1, maxUnnamed)
+					})
+					streams = append(streams, stream)
+				}
+				return streams
+			}
+			few := open(strangerAt(t, 1, 1), 2)
+			most := open(strangerAt(t, 2, 1), maxUnnamed-len(few))
+			if _, err := strangerAt(t, 201, 1).enters(d, door); err != nil {
+				t.Errorf("another node: %v", err)
+			}
+			for _, c := range []struct {
+				what   string
+				stream network.MuxedStream
+				goes   bool
+				wait   time.Duration
+			}{
+				{"the oldest of the node with most", most[0], true, 5 * time.Second},
+				{"its newest", most[len(most)-1], false, 100 * time.Millisecond},
+				{"the oldest of all", few[0], false, 100 * time.Millisecond},
+			} {
+				_ = c.stream.SetReadDeadline(time.Now().Add(c.wait))
+				_, err := io.ReadAll(c.stream)
+				if got := errors.Is(err, network.ErrReset); got != c.goes {
+					t.Errorf("%s: reset: %v (%v)", c.what, got, err)
+				}
+			}
+		})
+	}
+}
+
+func transientStreamsOf(t *testing.T, m network.ResourceManager) (n int) {
+	t.Helper()
+	if err := m.ViewTransient(func(s network.ResourceScope) error {
+		n = s.Stat().NumStreamsInbound
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // A flood from many networks, one connection from each, sends away silent
