@@ -72,9 +72,6 @@ type Config struct {
 	// does not find out whom (go-netroute v0.4.0 has no route to nowhere).
 	PortMapping bool
 
-	// Blocked are never dialled nor let in.
-	Blocked []peer.ID
-
 	// AllowPrivate allows addresses that are not on the public internet to be
 	// dialled and announced: for a LAN, or for trying it out on one computer,
 	// where all nodes share one subnet. It also turns off what keeps one
@@ -209,7 +206,6 @@ func New(cfg Config) (*Discovery, error) {
 	d.gater = &gater{
 		self:         self,
 		allowPrivate: cfg.AllowPrivate,
-		blocked:      setOf(cfg.Blocked),
 		relays:       setOf(idsOf(cfg.Relays)),
 		lan:          neighbours{at: make(map[peer.ID][]ma.Multiaddr)},
 		partners:     setOf(cfg.Partners),
@@ -299,22 +295,6 @@ func (d *Discovery) Addrs() []ma.Multiaddr { // libp2p does not keep their order
 // advertise makes what libp2p tells others of this node's addresses.
 func (d *Discovery) advertise(own []ma.Multiaddr) []ma.Multiaddr {
 	return pickAddrs(slices.Concat(d.announce, d.renew(own), d.circuits()), d.allowPrivate, 4*maxAddrs)
-}
-
-// Stats are for an operator: whom the node is in touch with.
-type Stats struct {
-	Connections int // to nodes of any kind
-	Nodes       int // of the DHT, in the routing table
-	Records     int // kept for others
-}
-
-// Stats says how the node is doing now.
-func (d *Discovery) Stats() Stats {
-	return Stats{
-		Connections: len(d.host.Network().Peers()),
-		Nodes:       d.dht.RoutingTable().Size(),
-		Records:     d.store.size(),
-	}
 }
 
 // Fill says how much of Config.Limits is used, by the keys of the configuration.

@@ -53,7 +53,6 @@ type doorkeeper struct {
 var (
 	errTooMany = errors.New("too many connections from this address")
 	errNowhere = errors.New("connection from nowhere")
-	errBlocked = errors.New("blocked peer")
 	errFull    = errors.New("too many connections")
 	errGaveWay = errors.New("connection gave way to another")
 )

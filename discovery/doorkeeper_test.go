@@ -19,7 +19,6 @@ import (
 func doorOf(limits Limits, guests int) (*doorkeeper, error) {
 	m, err := newResourceManager(limits, nil, make([]peer.ID, guests))
 	return newDoorkeeper(m, &gater{
-		blocked: map[peer.ID]bool{"outcast": true},
 		trusted: func(p peer.ID) bool { return p == "friend" },
 		useful:  func(p peer.ID) bool { return p == "server" },
 	}, limits, guests), err
@@ -225,10 +224,6 @@ func TestWhoGivesWay(t *testing.T) {
 		h.gone()
 		come("c1", "c2", "c3")
 		h.gone("x1", "x2", "a")
-		if err := h.comes("outcast", "/ip4/9.8.7.6/tcp/1"); err == nil {
-			t.Error("a blocked peer comes in")
-		}
-		h.gone()
 		if s, err := h.OpenStream("b", network.DirInbound); err != nil {
 			t.Error(err)
 		} else {

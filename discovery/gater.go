@@ -20,7 +20,6 @@ import (
 type gater struct {
 	self         peer.ID
 	allowPrivate bool
-	blocked      map[peer.ID]bool // never changes
 	relays       map[peer.ID]bool // that may bring callers; never changes
 	lan          neighbours
 	partners     map[peer.ID]bool   // never changes
@@ -33,16 +32,16 @@ type gater struct {
 var _ connmgr.ConnectionGater = (*gater)(nil)
 
 // InterceptPeerDial implements connmgr.ConnectionGater.
-func (g *gater) InterceptPeerDial(p peer.ID) bool {
+func (g *gater) InterceptPeerDial(peer.ID) bool {
 	g.dials.Add(1)
-	return !g.blocked[p]
+	return true
 }
 
 // InterceptAddrDial implements connmgr.ConnectionGater. A circuit is as good as
 // its relay's address, which passes here again when the relay is dialled.
 func (g *gater) InterceptAddrDial(p peer.ID, a ma.Multiaddr) bool {
 	e, _ := parseEndpoint(a)
-	if e.relay != "" && (e.relay == g.self || e.relay == p || g.blocked[e.relay]) {
+	if e.relay != "" && (e.relay == g.self || e.relay == p) {
 		return false
 	}
 	return e.reach.allowed(g.allowPrivate) || g.lan.has(p, a)
@@ -54,13 +53,12 @@ func (g *gater) InterceptAccept(c network.ConnMultiaddrs) bool { return g.door.a
 // InterceptSecured implements connmgr.ConnectionGater. All who come through a
 // relay have its address: how many may is the relay's business, and only ours
 // are let in.
-func (g *gater) InterceptSecured(dir network.Direction, p peer.ID, c network.ConnMultiaddrs) bool {
+func (g *gater) InterceptSecured(dir network.Direction, _ peer.ID, c network.ConnMultiaddrs) bool {
 	if a := c.RemoteMultiaddr(); dir == network.DirInbound && isCircuit(a) {
-		if e, _ := parseEndpoint(a); !g.relays[e.relay] {
-			return false
-		}
+		e, _ := parseEndpoint(a)
+		return g.relays[e.relay]
 	}
-	return !g.blocked[p]
+	return true
 }
 
 // InterceptUpgraded implements connmgr.ConnectionGater.

@@ -31,10 +31,10 @@ func TestPrivateAddressesAreNotDialled(t *testing.T) {
 }
 
 // A circuit is as good as the address of its relay: a signed record cannot send
-// a node into its own network by way of one, nor to whom it blocks.
+// a node into its own network by way of one.
 func TestCircuitsAreJudgedByTheirRelay(t *testing.T) {
-	relay, other, self := idOf(t), idOf(t), idOf(t)
-	g := &gater{self: self, blocked: map[peer.ID]bool{other: true}}
+	relay, self := idOf(t), idOf(t)
+	g := &gater{self: self}
 	circuit := func(host string, through peer.ID) ma.Multiaddr {
 		return ma.StringCast(host + "/p2p/" + through.String() + "/p2p-circuit")
 	}
@@ -49,7 +49,6 @@ func TestCircuitsAreJudgedByTheirRelay(t *testing.T) {
 		{circuit("/ip4/127.0.0.1/tcp/1", relay), false, true},
 		{circuit("/ip6/::ffff:192.168.0.1/tcp/1", relay), false, true},
 		{circuit("/ip4/169.254.169.254/tcp/80", relay), false, true},
-		{circuit("/ip4/9.9.9.9/tcp/1", other), false, false}, // blocked
 		{circuit("/ip4/9.9.9.9/tcp/1", self), false, false},
 		{circuit("/ip4/9.9.9.9/tcp/1", home), false, false}, // through itself
 		{circuit("/ip4/9.9.9.9/tcp/1/p2p/"+relay.String()+"/p2p-circuit", relay), false, false},
@@ -127,20 +126,6 @@ func TestNeighboursAreDialledWhereTheyWereFound(t *testing.T) {
 	d.found(peer.AddrInfo{ID: d.ID(), Addrs: file})
 	if err := d.AddPeer(PeerInfo{ID: id, Addrs: addrs("/ip4/9.9.9.9/tcp/1")}); err != nil || !d.book.has(id) {
 		t.Errorf("operator names a neighbour: %v", err)
-	}
-}
-
-func TestBlockedPeers(t *testing.T) {
-	outcast := onLoopback(t, Config{})
-	d := onLoopback(t, Config{Blocked: []peer.ID{outcast.ID()}})
-	if _, err := d.Open(t.Context(), outcast.addrInfo(), findProtocol); err == nil {
-		t.Error("reached a blocked peer")
-	}
-	if d.gater.InterceptPeerDial(outcast.ID()) {
-		t.Error("dials a blocked peer")
-	}
-	if _, err := outcast.Open(t.Context(), d.addrInfo(), findProtocol); err == nil {
-		t.Error("a blocked peer got in")
 	}
 }
 

@@ -134,7 +134,7 @@ func (f found) HandlePeerFound(info peer.AddrInfo) { f(info) }
 
 // found takes up a node that announced itself on the LAN.
 func (d *Discovery) found(info peer.AddrInfo) {
-	if info.ID == d.ID() || d.gater.blocked[info.ID] {
+	if info.ID == d.ID() {
 		return
 	}
 	var addrs []ma.Multiaddr

@@ -21,20 +21,14 @@ const maxPeers = 64
 // protectTag keeps the connection manager from trimming configured peers.
 const protectTag = "configured"
 
-var (
-	// ErrPrivatePeer means that all addresses of a peer are outside the public
-	// internet, and the config does not allow those.
-	ErrPrivatePeer = errors.New("all addresses of this peer are private, and the config does not allow those")
-
-	// ErrConfiguredPeer means that a peer cannot be removed because it comes
-	// from the config.
-	ErrConfiguredPeer = errors.New("this peer is in the config file; remove it there")
-)
+// ErrPrivatePeer means that all addresses of a peer are outside the public
+// internet, and the config does not allow those.
+var ErrPrivatePeer = errors.New("all addresses of this peer are private, and the config does not allow those")
 
 // Peer is a configured or added peer.
 type Peer struct {
 	PeerInfo
-	Added     bool // by AddPeer, so that RemovePeer can undo it
+	Added     bool // by AddPeer
 	Bootstrap bool // a way into the DHT only
 	Relay     bool // takes calls for this node
 	LAN       bool // found on the local network, not named by the operator
@@ -54,20 +48,10 @@ func (d *Discovery) AddPeer(p PeerInfo) error {
 	return d.remember()
 }
 
-// RemovePeer forgets a peer that AddPeer added and closes the connection, or
-// fails with ErrNotFound or ErrConfiguredPeer. The DHT may meet it again, as it
-// meets any stranger.
-func (d *Discovery) RemovePeer(id peer.ID) error {
-	if err := d.book.remove(id); err != nil {
-		return fmt.Errorf("remove peer: %w", err)
-	}
-	d.host.ConnManager().Unprotect(id, protectTag)
-	return errors.Join(d.host.Network().ClosePeer(id), d.remember())
-}
-
 // SetPeers replaces Config.Peers: who is new in it is connected to and asked
-// from now on, and who is gone from it is forgotten like by RemovePeer. If one
-// of them cannot be a peer, nothing changes.
+// from now on, and who is gone from it is forgotten and its connection closed;
+// the DHT may meet it again, as it meets any stranger. If one of them cannot be a
+// peer, nothing changes.
 func (d *Discovery) SetPeers(peers []PeerInfo) error {
 	gone, err := d.book.configure(peers)
 	if err != nil {
@@ -268,20 +252,6 @@ func (b *book) dropNeighbour(id peer.ID) bool {
 
 func (b *book) add(p PeerInfo) error {
 	return b.put(p, func(c *contact) { c.added, c.bootstrap = true, false })
-}
-
-func (b *book) remove(id peer.ID) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	c, ok := b.contacts[id]
-	switch {
-	case !ok, c.lan:
-		return ErrNotFound
-	case !c.added || c.configured || c.relay:
-		return ErrConfiguredPeer
-	}
-	delete(b.contacts, id)
-	return nil
 }
 
 // has reports whether the operator named p.

@@ -44,19 +44,6 @@ func TestAddPeerTakesEffectAtOnce(t *testing.T) {
 
 	again := onLoopback(t, Config{Identity: key, PeersFile: file})
 	until(t, "connection after restart", func() bool { return again.Connected(home.ID()) })
-	if err := again.RemovePeer(home.ID()); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := again.Ask(t.Context(), [32]byte{}); !errors.Is(err, ErrNotFound) || len(again.ListPeers()) != 0 {
-		t.Errorf("asked after removal: %v, %v", got, err)
-	}
-	if err := again.RemovePeer(home.ID()); !errors.Is(err, ErrNotFound) {
-		t.Errorf("removed twice: %v", err)
-	}
-	again.stop()
-	if last := onLoopback(t, Config{Identity: key, PeersFile: file}); len(last.ListPeers()) != 0 {
-		t.Error("back after removal and restart")
-	}
 }
 
 func TestAddPeerRefuses(t *testing.T) {
@@ -73,9 +60,6 @@ func TestAddPeerRefuses(t *testing.T) {
 	}
 	if err := d.AddPeer(PeerInfo{ID: idOf(t), Name: "two\nlines"}); err == nil {
 		t.Error("a name of two lines")
-	}
-	if err := d.RemovePeer(configured.ID); !errors.Is(err, ErrConfiguredPeer) {
-		t.Errorf("remove a configured peer: %v", err)
 	}
 	for range maxPeers - 1 {
 		if err := d.AddPeer(PeerInfo{ID: idOf(t)}); err != nil {

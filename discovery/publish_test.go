@@ -93,8 +93,8 @@ func TestPublishAndSearch(t *testing.T) {
 	if got := gateway.find(t, name); !bytes.Equal(got, rec) {
 		t.Error("found another record")
 	}
-	if got, want := servers[3].Stats(), 1; got.Records != want || got.Nodes != len(servers)-1 || got.Connections < got.Nodes {
-		t.Errorf("a server says of itself: %+v", got)
+	if n := servers[3].store.size(); n != 1 {
+		t.Errorf("a server keeps %d records", n)
 	}
 	newer := name.sign(t, draft{seq: 1})
 	if _, err := home.Publish(t.Context(), name.PublicKey, newer); err != nil {

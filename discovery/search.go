@@ -14,16 +14,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 )
 
-const (
-	// HeadStart is what each replica's look-up has on the next: enough for the
-	// first to be found in a healthy DHT before another name is shown to other
-	// nodes, and no more than a moment otherwise.
-	HeadStart = 300 * time.Millisecond
-
-	// searchTime bounds a whole search. A DHT that has the record finds it
-	// within a second even when half of its nodes have just died.
-	searchTime = 8 * time.Second
-)
+// searchTime bounds a whole search. A DHT that has the record finds it within a
+// second even when half of its nodes have just died.
+const searchTime = 8 * time.Second
 
 // ErrNotFound means that nobody has what was looked for, or nobody says so.
 var ErrNotFound = errors.New("not found")

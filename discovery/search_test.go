@@ -16,6 +16,7 @@ func TestSearchRacesReplicas(t *testing.T) {
 		gateway := s.node(Config{Bootstrap: []PeerInfo{servers[1].info()}})
 		s.settle()
 		published, nowhere := newName(t), newName(t)
+		const headStart = 300 * time.Millisecond
 		if _, err := home.Publish(t.Context(), published.PublicKey, published.sign(t, draft{})); err != nil {
 			t.Fatal(err)
 		}
@@ -25,8 +26,8 @@ func TestSearchRacesReplicas(t *testing.T) {
 			index   int
 			within  time.Duration
 		}{
-			{"first replica", []Query{{Name: published.PublicKey}, {nowhere.PublicKey, HeadStart}, {nowhere.PublicKey, 2 * HeadStart}}, 0, 3 * simRTT},
-			{"second replica", []Query{{Name: nowhere.PublicKey}, {published.PublicKey, HeadStart}}, 1, HeadStart + 3*simRTT},
+			{"first replica", []Query{{Name: published.PublicKey}, {nowhere.PublicKey, headStart}, {nowhere.PublicKey, 2 * headStart}}, 0, 3 * simRTT},
+			{"second replica", []Query{{Name: nowhere.PublicKey}, {published.PublicKey, headStart}}, 1, headStart + 3*simRTT},
 			{"all before it have failed", []Query{{Name: nowhere.PublicKey}, {published.PublicKey, time.Minute}}, 1, time.Second},
 			{"out of order", []Query{{nowhere.PublicKey, time.Minute}, {Name: published.PublicKey}}, 1, 3 * simRTT},
 		}
@@ -42,7 +43,7 @@ func TestSearchRacesReplicas(t *testing.T) {
 		}
 
 		start := time.Now()
-		err := gateway.Search(t.Context(), []Query{{Name: nowhere.PublicKey}, {newName(t).PublicKey, HeadStart}}, func(int, []byte) bool { return true })
+		err := gateway.Search(t.Context(), []Query{{Name: nowhere.PublicKey}, {newName(t).PublicKey, headStart}}, func(int, []byte) bool { return true })
 		if !errors.Is(err, ErrNotFound) || time.Since(start) > 2*time.Second {
 			t.Errorf("nowhere: %v after %v", err, time.Since(start))
 		}

@@ -108,8 +108,6 @@ func (k *doorkeeper) meet(v *visit, p peer.ID) error {
 	switch {
 	case v.gone:
 		return errGaveWay
-	case k.gater.blocked[p]:
-		return errBlocked
 	case !k.gater.known(p) && !k.makeRoomLocked(v.from, p):
 		return errFull
 	}

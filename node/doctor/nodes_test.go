@@ -14,10 +14,16 @@ import (
 	"anteroom/discovery"
 )
 
+// knowsServer waits until a server of the DHT is known, which takes what it is given.
+func knowsServer(t testing.TB, cfg Config) {
+	t.Helper()
+	until(t, "a server in the routing table", func() bool { return newRun(t, cfg).dht(t.Context()).status == Pass })
+}
+
 func TestDHT(t *testing.T) {
 	ctx := t.Context()
 	cfg, _ := healthy(t)
-	until(t, "a server in the routing table", func() bool { return cfg.Discovery.Stats().Nodes > 0 })
+	knowsServer(t, cfg)
 	expect(t, newRun(t, cfg).dht(ctx), Pass, "One node of the DHT kept a record, and it was found again.", "")
 
 	ended, cancel := context.WithCancel(ctx)
@@ -37,8 +43,9 @@ func TestDHTKeepsNothing(t *testing.T) {
 	with := func(server *discovery.Discovery) Config {
 		d := start(t, func(c *discovery.Config) { c.Server = false })
 		meet(t, d, server)
-		until(t, "a server in the routing table", func() bool { return d.Stats().Nodes > 0 })
-		return Config{Running: true, Discovery: d}
+		cfg := Config{Running: true, Discovery: d}
+		knowsServer(t, cfg)
+		return cfg
 	}
 	full := with(start(t, nil))
 	got := newRun(t, full).dht(ctx)
@@ -80,7 +87,8 @@ func TestPeersAndFronts(t *testing.T) {
 
 	cfg.PublicURL, cfg.FrontURL, cfg.Nodes = "", "https://front.example", []peer.ID{friend.ID()}
 	expect(t, newRun(t, cfg).front(ctx), Pass, "finds this one for patients at https://front.example.", "")
-	check(t, cfg.Discovery.RemovePeer(friend.ID()))
+	check(t, friend.Close())
+	until(t, "that a lost peer shows", func() bool { return !cfg.Discovery.Connected(friend.ID()) })
 	expect(t, newRun(t, cfg).front(ctx), Fail, "The node at https://front.example is not connected", "practice.nodes")
 }
 

@@ -159,11 +159,11 @@ func TestFirstLookWaitsForPeers(t *testing.T) {
 	gone := start(t, nil)
 	info := infoOf(t, gone, "")
 	check(t, gone.Close())
-	check(t, cfg.Discovery.AddPeer(info))
+	check(t, cfg.Discovery.SetPeers([]discovery.PeerInfo{info}))
 	if v := cfg.vitals(); v.settled || v.state == before {
 		t.Error("settled without one of the peers")
 	}
-	check(t, cfg.Discovery.RemovePeer(info.ID))
+	check(t, cfg.Discovery.SetPeers(nil))
 	if now := cfg.vitals().state; now != before {
 		t.Errorf("not as before: %q, %q", now, before)
 	}
@@ -229,7 +229,7 @@ func TestCallsAreSpared(t *testing.T) {
 
 func TestSparedChecks(t *testing.T) {
 	cfg, _ := healthy(t)
-	until(t, "a server in the routing table", func() bool { return cfg.Discovery.Stats().Nodes > 0 })
+	knowsServer(t, cfg)
 	cfg.Records = func(context.Context) error { t.Error("the records were read"); return nil }
 	cfg.earlier = Report{Checks: []Check{{ID: "dht", Status: Warn, Finding: say("As before."), Todo: say("Wait.")}, {ID: "clock", Status: Fail}}}.ofHeavy()
 	r := newRun(t, cfg)
