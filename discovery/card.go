@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/address"
 )
 
 // A peer card is one line of text by which an operator tells another where a
@@ -64,7 +66,7 @@ func makeCard(key crypto.PrivKey, addrs []ma.Multiaddr, name string) (string, er
 	if err := CheckName(name); err != nil {
 		return "", err
 	}
-	signed, err := sealAddrs(key, addrs, maxCardRecord)
+	signed, err := address.Seal(key, addrs, maxCardRecord)
 	if err != nil {
 		return "", err
 	}
@@ -108,7 +110,7 @@ func ParseCard(text string) (PeerInfo, error) {
 	if n > maxCardRecord || n > len(body)-2 {
 		return PeerInfo{}, badCard("incomplete or damaged; copy it again")
 	}
-	info, err := openAddrs(body[2 : 2+n])
+	info, err := address.Open(body[2 : 2+n])
 	if err != nil {
 		return PeerInfo{}, badCard("incomplete or damaged; copy it again")
 	}
@@ -123,7 +125,7 @@ func ParseCard(text string) (PeerInfo, error) {
 	if !validName(name) {
 		return PeerInfo{}, badCard("has a name that cannot be shown")
 	}
-	addrs := pickAddrs(info.Addrs, true, maxAddrs)
+	addrs := address.Pick(info.Addrs, true, address.Max)
 	if len(addrs) == 0 && len(info.Addrs) > 0 {
 		return PeerInfo{}, badCard("has no address that this program can dial")
 	}
@@ -141,7 +143,7 @@ func ParsePeer(text string) (PeerInfo, error) {
 		return PeerInfo{}, errors.New("parse peer: not a multiaddr that ends in /p2p/<peer id>")
 	}
 	for _, a := range info.Addrs {
-		if reachable(a) == nowhere {
+		if address.ReachOf(a) == address.Nowhere {
 			return PeerInfo{}, errors.New("parse peer: want host/tcp/port or host/udp/port/quic-v1 before /p2p/")
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"anteroom/discovery/address"
 )
 
 func TestCardRoundTrip(t *testing.T) {
@@ -148,11 +150,11 @@ func FuzzCard(f *testing.F) {
 			}
 			return
 		}
-		if p.ID.Validate() != nil || !validName(p.Name) || len(p.Addrs) > maxAddrs {
+		if p.ID.Validate() != nil || !validName(p.Name) || len(p.Addrs) > address.Max {
 			t.Errorf("accepted %v", p)
 		}
 		for _, a := range p.Addrs {
-			if reachable(a) == nowhere {
+			if address.ReachOf(a) == address.Nowhere {
 				t.Errorf("accepted address %v", a)
 			}
 		}

@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/address"
 )
 
 // dhtPrefix keeps our DHT apart from every other: /anteroom/kad/1.0.0.
@@ -33,10 +35,10 @@ func (d *Discovery) newDHT() (*dht.IpfsDHT, error) {
 		dht.ValueGCInterval(0), // the store sweeps by expiry
 		dht.DisableProviders(),
 		dht.AddressFilter(func(addrs []ma.Multiaddr) []ma.Multiaddr {
-			return withoutCircuits(pickAddrs(addrs, d.allowPrivate, len(addrs))) // a server needs no relay
+			return address.Direct(address.Pick(addrs, d.allowPrivate, len(addrs))) // a server needs no relay
 		}),
 		dht.QueryFilter(func(_ any, info peer.AddrInfo) bool {
-			return len(pickAddrs(withoutCircuits(info.Addrs), d.allowPrivate, 1)) > 0
+			return len(address.Pick(address.Direct(info.Addrs), d.allowPrivate, 1)) > 0
 		}),
 		dht.BootstrapPeersFunc(d.book.seeds),
 		dht.OnRequestHook(limitPuts(d.puts)),

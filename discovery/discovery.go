@@ -22,6 +22,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"anteroom/discovery/address"
 )
 
 // Config says who this node is and whom it may talk to. The zero value with an
@@ -153,9 +155,9 @@ func New(cfg Config) (*Discovery, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive peer id: %w", err)
 	}
-	listen, errListen := parseAddrs("listen on", cfg.Listen, func(reach) error { return nil })
-	announce, errAnnounce := parseAddrs("announce", cfg.Announce, func(r reach) error {
-		if !r.allowed(cfg.AllowPrivate) {
+	listen, errListen := parseAddrs("listen on", cfg.Listen, func(address.Reach) error { return nil })
+	announce, errAnnounce := parseAddrs("announce", cfg.Announce, func(r address.Reach) error {
+		if !r.Allowed(cfg.AllowPrivate) {
 			return errors.New("not an address on the public internet")
 		}
 		return nil
@@ -264,14 +266,14 @@ func (d *Discovery) start(cfg Config, listen []ma.Multiaddr) (err error) {
 
 // parseAddrs reads multiaddrs of the two forms that we speak, and names all
 // that are not.
-func parseAddrs(what string, list []string, allowed func(reach) error) (addrs []ma.Multiaddr, err error) {
+func parseAddrs(what string, list []string, allowed func(address.Reach) error) (addrs []ma.Multiaddr, err error) {
 	for _, text := range list {
 		a, e := ma.NewMultiaddr(text)
-		endpoint, ok := parseEndpoint(a)
-		if e != nil || !ok || endpoint.relay != "" {
+		endpoint, ok := address.Parse(a)
+		if e != nil || !ok || endpoint.Relay != "" {
 			e = errors.New("want a multiaddr such as /ip4/0.0.0.0/udp/4001/quic-v1 or /ip4/0.0.0.0/tcp/4001")
 		} else {
-			e = allowed(endpoint.reach)
+			e = allowed(endpoint.Reach)
 		}
 		if e != nil {
 			err = errors.Join(err, fmt.Errorf("%s %q: %w", what, text, e))
@@ -289,12 +291,45 @@ func (d *Discovery) ID() peer.ID { return d.host.ID() }
 // those relays that take calls for it now come last, and have half of the
 // places if they need them.
 func (d *Discovery) Addrs() []ma.Multiaddr { // libp2p does not keep their order
-	return pickAddrs(slices.Concat(d.announce, d.host.Addrs(), d.circuits()), d.allowPrivate, maxAddrs)
+	return address.Pick(slices.Concat(d.announce, d.host.Addrs(), d.circuits()), d.allowPrivate, address.Max)
+}
+
+// MaxSignedRecord is the most bytes that SignedRecord returns and Consume takes:
+// 512 less room for a flag and lengths.
+const MaxSignedRecord = 500
+
+// ErrNoAddress means that a node has no address at which others could reach it.
+var ErrNoAddress = errors.New("no reachable address")
+
+// SignedRecord returns this node's signed peer record: at most 6 addresses,
+// public QUIC first, circuits through its relays last, at most MaxSignedRecord bytes. It fails with ErrNoAddress
+// if the node knows no address at which others could reach it.
+func (d *Discovery) SignedRecord() ([]byte, error) {
+	addrs := d.Addrs()
+	if len(addrs) == 0 {
+		return nil, ErrNoAddress
+	}
+	return address.Seal(d.key, addrs, MaxSignedRecord)
+}
+
+// Consume checks a signed peer record that came from elsewhere and returns the
+// addresses in it that may be dialled from here, perhaps none: a node without
+// a public address may be connected all the same.
+func (d *Discovery) Consume(signed []byte) (peer.AddrInfo, error) {
+	if len(signed) > MaxSignedRecord {
+		return peer.AddrInfo{}, fmt.Errorf("%w: too large", address.ErrBadRecord)
+	}
+	info, err := address.Open(signed)
+	if err != nil {
+		return peer.AddrInfo{}, err
+	}
+	info.Addrs = address.Pick(info.Addrs, d.allowPrivate, address.Max)
+	return info, nil
 }
 
 // advertise makes what libp2p tells others of this node's addresses.
 func (d *Discovery) advertise(own []ma.Multiaddr) []ma.Multiaddr {
-	return pickAddrs(slices.Concat(d.announce, d.renew(own), d.circuits()), d.allowPrivate, 4*maxAddrs)
+	return address.Pick(slices.Concat(d.announce, d.renew(own), d.circuits()), d.allowPrivate, 4*address.Max)
 }
 
 // Fill says how much of Config.Limits is used, by the keys of the configuration.

@@ -14,6 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p/x/rate"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"anteroom/discovery/address"
 )
 
 // A doorkeeper turns away nobody for want of room: who has been silent for long
@@ -151,14 +153,14 @@ func (k *doorkeeper) OpenConnection(dir network.Direction, usefd bool, far ma.Mu
 		return k.ResourceManager.OpenConnection(dir, usefd, far)
 	}
 	v := &visit{keeper: k, heard: time.Now()}
-	v.from, _ = subnetOf(far)
+	v.from, _ = address.Subnet(far)
 	k.mu.Lock()
 	if c := k.accepted[far.String()]; c != nil {
 		delete(k.accepted, far.String())
 		v.close = func() { _ = c.Close() }
 	}
 	k.mu.Unlock()
-	if ip := ipOf(far); circuit == nil && !ip.IsValid() {
+	if ip := address.IP(far); circuit == nil && !ip.IsValid() {
 		return nil, errNowhere
 	} else if circuit == nil && !k.pace.Allow(ip) {
 		return nil, errTooMany

@@ -1,7 +1,6 @@
 package discovery
 
 import (
-	"net/netip"
 	"sync/atomic"
 
 	"github.com/libp2p/go-libp2p/core/connmgr"
@@ -9,6 +8,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/address"
 )
 
 // gater decides who may be dialled and who may stay connected. Every address
@@ -40,11 +41,11 @@ func (g *gater) InterceptPeerDial(peer.ID) bool {
 // InterceptAddrDial implements connmgr.ConnectionGater. A circuit is as good as
 // its relay's address, which passes here again when the relay is dialled.
 func (g *gater) InterceptAddrDial(p peer.ID, a ma.Multiaddr) bool {
-	e, _ := parseEndpoint(a)
-	if e.relay != "" && (e.relay == g.self || e.relay == p) {
+	e, _ := address.Parse(a)
+	if e.Relay != "" && (e.Relay == g.self || e.Relay == p) {
 		return false
 	}
-	return e.reach.allowed(g.allowPrivate) || g.lan.has(p, a)
+	return e.Reach.Allowed(g.allowPrivate) || g.lan.has(p, a)
 }
 
 // InterceptAccept implements connmgr.ConnectionGater.
@@ -54,9 +55,9 @@ func (g *gater) InterceptAccept(c network.ConnMultiaddrs) bool { return g.door.a
 // relay have its address: how many may is the relay's business, and only ours
 // are let in.
 func (g *gater) InterceptSecured(dir network.Direction, _ peer.ID, c network.ConnMultiaddrs) bool {
-	if a := c.RemoteMultiaddr(); dir == network.DirInbound && isCircuit(a) {
-		e, _ := parseEndpoint(a)
-		return g.relays[e.relay]
+	if a := c.RemoteMultiaddr(); dir == network.DirInbound && address.IsCircuit(a) {
+		e, _ := address.Parse(a)
+		return g.relays[e.Relay]
 	}
 	return true
 }
@@ -68,21 +69,3 @@ func (g *gater) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReaso
 
 // known reports whether the operator named p.
 func (g *gater) known(p peer.ID) bool { return g.partners[p] || g.trusted(p) }
-
-// subnetOf is the /24 or /48 that an IP multiaddr belongs to; a circuit is in none.
-func subnetOf(a ma.Multiaddr) (netip.Prefix, bool) {
-	if len(a) == 0 || isCircuit(a) {
-		return netip.Prefix{}, false
-	}
-	ip, ok := netip.AddrFromSlice(a[0].RawValue())
-	if !ok {
-		return netip.Prefix{}, false
-	}
-	ip = ip.Unmap()
-	bits := 48
-	if ip.Is4() {
-		bits = 24
-	}
-	subnet, err := ip.Prefix(bits)
-	return subnet, err == nil
-}

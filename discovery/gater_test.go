@@ -12,7 +12,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// A public node never dials into a private network, whoever names the address.
+// A Public node never dials into a private network, whoever names the address.
 func TestPrivateAddressesAreNotDialled(t *testing.T) {
 	inside := onLoopback(t, Config{})
 	strict := run(t, Config{})

@@ -18,6 +18,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 	"go.uber.org/fx"
+
+	"anteroom/discovery/address"
 )
 
 // userAgent and protocolVersion are what identify tells strangers: the same
@@ -111,9 +113,9 @@ func newHost(cfg Config, gater *gater, advertise func([]ma.Multiaddr) []ma.Multi
 // behind a firewall would always wait; one who got a circuit too soon is
 // called back.
 func rank(addrs []ma.Multiaddr) []network.AddrDelay {
-	direct := withoutCircuits(addrs)
+	direct := address.Direct(addrs)
 	ranked := swarm.DefaultDialRanker(direct)
-	for _, r := range swarm.DefaultDialRanker(slices.DeleteFunc(slices.Clone(addrs), func(a ma.Multiaddr) bool { return !isCircuit(a) })) {
+	for _, r := range swarm.DefaultDialRanker(slices.DeleteFunc(slices.Clone(addrs), func(a ma.Multiaddr) bool { return !address.IsCircuit(a) })) {
 		if len(direct) > 0 {
 			r.Delay += circuitDelay
 		}

@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"anteroom/discovery/address"
 )
 
 const (
@@ -138,8 +140,8 @@ func (d *Discovery) found(info peer.AddrInfo) {
 		return
 	}
 	var addrs []ma.Multiaddr
-	for _, a := range pickAddrs(withoutCircuits(info.Addrs), true, maxAddrs) {
-		if reachable(a) == private {
+	for _, a := range address.Pick(address.Direct(info.Addrs), true, address.Max) {
+		if address.ReachOf(a) == address.Private {
 			addrs = append(addrs, a)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 	"go.uber.org/goleak"
 )
 
@@ -22,6 +23,14 @@ func newKey(t testing.TB) crypto.PrivKey {
 		t.Fatal(err)
 	}
 	return key
+}
+
+// addrs reads multiaddrs.
+func addrs(list ...string) (out []ma.Multiaddr) {
+	for _, s := range list {
+		out = append(out, ma.StringCast(s))
+	}
+	return out
 }
 
 // running is a Discovery whose Run runs until the test ends.

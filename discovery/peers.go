@@ -12,6 +12,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/address"
 )
 
 // maxPeers bounds how many peers may be configured or added: each costs a
@@ -38,7 +40,7 @@ type Peer struct {
 // AddPeer makes a peer known: it is asked in look-ups from now on, connected
 // to, and kept in the peers file. Adding one again replaces what was known.
 func (d *Discovery) AddPeer(p PeerInfo) error {
-	if len(p.Addrs) > 0 && len(pickAddrs(p.Addrs, d.allowPrivate, 1)) == 0 {
+	if len(p.Addrs) > 0 && len(address.Pick(p.Addrs, d.allowPrivate, 1)) == 0 {
 		return fmt.Errorf("add peer: %w", ErrPrivatePeer)
 	}
 	if err := d.book.add(p); err != nil {
@@ -104,7 +106,7 @@ type contact struct {
 // addrs is where a contact may be: as the operator said, and where it was
 // seen last.
 func (c contact) addrs() []ma.Multiaddr {
-	return pickAddrs(slices.Concat(c.Addrs, c.seen), true, 2*maxAddrs)
+	return address.Pick(slices.Concat(c.Addrs, c.seen), true, 2*address.Max)
 }
 
 // A book holds the contacts and, of the DHT, whom we knew in better days. It
@@ -136,7 +138,7 @@ func openBook(self peer.ID, cfg Config) (*book, error) {
 		}
 	}
 	for _, p := range cfg.Relays {
-		if len(pickAddrs(withoutCircuits(p.Addrs), cfg.AllowPrivate, 1)) == 0 {
+		if len(address.Pick(address.Direct(p.Addrs), cfg.AllowPrivate, 1)) == 0 {
 			return nil, errors.New("configure relay: it has no address that can be dialled from here")
 		}
 		if err := b.put(p, func(c *contact) { c.relay = true }); err != nil {

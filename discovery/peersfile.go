@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"anteroom/discovery/address"
 )
 
 // maxKnown is how many DHT servers are remembered.
@@ -142,7 +144,7 @@ func (b *book) load(log *slog.Logger) error {
 // brings the peers file up to date.
 func (d *Discovery) remember() error {
 	where := func(p peer.ID) PeerInfo {
-		return PeerInfo{ID: p, Addrs: pickAddrs(d.host.Peerstore().Addrs(p), d.allowPrivate, maxAddrs)}
+		return PeerInfo{ID: p, Addrs: address.Pick(d.host.Peerstore().Addrs(p), d.allowPrivate, address.Max)}
 	}
 	var seen []PeerInfo
 	for _, c := range d.book.all() {

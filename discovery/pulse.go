@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/multiformats/go-multistream"
+
+	"anteroom/discovery/address"
 )
 
 const (
@@ -72,11 +74,11 @@ func (d *Discovery) lifelines(far bool) map[peer.ID]bool {
 		}
 	}
 	for _, c := range d.host.Network().Conns() {
-		e, _ := parseEndpoint(c.RemoteMultiaddr())
-		if e.relay == "" {
+		e, _ := address.Parse(c.RemoteMultiaddr())
+		if e.Relay == "" {
 			continue
 		}
-		lines[e.relay] = true
+		lines[e.Relay] = true
 		if p := c.RemotePeer(); far && c.Stat().Direction == network.DirOutbound && !d.isDirect(p) {
 			lines[p] = true
 		}
@@ -159,12 +161,12 @@ func (d *Discovery) doubtOlder(_ network.Network, newest network.Conn) {
 // there, so that the next call does not begin with the relay that is gone.
 func (d *Discovery) forgetCircuits(relay peer.ID) {
 	for _, c := range d.host.Network().Conns() {
-		if e, _ := parseEndpoint(c.RemoteMultiaddr()); e.relay != relay {
+		if e, _ := address.Parse(c.RemoteMultiaddr()); e.Relay != relay {
 			continue
 		}
 		stale := slices.DeleteFunc(d.host.Peerstore().Addrs(c.RemotePeer()), func(a ma.Multiaddr) bool {
-			e, _ := parseEndpoint(a)
-			return e.relay != relay
+			e, _ := address.Parse(a)
+			return e.Relay != relay
 		})
 		d.host.Peerstore().SetAddrs(c.RemotePeer(), stale, 0)
 	}

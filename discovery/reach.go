@@ -16,6 +16,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/address"
 )
 
 const (
@@ -76,7 +78,7 @@ func (d *Discovery) Reachability() Reachability {
 
 // candidates are the addresses that a peer can try.
 func (d *Discovery) candidates() []ma.Multiaddr {
-	return pickAddrs(withoutCircuits(slices.Concat(d.announce, d.host.Addrs())), false, maxAddrs)
+	return address.Pick(address.Direct(slices.Concat(d.announce, d.host.Addrs())), false, address.Max)
 }
 
 // A probe is what became of trying one address.

@@ -14,6 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/address"
 )
 
 const (
@@ -93,7 +95,7 @@ func (d *Discovery) newRelay(cfg Config) (*relay.Relay, error) {
 			BufferSize:            4 << 10, // twice for each circuit
 		}),
 		relay.WithReservationAddressFilter(func(a ma.Multiaddr) bool {
-			return !isCircuit(a) && reachable(a).allowed(cfg.AllowPrivate)
+			return !address.IsCircuit(a) && address.ReachOf(a).Allowed(cfg.AllowPrivate)
 		}),
 	)
 }
@@ -117,7 +119,7 @@ func (l *accessList) AllowReserve(p peer.ID, from ma.Multiaddr) bool {
 	}
 	for _, c := range l.network.ConnsToPeer(p) {
 		a := c.RemoteMultiaddr()
-		if c.Stat().Direction == network.DirInbound && !isCircuit(a) && !a.Equal(from) {
+		if c.Stat().Direction == network.DirInbound && !address.IsCircuit(a) && !a.Equal(from) {
 			_ = c.Close()
 		}
 	}
@@ -238,11 +240,11 @@ func (d *Discovery) reserve(ctx context.Context, b *berth) (renew time.Time, err
 	}
 	var addrs []ma.Multiaddr
 	for _, a := range slices.Concat(r.Addrs, b.Addrs) {
-		if direct, _ := peer.SplitAddr(a); direct != nil && !isCircuit(direct) {
+		if direct, _ := peer.SplitAddr(a); direct != nil && !address.IsCircuit(direct) {
 			addrs = append(addrs, direct.Encapsulate(circuit))
 		}
 	}
-	addrs = pickAddrs(addrs, d.allowPrivate, addrsPerRelay)
+	addrs = address.Pick(addrs, d.allowPrivate, addrsPerRelay)
 	if d.setBerth(b, addrs, r.Expiration, false) {
 		d.log.Info("relay takes calls for this node", "node", short(b.ID))
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/address"
 )
 
 // identity makes a config with a key that others can be told of beforehand.
@@ -45,8 +47,8 @@ func (r *running) contact(t testing.TB, reader *Discovery) peer.AddrInfo {
 // relaysOf are the relays that r's record names.
 func (r *running) relaysOf() (relays []peer.ID) {
 	for _, a := range r.Addrs() {
-		if e, _ := parseEndpoint(a); e.relay != "" && !slices.Contains(relays, e.relay) {
-			relays = append(relays, e.relay)
+		if e, _ := address.Parse(a); e.Relay != "" && !slices.Contains(relays, e.Relay) {
+			relays = append(relays, e.Relay)
 		}
 	}
 	return relays
@@ -226,9 +228,9 @@ func TestCircuitDiesWithItsRelay(t *testing.T) {
 		hidden.apart(stranger)
 		stream := knock(t, stranger.running, hidden.contact(t, stranger.Discovery))
 		s.settle()
-		e, _ := parseEndpoint(stream.Conn().RemoteMultiaddr())
+		e, _ := address.Parse(stream.Conn().RemoteMultiaddr())
 		for _, relay := range []*simNode{first, second} {
-			if relay.ID() == e.relay {
+			if relay.ID() == e.Relay {
 				relay.dead.Store(true)
 			}
 		}
@@ -249,7 +251,7 @@ func TestCircuitDiesWithItsRelay(t *testing.T) {
 	})
 }
 
-// A relay that was restarted has forgotten whom it takes calls for.
+// A Relay that was restarted has forgotten whom it takes calls for.
 func TestRelayRestarts(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {
 		cfg, id := identity(t, Config{})
@@ -301,7 +303,7 @@ func TestHiddenNodeMoves(t *testing.T) {
 	})
 }
 
-// A relay serves those on its list, anybody may call them, and nobody may bring
+// A Relay serves those on its list, anybody may call them, and nobody may bring
 // callers who is not a relay of the one who is called.
 func TestRelayServesItsListOnly(t *testing.T) {
 	simulate(t, func(t *testing.T, s *simulation) {

@@ -9,6 +9,8 @@ import (
 
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"anteroom/discovery/address"
 )
 
 const (
@@ -80,11 +82,11 @@ func (d *Discovery) lookOut(own []ma.Multiaddr, now time.Time) (changed bool, go
 	}
 	gone = make(map[netip.Addr]bool)
 	for _, a := range v.own {
-		gone[ipOf(a)] = true
+		gone[address.IP(a)] = true
 	}
 	for _, a := range own {
-		delete(gone, ipOf(a))
-		delete(v.gone, ipOf(a))
+		delete(gone, address.IP(a))
+		delete(v.gone, address.IP(a))
 	}
 	for a := range gone {
 		v.gone[a] = now
@@ -99,7 +101,7 @@ func (d *Discovery) renew(addrs []ma.Multiaddr) []ma.Multiaddr {
 	d.mu.Lock()
 	own := d.outlook.own
 	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a ma.Multiaddr) bool {
-		_, gone := d.outlook.gone[ipOf(a)]
+		_, gone := d.outlook.gone[address.IP(a)]
 		return gone
 	})
 	d.mu.Unlock()
@@ -112,7 +114,7 @@ func (d *Discovery) listening(own []ma.Multiaddr) []ma.Multiaddr {
 	if len(own) == 0 {
 		return nil
 	}
-	addrs, err := manet.ResolveUnspecifiedAddresses(withoutCircuits(d.host.Network().ListenAddresses()), own)
+	addrs, err := manet.ResolveUnspecifiedAddresses(address.Direct(d.host.Network().ListenAddresses()), own)
 	if err != nil {
 		return nil // it does not listen
 	}
@@ -125,8 +127,8 @@ func (d *Discovery) listening(own []ma.Multiaddr) []ma.Multiaddr {
 func (d *Discovery) letGo(ctx context.Context, gone map[netip.Addr]bool, pulses *sync.WaitGroup) {
 	for _, c := range d.host.Network().Conns() {
 		switch {
-		case isCircuit(c.RemoteMultiaddr()): // ends with the connection to its relay
-		case gone[ipOf(c.LocalMultiaddr())]:
+		case address.IsCircuit(c.RemoteMultiaddr()): // ends with the connection to its relay
+		case gone[address.IP(c.LocalMultiaddr())]:
 			pulses.Go(func() { _ = c.Close() }) // may wait for what was being sent
 		default:
 			pulses.Go(func() { d.feelPulseOf(ctx, c, roamPulse) })
@@ -149,13 +151,4 @@ func (b *book) hurry() {
 		}
 	}
 	b.tickLocked()
-}
-
-// ipOf is the IP address that a multiaddr begins with, if any.
-func ipOf(a ma.Multiaddr) netip.Addr {
-	if len(a) == 0 || a[0].Protocol().Code != ma.P_IP4 && a[0].Protocol().Code != ma.P_IP6 {
-		return netip.Addr{}
-	}
-	ip, _ := netip.AddrFromSlice(a[0].RawValue())
-	return ip.Unmap()
 }

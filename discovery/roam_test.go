@@ -10,6 +10,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/address"
 )
 
 // roaming runs a node on all addresses of a computer that has those in at.
@@ -76,8 +78,8 @@ func TestConnectionsFromGoneAddressesEnd(t *testing.T) {
 	at.Store(&here)
 	far := onLoopback(t, Config{})
 	cfg := Config{AllowPrivate: true, Peers: []PeerInfo{{ID: far.ID(), Addrs: slices.DeleteFunc(far.Addrs(), func(a ma.Multiaddr) bool {
-		e, _ := parseEndpoint(a)
-		return e.quic
+		e, _ := address.Parse(a)
+		return e.QUIC
 	})}}}
 	d := roaming(t, cfg, &at)
 	until(t, "the peer", func() bool { return d.Connected(far.ID()) })

@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/address"
 )
 
 // Handle serves inbound streams of a protocol, each on a goroutine of its own
@@ -101,7 +103,7 @@ func converse(ctx context.Context, s network.Stream, f func() error) error {
 // dialable returns those of a peer's addresses that may be dialled.
 func (d *Discovery) dialable(p peer.ID, addrs []ma.Multiaddr) []ma.Multiaddr {
 	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a ma.Multiaddr) bool { return !d.gater.InterceptAddrDial(p, a) })
-	return pickAddrs(addrs, true, 2*maxAddrs)
+	return address.Pick(addrs, true, 2*address.Max)
 }
 
 // isDirect reports whether p is connected other than through a relay.

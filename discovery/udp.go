@@ -9,6 +9,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/transport"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"anteroom/discovery/address"
 )
 
 // AnswersUDP reports whether a node answers at one of its UDP addresses. What
@@ -18,9 +20,9 @@ func (d *Discovery) AnswersUDP(ctx context.Context, of peer.AddrInfo) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var trying sync.WaitGroup
-	answered := make(chan struct{}, 2*maxAddrs) // full: one is enough
+	answered := make(chan struct{}, 2*address.Max) // full: one is enough
 	for _, a := range d.dialable(of.ID, of.Addrs) {
-		if e, ok := parseEndpoint(a); !ok || !e.quic || e.relay != "" {
+		if e, ok := address.Parse(a); !ok || !e.QUIC || e.Relay != "" {
 			continue
 		}
 		trying.Go(func() { // ends with ctx

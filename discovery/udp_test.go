@@ -7,17 +7,19 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/address"
 )
 
 func TestAnswersUDP(t *testing.T) {
 	a, b := onLoopback(t, Config{}), onLoopback(t, Config{})
 	var port string
 	shut := slices.DeleteFunc(slices.Clone(b.Addrs()), func(m ma.Multiaddr) bool {
-		e, _ := parseEndpoint(m)
-		if e.quic {
+		e, _ := address.Parse(m)
+		if e.QUIC {
 			port, _ = m.ValueForProtocol(ma.P_UDP)
 		}
-		return e.quic
+		return e.QUIC
 	})
 	if err := a.host.Connect(t.Context(), peer.AddrInfo{ID: b.ID(), Addrs: shut}); err != nil {
 		t.Fatal(err)

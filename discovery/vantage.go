@@ -6,6 +6,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"anteroom/discovery/address"
 )
 
 // ErrRelayed means that a connection goes through a relay, so nobody here
@@ -25,8 +27,8 @@ func (d *Discovery) Vantage(c network.Conn) (netip.Addr, error) {
 
 func vantage(c network.Conn, allowPrivate bool) (netip.Addr, error) {
 	a := c.RemoteMultiaddr()
-	e, ok := parseEndpoint(a)
-	if c.Stat().Limited || isCircuit(a) || e.relay != "" {
+	e, ok := address.Parse(a)
+	if c.Stat().Limited || address.IsCircuit(a) || e.Relay != "" {
 		return netip.Addr{}, ErrRelayed
 	}
 	if !ok {
@@ -37,7 +39,7 @@ func vantage(c network.Conn, allowPrivate bool) (netip.Addr, error) {
 		return netip.Addr{}, ErrPrivatePeer
 	}
 	ip = ip.Unmap()
-	if !reachOf(ip).allowed(allowPrivate) {
+	if !address.ReachOfIP(ip).Allowed(allowPrivate) {
 		return ip, ErrPrivatePeer
 	}
 	return ip, nil
