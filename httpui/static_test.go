@@ -149,7 +149,7 @@ func TestPagesPreloadTheirModules(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := s.assets
-	for page, entry := range map[string]string{"guest.html": "guest.js", "index.html": "practitioner.js"} {
+	for page, entry := range map[string]string{"guest.html": "guest/guest.js", "index.html": "practitioner/practitioner.js"} {
 		want := map[string]bool{}
 		for queue := []string{entry}; len(queue) > 0; queue = queue[1:] {
 			if want[queue[0]] {
@@ -169,8 +169,8 @@ func TestPagesPreloadTheirModules(t *testing.T) {
 			}
 			got[file] = true
 		}
-		got["fragment.js"] = true
-		want["fragment.js"] = true // an entry of its own
+		got["link/fragment.js"] = true
+		want["link/fragment.js"] = true // an entry of its own
 		if len(want) < 20 || !maps.Equal(got, want) {
 			t.Errorf("%s preloads %d modules of %d", page, len(got), len(want))
 		}

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import './fakes/words.mjs';
-import { agentOf, permissionSteps } from '../static/browser.js';
-import { guestSentence } from '../static/errors.js';
+import { agentOf, permissionSteps } from '../static/kit/browser.js';
+import { guestSentence } from '../static/kit/errors.js';
 
 const iphone = 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)';
 const ipad = 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)';

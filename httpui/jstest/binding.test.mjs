@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import test, { afterEach, beforeEach, mock } from 'node:test';
-import { encode } from '../static/wire.js';
+import { encode } from '../static/link/wire.js';
 import { World, holdTime } from './fakes/world.mjs';
 
 /** @type {World} */ let w;

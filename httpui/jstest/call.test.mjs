@@ -2,7 +2,7 @@
 // side sees, and what must never be sent or shown.
 import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
-import { encode } from '../static/wire.js';
+import { encode } from '../static/link/wire.js';
 import { FakeTrack } from './fakes/media.mjs';
 import { World, holdTime, together } from './fakes/world.mjs';
 
@@ -31,7 +31,7 @@ test('opening a link has no effect', async () => {
 
 test('a damaged link is told without any traffic', async () => {
   w = new World(0);
-  const { GuestCall } = await import('../static/call.js');
+  const { GuestCall } = await import('../static/call/call.js');
   for (const fragment of ['', '#x', `#${'A'.repeat(68)}`, `#${'A'.repeat(69)}`]) {
     const sockets = [];
     const call = new GuestCall({

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './fakes/words.mjs';
-import { ApiError } from '../static/api.js';
-import { Checkup, readiness } from '../static/checkup.js';
-import { sayMessage } from '../static/words.js';
+import { ApiError } from '../static/kit/api.js';
+import { Checkup, readiness } from '../static/practitioner/doctor/checkup.js';
+import { sayMessage } from '../static/kit/words.js';
 
 const report = { line: { code: 'doctor.summary.ready-line' }, summary: { code: 'doctor.summary.ready' }, at: 1, ready: true, confirmed: true, checks: [] };
 

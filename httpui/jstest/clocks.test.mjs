@@ -5,8 +5,8 @@ import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
 
 process.env.TZ = 'Europe/Berlin';
-const { clock, dateKey, moments, timeKey } = await import('../static/format.js');
-const { newAppointment, newDraft } = await import('../static/view-new.js');
+const { clock, dateKey, moments, timeKey } = await import('../static/kit/format.js');
+const { newAppointment, newDraft } = await import('../static/practitioner/diary/view-new.js');
 
 /** @param {string} zone @param {() => void} run */
 function inZone(zone, run) {

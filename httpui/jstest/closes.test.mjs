@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
 import './fakes/words.mjs';
-import { guestSentence } from '../static/errors.js';
-import { CODES } from '../static/wire.js';
+import { guestSentence } from '../static/kit/errors.js';
+import { CODES } from '../static/link/wire.js';
 import { World, holdTime, together } from './fakes/world.mjs';
 
 /** @type {World | null} */ let w = null;

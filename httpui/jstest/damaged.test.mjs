@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
-import { appointmentCard, guestRow, questionDialog } from '../static/view-appointment.js';
+import { appointmentCard, guestRow, questionDialog } from '../static/practitioner/diary/view-appointment.js';
 
 const guest = { member: 'a', label: 'Ann', state: 'unused', link: true, local: false };
 const whole = {

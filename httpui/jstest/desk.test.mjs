@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import './fakes/words.mjs';
-import { Desk } from '../static/desk.js';
-import { undoTime } from '../static/undo.js';
+import { Desk } from '../static/practitioner/desk.js';
+import { undoTime } from '../static/practitioner/undo.js';
 
 const now = 1_763_000_000;
 

@@ -5,14 +5,14 @@ import test, { beforeEach } from 'node:test';
 import './fakes/words.mjs';
 import { FakeTrack, PluggedDevices } from './fakes/media.mjs';
 import { Drawn } from './fakes/view.mjs';
-import { Media } from '../static/media.js';
-import { callView } from '../static/view-call.js';
-import { deviceCheck } from '../static/view-check.js';
-import { guestView } from '../static/view-guest.js';
+import { Media } from '../static/call/media.js';
+import { callView } from '../static/call/screen/view-call.js';
+import { deviceCheck } from '../static/call/screen/view-check.js';
+import { guestView } from '../static/guest/view-guest.js';
 
 globalThis.matchMedia ??= () => ({ matches: false });
 globalThis.HTMLMediaElement ??= class { setSinkId() {} };
-const { callIntents, newCallUi } = await import('../static/call-page.js');
+const { callIntents, newCallUi } = await import('../static/call/screen/call-page.js');
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const act = new Proxy({}, { get: () => () => {} });

@@ -1,7 +1,7 @@
 // What a practitioner decides counts at once, whatever becomes of the message.
 import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
-import { encode } from '../static/wire.js';
+import { encode } from '../static/link/wire.js';
 import { World, holdTime } from './fakes/world.mjs';
 
 /** @type {World} */ let w;

@@ -1,8 +1,8 @@
 // Time that goes on when the time of day is set.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { Links } from '../static/links.js';
-import { stopwatch } from '../static/lapse.js';
+import { Links } from '../static/practitioner/diary/links.js';
+import { stopwatch } from '../static/kit/lapse.js';
 import { holdTime, setClock } from './fakes/world.mjs';
 
 const month = 30 * 24 * 3_600_000;

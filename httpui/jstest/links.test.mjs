@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import './fakes/words.mjs';
-import { ApiError } from '../static/api.js';
-import { Links, noLinks } from '../static/links.js';
+import { ApiError } from '../static/kit/api.js';
+import { Links, noLinks } from '../static/practitioner/diary/links.js';
 
 const wanted = { appointment: 'a', member: 'm' };
 const url = 'https://care.example/j#secret';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test, { beforeEach, mock } from 'node:test';
 import { FakeDevices, FakeTrack } from './fakes/media.mjs';
-import { Media } from '../static/media.js';
+import { Media } from '../static/call/media.js';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import test, { mock } from 'node:test';
 import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
-import { chatPanel } from '../static/view-panels.js';
-import { controls } from '../static/view-controls.js';
-import { showAttention } from '../static/view-attention.js';
-import { keepPlace } from '../static/view-shell.js';
+import { chatPanel } from '../static/call/screen/view-panels.js';
+import { controls } from '../static/call/screen/view-controls.js';
+import { showAttention } from '../static/practitioner/view-attention.js';
+import { keepPlace } from '../static/kit/view-shell.js';
 
 globalThis.matchMedia ??= () => ({ matches: false });
-const { Arrivals, callIntents, newCallUi, news } = await import('../static/call-page.js');
+const { Arrivals, callIntents, newCallUi, news } = await import('../static/call/screen/call-page.js');
 
 class Form {
   text = ' hello ';

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { formatCandidate, networkOf, parseCandidate, reachable } from '../static/candidate.js';
-import { SdpError, format, outgoing, parse, sparing } from '../static/sdp.js';
+import { formatCandidate, networkOf, parseCandidate, reachable } from '../static/call/candidate.js';
+import { SdpError, format, outgoing, parse, sparing } from '../static/call/sdp.js';
 
 const pairs = JSON.parse(readFileSync(new URL('fixtures/descriptions.json', import.meta.url), 'utf8'));
 const descriptions = Object.entries(pairs).flatMap(([pair, kinds]) =>

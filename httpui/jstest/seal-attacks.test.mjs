@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { LinkError, P256, SealError, bindingMAC, constantTimeEqual, handshake, linkKeys, parseLink, prologue, sas, sasCommit } from '../static/seal.js';
+import { LinkError, P256, SealError, bindingMAC, constantTimeEqual, handshake, linkKeys, parseLink, prologue, sas, sasCommit } from '../static/link/seal.js';
 import { Responder, accept, helloFrame, hex, join, newInvite, pipe } from './seal-home.mjs';
 
 const { vectors } = JSON.parse(readFileSync(new URL('../../rendezvous/testdata/ar1-vectors.json', import.meta.url), 'utf8'));
@@ -214,7 +214,7 @@ test('lost, swapped and reflected frames end the channel', async () => {
 
 test('padding that nobody makes is refused', async () => {
   const raw = random(32);
-  const { Channel } = await import('../static/seal.js');
+  const { Channel } = await import('../static/link/seal.js');
   const aes = await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt']);
   const frame = (size, length, last) => {
     const plain = new Uint8Array(size);

@@ -1,7 +1,7 @@
 // A home node for tests of seal.js: the responder's half of the handshake,
 // which no page needs. Not a test itself.
 import { createHash, createHmac, createPrivateKey } from 'node:crypto';
-import { Channel, P256, SealError, admitMAC, beginNKpsk0, constantTimeEqual, linkKeys, parseLink, prologue } from '../static/seal.js';
+import { Channel, P256, SealError, admitMAC, beginNKpsk0, constantTimeEqual, linkKeys, parseLink, prologue } from '../static/link/seal.js';
 
 const { subtle } = globalThis.crypto;
 

@@ -3,7 +3,7 @@
 // one frame of JSON that says who to be, the handshake, then sealed frames: the
 // first is sent from here and tells the handshake's hash, the others are sent
 // back as they came, until an empty one.
-import { handshake, linkKeys, parseLink } from '../static/seal.js';
+import { handshake, linkKeys, parseLink } from '../static/link/seal.js';
 import { Mailbox, accept, hex, p256Key, toHex } from './seal-home.mjs';
 
 const frames = new Mailbox();

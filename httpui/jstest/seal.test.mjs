@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import {
   Channel, Initiator, MAX_DATA, P256, admitMAC, bindingMAC, commitmentOf, handshake, hkdfExpand, linkKeys, parseLink, prologue, sas,
   sasCommit,
-} from '../static/seal.js';
+} from '../static/link/seal.js';
 import { Responder, X25519, fixed, helloFrame, helloKey, hex, join, p256Key, pipe, toHex, x25519Key, accept, newInvite } from './seal-home.mjs';
 
 const testdata = new URL('../../rendezvous/testdata/', import.meta.url);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './fakes/words.mjs';
 
-const { guestScreen, guestView } = await import('../static/view-guest.js');
+const { guestScreen, guestView } = await import('../static/guest/view-guest.js');
 
 const media = { audio: 'off', video: 'off', stream: null, devices: { audio: [], video: [], output: [] }, problems: {} };
 const welcome = {

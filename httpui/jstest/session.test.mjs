@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
-import { ApiError } from '../static/api.js';
-import { Session } from '../static/session.js';
-import { setupView } from '../static/view-setup.js';
+import { ApiError } from '../static/kit/api.js';
+import { Session } from '../static/practitioner/account/session.js';
+import { setupView } from '../static/practitioner/account/view-setup.js';
 
 async function signedIn(signOut) {
   const log = [];

@@ -2,11 +2,11 @@
 // browser's, with time that only moves when told to.
 import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
-import { Queue } from '../static/queue.js';
-import { Signal } from '../static/signal.js';
-import { SignalError } from '../static/socket.js';
-import { guestLeg, hostLeg } from '../static/legs.js';
-import { MAX_MESSAGE, decode, encode } from '../static/wire.js';
+import { Queue } from '../static/kit/queue.js';
+import { Signal } from '../static/link/signal.js';
+import { SignalError } from '../static/link/socket.js';
+import { guestLeg, hostLeg } from '../static/link/legs.js';
+import { MAX_MESSAGE, decode, encode } from '../static/link/wire.js';
 import { fakeWebSocket } from './fakes/websocket.mjs';
 
 const b32 = new Uint8Array(32);

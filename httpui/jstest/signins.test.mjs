@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './fakes/words.mjs';
-import { ApiError } from '../static/api.js';
-import { SignIns } from '../static/signins.js';
+import { ApiError } from '../static/kit/api.js';
+import { SignIns } from '../static/practitioner/account/signins.js';
 
 const here = { id: 'a', since: 1, seen: 2, this: true };
 const there = { id: 'b', since: 1, seen: 2, this: false };

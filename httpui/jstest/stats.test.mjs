@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { Meter, NO_TRUTH, sample } from '../static/stats.js';
+import { Meter, NO_TRUTH, sample } from '../static/call/stats.js';
 
 const fixtures = JSON.parse(readFileSync(new URL('fixtures/stats.json', import.meta.url), 'utf8'));
 const report = (stats) => new Map(stats.map((s) => [s.id, s]));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
-import { SafeStorage, keepsCookies } from '../static/storage.js';
+import { SafeStorage, keepsCookies } from '../static/kit/storage.js';
 
 const refuse = () => {
   throw new DOMException('The operation is insecure.', 'SecurityError');
@@ -52,7 +52,7 @@ test('whether cookies are kept is found out by trying, and leaves none', () => {
 
 test('no other script asks a browser for a storage', () => {
   const scripts = new URL('../static/', import.meta.url);
-  for (const name of readdirSync(scripts).filter((file) => file.endsWith('.js') && file !== 'storage.js')) {
+  for (const name of readdirSync(scripts, { recursive: true }).map(String).filter((file) => file.endsWith('.js') && file !== 'kit/storage.js')) {
     const code = readFileSync(new URL(name, scripts), 'utf8').replace(/\/\*[^]*?\*\/|\/\/.*/g, '');
     assert.doesNotMatch(code, /\b(local|session)Storage\b/, name);
   }

@@ -2,7 +2,7 @@
 // makes for them, and where it knocks.
 import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
-import { encode } from '../static/wire.js';
+import { encode } from '../static/link/wire.js';
 import { World, holdTime, together } from './fakes/world.mjs';
 
 /** @type {World} */ let w;

@@ -1,9 +1,9 @@
 // Which of a browser's tabs is in the seat.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { GuestTab } from '../static/guest-tab.js';
-import { Tabs } from '../static/tabs.js';
-import { Ticket } from '../static/ticket.js';
+import { GuestTab } from '../static/guest/guest-tab.js';
+import { Tabs } from '../static/guest/tabs.js';
+import { Ticket } from '../static/guest/ticket.js';
 
 /** One browser: the locks that its tabs share. */
 class Browser {

@@ -1,8 +1,8 @@
 // What a tab keeps to come back with, in two halves that are worth nothing alone.
 import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
-import { SafeStorage } from '../static/storage.js';
-import { Ticket } from '../static/ticket.js';
+import { SafeStorage } from '../static/kit/storage.js';
+import { Ticket } from '../static/guest/ticket.js';
 
 const fragment = 'AX8secretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecret1';
 const visit = { fragment, name: 'Ada Lovelace', devices: { audioinput: 'mic-3' }, until: 1_800_000_060_000 };

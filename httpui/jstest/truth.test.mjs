@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
-import { tiles } from '../static/view-tiles.js';
-import { connectionFacts, pausedText, truthLine } from '../static/view-truth.js';
+import { tiles } from '../static/call/screen/view-tiles.js';
+import { connectionFacts, pausedText, truthLine } from '../static/call/screen/view-truth.js';
 
 const truth = { path: 'direct', relay: null, dtls: 'DTLS 1.2', dtlsCipher: '', cipher: '', verified: true };
 const peer = (name, patch = {}, of = {}) => ({

@@ -3,7 +3,7 @@
 // comes back step by step.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Uplink } from '../static/uplink.js';
+import { Uplink } from '../static/call/uplink.js';
 
 const tick = 400;
 const start = 1_000_000;

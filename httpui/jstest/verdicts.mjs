@@ -2,7 +2,7 @@
 // "ok <hex of the frame as it encodes it>", "unknown" or "bad". Its other half
 // is rendezvous/wire/twin_test.go.
 import {createInterface} from 'node:readline';
-import {decode, encode} from '../static/wire.js';
+import {decode, encode} from '../static/link/wire.js';
 
 for await (const line of createInterface({input: process.stdin})) {
   process.stdout.write(`${verdict(Buffer.from(line, 'hex'))}\n`);

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import './fakes/words.mjs';
-import { canVerify } from '../static/identity.js';
+import { canVerify } from '../static/call/identity.js';
 import { Drawn } from './fakes/view.mjs';
-import { guestSentence } from '../static/errors.js';
-import { deviceCheck } from '../static/view-check.js';
-import { controls } from '../static/view-controls.js';
-import { guestTitle, guestView } from '../static/view-guest.js';
-import { countdown } from '../static/format.js';
-import { focusKeeper } from '../static/view-shell.js';
+import { guestSentence } from '../static/kit/errors.js';
+import { deviceCheck } from '../static/call/screen/view-check.js';
+import { controls } from '../static/call/screen/view-controls.js';
+import { guestTitle, guestView } from '../static/guest/view-guest.js';
+import { countdown } from '../static/kit/format.js';
+import { focusKeeper } from '../static/kit/view-shell.js';
 
 const welcome = {
   state: 'open', now: 1_800_000_000, opens: 1_799_999_000, starts: 1_800_000_000, ends: 1_800_003_600, practice: 'Harbour Street Practice',

@@ -2,7 +2,7 @@
 // differential test (verdicts.mjs); this table says what both must do.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { CODES, HOST, MAX_MESSAGE, WireError, decode, encode, fromBase64url, tidyText, toBase64url } from '../static/wire.js';
+import { CODES, HOST, MAX_MESSAGE, WireError, decode, encode, fromBase64url, tidyText, toBase64url } from '../static/link/wire.js';
 
 const b32 = new Uint8Array(32).fill(7);
 const b16 = new Uint8Array(16).fill(9);

@@ -8,7 +8,7 @@ const page = new URL('../static/', import.meta.url);
 const modules = readdirSync(page, { recursive: true }).map(String).filter((name) => name.endsWith('.js') && !name.startsWith('vendor/'));
 
 // Modules whose strings are protocol, markup, or reasons for the log.
-const notForPeople = new Set(['browser.js', 'guest-call.js', 'html.js', 'sdp.js', 'seal.js', 'ticket.js']);
+const notForPeople = new Set(['call/guest-call.js', 'call/sdp.js', 'guest/ticket.js', 'kit/browser.js', 'kit/html.js', 'link/seal.js']);
 
 // Words of the platform: names of keys, of the errors of browsers, of headers, of elements' kinds; and selectors.
 const platform = /^(Escape|Enter|Tab|Home|End|Arrow(Left|Right|Up|Down)|[A-Z][A-Za-z]+Error|Notification|Content-Type|Retry-After|[A-Z]+|\.[a-z].*)$/;

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './fakes/words.mjs';
-import { apiSentence, deviceText, guestSentence, hostSentence, reasonText, refusalSentence, signInSentence } from '../static/errors.js';
-import { agentOf, permissionSteps } from '../static/browser.js';
-import { dateKey, duration, initials, moments, span, timeKey } from '../static/format.js';
-import { CODES } from '../static/wire.js';
-import { list } from '../static/words.js';
+import { apiSentence, deviceText, guestSentence, hostSentence, reasonText, refusalSentence, signInSentence } from '../static/kit/errors.js';
+import { agentOf, permissionSteps } from '../static/kit/browser.js';
+import { dateKey, duration, initials, moments, span, timeKey } from '../static/kit/format.js';
+import { CODES } from '../static/link/wire.js';
+import { list } from '../static/kit/words.js';
 
 const names = { practitioner: 'Dr Lee', practice: 'Harbour Street Practice' };
 const nothing = { practitioner: '', practice: '' };

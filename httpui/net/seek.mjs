@@ -1,8 +1,8 @@
 // node seek.mjs LINK: does what a page does to reach the practice, and no more,
 // each second anew from when its parent says so, and tells when it has.
-import {guestLeg} from '../static/legs.js';
-import {linkKeys, parseLink} from '../static/seal.js';
-import {Signal} from '../static/signal.js';
+import {guestLeg} from '../static/link/legs.js';
+import {linkKeys, parseLink} from '../static/link/seal.js';
+import {Signal} from '../static/link/signal.js';
 
 const every = 1000; // ms
 const most = 8; // that are at it at once: a node allows one network only so many

@@ -1,6 +1,6 @@
 // Package words holds what the pages say: a catalogue for each language, with
 // whole sentences in the part of MessageFormat 2 (Unicode LDML, part 9) that
-// README.md describes. The page formats them itself (static/words.js); this
+// README.md describes. The page formats them itself (static/kit/words.js); this
 // package does it for what is written without a page, and must say the same.
 package words
 

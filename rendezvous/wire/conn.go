@@ -1,7 +1,7 @@
 // Package wire is the vocabulary that browsers and nodes share: connections,
 // messages, errors and limits. It imports the standard library only.
 //
-// PROTOCOL.md, beside this package, says what travels when. httpui/static/wire.js
+// PROTOCOL.md, beside this package, says what travels when. httpui/static/link/wire.js
 // is this package's twin in the browser.
 package wire
 

@@ -1,7 +1,7 @@
 // A practitioner's and a guest's call in one page, with a home node between
 // them, and the same two ends connected by hand: the floor.
-import { GuestCall, HostCall } from '../../static/call.js';
-import { Media } from '../../static/media.js';
+import { GuestCall, HostCall } from '../../static/call/call.js';
+import { Media } from '../../static/call/media.js';
 import { Home, clearHandshake } from '../fakes/home.mjs';
 import { fakeWebSocket } from '../fakes/websocket.mjs';
 

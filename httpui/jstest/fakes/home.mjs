@@ -1,6 +1,6 @@
 // A home node in a page: the rules of node/room, without networks or storage.
 // Guests' handshakes are in clear; seal.js has tests of its own.
-import { decode, encode, toBase64url } from '../../static/wire.js';
+import { decode, encode, toBase64url } from '../../static/link/wire.js';
 
 const random = (n) => crypto.getRandomValues(new Uint8Array(n));
 const hex = (bytes) => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');

@@ -2,7 +2,7 @@
 // what browsers only sometimes refuse, and keeps a record of what was revealed.
 import { createHash, randomBytes } from 'node:crypto';
 import { FakeTrack } from './media.mjs';
-import { parse } from '../../static/sdp.js';
+import { parse } from '../../static/call/sdp.js';
 
 const text = (n) => randomBytes(n).toString('base64').replace(/[^A-Za-z0-9]/g, 'x').slice(0, n);
 const hex = (bytes) => [...bytes].map((b) => b.toString(16).padStart(2, '0').toUpperCase()).join(':');

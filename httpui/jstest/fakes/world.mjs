@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mock } from 'node:test';
-import { GuestCall, HostCall } from '../../static/call.js';
-import { Media } from '../../static/media.js';
+import { GuestCall, HostCall } from '../../static/call/call.js';
+import { Media } from '../../static/call/media.js';
 import { Home, clearHandshake } from './home.mjs';
 import { FakeDevices, FakeTrack } from './media.mjs';
 import { Network } from './rtc.mjs';

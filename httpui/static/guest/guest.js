@@ -1,0 +1,420 @@
+import { takeFragment } from '../link/fragment.js'; // first: see there
+import { agentOf } from '../kit/browser.js';
+import { GuestCall } from '../call/call.js';
+import { Arrivals, callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from '../call/screen/call-page.js';
+import { Chime } from '../kit/chime.js';
+import { GuestTab } from './guest-tab.js';
+import { stopwatch } from '../kit/lapse.js';
+import { Media } from '../call/media.js';
+import { testPath } from './path-test.js';
+import { ofTab } from '../kit/storage.js';
+import { Store } from '../kit/store.js';
+import { canCall, troubleWith } from './trouble.js';
+import { render } from '../kit/html.js';
+import { syncPanel } from '../call/screen/view-call.js';
+import { runMeter } from '../call/screen/view-check.js';
+import { guestScreen, guestTitle, guestView } from './view-guest.js';
+import { announce, focusKeeper, focusScreen, showTitle, toast } from '../kit/view-shell.js';
+import { playAll, useSpeaker } from '../call/screen/view-tiles.js';
+import { WakeKeeper } from '../kit/wake.js';
+import { say } from '../kit/words.js';
+
+/**
+ * @typedef {import('../call/call.js').GuestSnapshot} GuestSnapshot
+ * @typedef {import('./view-guest.js').GuestState} GuestState
+ * @typedef {import('./view-guest.js').GuestIntents} GuestIntents
+ * @typedef {import('../call/screen/view-call.js').CallUi & {checking: boolean, phase: 'asking' | 'ready', speakerAsked: boolean,
+ *   heard: boolean | null, path: import('../call/screen/view-check.js').PathState, name: string, copied: boolean, link: string, toast: string | null,
+ *   elsewhere: boolean, returning: boolean, doorOpened: boolean}} Ui
+ *   link: to be copied by hand; elsewhere: another tab is in the seat; returning: this
+ *   tab was in the seat; doorOpened: while the page was waiting, and nobody has reacted
+ */
+
+/** How long an admission waits for its picture before it is drawn without. */
+const ENTER_MS = 400;
+
+/** @returns {Ui} */
+const newUi = () => ({
+  ...newCallUi(), checking: false, phase: 'asking', speakerAsked: false, heard: null, path: null, name: '', copied: false, link: '', toast: null,
+  elsewhere: false, returning: false, doorOpened: false,
+});
+
+/** The guest's page: builds the parts, connects them, and draws what they say. */
+class GuestPage {
+  #root = /** @type {HTMLElement} */ (document.getElementById('app'));
+  #keepFocus = focusKeeper(this.#root);
+  #toasts = /** @type {HTMLElement} */ (document.getElementById('toasts'));
+  #agent = agentOf(navigator.userAgent, navigator.maxTouchPoints);
+  #media = new Media();
+  #chime = new Chime();
+  #wake = new WakeKeeper();
+  /** @type {ReturnType<typeof setTimeout> | null} just admitted: the connection goes before the screen */ #entering = null;
+  #ui = new Store(newUi());
+  #arrivals = new Arrivals({ chime: this.#chime, ui: this.#ui });
+  #act = this.#intents();
+
+  #tab = new GuestTab({ onAsked: () => this.#handOver(), onTaken: () => { if (!this.#inside()) this.#goElsewhere(); } });
+  #fragment = ''; // the link's secret part: here, in the call's closure and, sealed, with the tab
+  #turn = 0; // counts links, and goes to other tabs
+  /** @type {import('./tabs.js').Handed & {patient: boolean} | null} how to join a seat that another tab had */ #handed = null;
+  /** @type {string | null} */ #trouble = null;
+  /** @type {GuestCall | null} */ #call = null;
+  /** @type {GuestSnapshot | null} */ #now = null;
+  #unsubscribe = () => {};
+  #practice = { then: 0, since: () => Date.now() }; // what its clock said, seconds, and how long ago, ms
+  #talked = false;
+  /** @type {import('../call/screen/call-page.js').Heard | null} */ #heard = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #toastTimer;
+  /** @type {(() => void) | null} */ #stopMeter = null;
+  /** @type {AbortController | null} */ #pathTest = null;
+  #quietly = false; // a new call is being made behind the screen of the last one
+
+  start() {
+    this.#root.replaceChildren();
+    this.#media.subscribe(() => this.#draw());
+    this.#ui.subscribe(() => this.#draw());
+    setInterval(() => this.#tick(), 1000);
+    for (const event of ['online', 'offline']) addEventListener(event, () => this.#draw());
+    addEventListener('hashchange', () => this.#anotherLink());
+    addEventListener('pagehide', () => this.#close());
+    addEventListener('pageshow', ({ persisted }) => { if (persisted) void this.#take(this.#fragment); });
+    for (const gesture of ['click', 'keydown']) addEventListener(gesture, () => this.#touched());
+    addEventListener('beforeunload', (event) => { if (this.#inside()) event.preventDefault(); });
+    void this.#take(takeFragment());
+  }
+
+  /**
+   * Begins with a link, or goes on with the one that this tab had.
+   * @param {string} fragment the address's, or ""
+   */
+  async #take(fragment) {
+    const turn = ++this.#turn;
+    this.#closeCall();
+    const { returning } = this.#ui.value;
+    this.#ui.set({ checking: false, elsewhere: false });
+    this.#handed = null;
+    this.#fragment = fragment;
+    const trouble = troubleWith(fragment);
+    this.#trouble = trouble === 'no-link' && canCall() ? null : trouble; // the tab may know
+    this.#draw();
+    if (this.#trouble) return;
+    const visit = await this.#tab.begin(fragment.replace(/^#/u, ''));
+    if (turn !== this.#turn) return;
+    this.#fragment = visit ? `#${visit.fragment}` : '';
+    this.#trouble = troubleWith(this.#fragment);
+    if (!visit || this.#trouble) return this.#draw();
+    const name = visit.name || (returning ? this.#ui.value.name : '');
+    this.#ui.set({ name, returning: name !== '', elsewhere: visit.taken });
+    for (const [kind, id] of Object.entries(visit.devices)) callIntents(this.#parts()).switchDevice(/** @type {MediaDeviceKind} */ (kind), id);
+    if (visit.taken) this.#draw();
+    else this.#open();
+  }
+
+  /**
+   * Makes the call of this link, from the beginning.
+   * @param {{quietly?: boolean}} [options] quietly: the screen stays until there is news
+   */
+  #open({ quietly = false } = {}) {
+    const last = this.#now;
+    this.#closeCall();
+    this.#quietly = quietly;
+    if (quietly) this.#now = last;
+    this.#talked = false;
+    if (this.#trouble) return this.#draw();
+    this.#call = new GuestCall({ fragment: this.#fragment, origin: location.origin, media: this.#media, storage: ofTab });
+    this.#unsubscribe = this.#call.subscribe((now) => this.#hear(now));
+    this.#call.open();
+    this.#draw();
+  }
+
+  /** @param {GuestSnapshot} now */
+  #hear(now) {
+    if (this.#quietly && now.welcome === null && now.code === null) return;
+    this.#quietly = false;
+    const before = this.#now;
+    this.#now = now;
+    if (now.welcome && now.welcome !== before?.welcome) {
+      this.#practice = { then: now.welcome.now, since: stopwatch() };
+      this.#tab.welcomed(now.welcome);
+      if (before?.welcome?.state === 'early' && now.welcome.state === 'open') this.#doorOpens();
+    }
+    this.#talked ||= now.phase === 'call' || now.phase === 'held';
+    if (now.phase === 'call' && before?.phase === 'waiting') {
+      this.#entering = setTimeout(() => this.#enter(), ENTER_MS);
+    } else if (this.#entering && (now.phase !== 'call' || now.peers.some(({ stream }) => stream))) {
+      this.#enter();
+    }
+    if (now.phase === 'ended' && before?.phase !== 'ended' && now.code !== 'early') {
+      this.#tab.ended(now.code ?? 'ended');
+      this.#media.stop();
+      this.#ui.set({ ...newCallUi(), speaker: this.#ui.value.speaker, returning: false });
+    }
+    this.#wake.keep(this.#inside());
+    const change = trustChange(before?.peers ?? [], now.peers);
+    if (change) this.#tell(change);
+    this.#draw();
+  }
+
+  /** Shows the call: until its first picture is there, drawing would only hold that up. */
+  #enter() {
+    clearTimeout(this.#entering ?? undefined);
+    this.#entering = null;
+    this.#chime.welcome();
+    announce(say('guest.entered', { practitioner: this.#now?.welcome?.practitioner ?? '' }), { urgent: true });
+    this.#draw();
+  }
+
+  /** Once a second: the clock on the screen, and the door that opens by itself. */
+  #tick() {
+    const welcome = this.#now?.welcome;
+    const shut = welcome?.state === 'early' || this.#now?.code === 'early';
+    if (welcome && shut && !this.#quietly && this.#clock() >= welcome.opens + 1) this.#open({ quietly: true });
+    else this.#draw();
+  }
+
+  /** A person pasted another link into this tab. */
+  #anotherLink() {
+    const fragment = takeFragment();
+    if (fragment !== '' && !this.#inside()) void this.#take(fragment);
+  }
+
+  /** The practice lets in from now on: said once, without moving anything. */
+  #doorOpens() {
+    this.#chime.door();
+    announce(say('guest.door-open'));
+    this.#ui.set({ doorOpened: true });
+  }
+
+  /** A person is here. */
+  #touched() {
+    void this.#chime.unlock(); // for the moment when the door opens
+    if (this.#ui.value.doorOpened) this.#ui.set({ doorOpened: false });
+  }
+
+  #inside() {
+    return this.#now !== null && ['joining', 'waiting', 'call', 'held'].includes(this.#now.phase);
+  }
+
+  #clock() {
+    return this.#practice.then + this.#practice.since() / 1000;
+  }
+
+  #closeCall() {
+    this.#pathTest?.abort();
+    this.#pathTest = null;
+    this.#unsubscribe();
+    this.#call?.close();
+    this.#call = null;
+    this.#now = null;
+    this.#heard = null;
+  }
+
+  #close() {
+    const inside = this.#inside();
+    this.#turn += 1;
+    this.#closeCall();
+    this.#tab.hide();
+    if (inside) this.#ui.set({ returning: true, checking: false });
+    if (!this.#media.snapshot.stream) this.#ui.set({ checking: false }); // who comes back finds on what was on
+    this.#media.stop();
+    this.#wake.keep(false);
+  }
+
+  /** @param {string} text a brief message at the edge of the screen */
+  #tell(text) {
+    clearTimeout(this.#toastTimer);
+    this.#ui.set({ toast: text });
+    this.#toastTimer = setTimeout(() => this.#ui.set({ toast: null }), 7000);
+  }
+
+  /** @returns {GuestIntents} */
+  #intents() {
+    const ui = this.#ui;
+    const inCall = callIntents(this.#parts());
+    return {
+      ...inCall,
+      switchDevice: (kind, id) => {
+        inCall.switchDevice(kind, id);
+        this.#tab.choose(kind, id);
+      },
+      start: () => void this.#check(),
+      retryPath: () => void this.#testPath(),
+      trySpeaker: () => void this.#chime.unlock().then(() => {
+        this.#chime.speakerTest();
+        ui.set({ speakerAsked: true, heard: null });
+      }),
+      heard: (yes) => ui.set({ heard: yes }),
+      setName: (name) => ui.set({ name }),
+      join: (name) => void this.#join(name),
+      comeBack: () => void this.#comeBack(),
+      useHere: () => void this.#useHere(),
+      again: () => {
+        this.#open();
+        if (this.#ui.value.checking) void this.#check();
+      },
+      copyLink: async () => {
+        const link = `${location.origin}/j${this.#fragment}`;
+        const copied = await copy(link);
+        ui.set({ copied, link: copied ? '' : link });
+      },
+    };
+  }
+
+  #parts() {
+    return {
+      media: this.#media,
+      chime: this.#chime,
+      ui: this.#ui,
+      sendChat: (/** @type {string} */ text) => this.#call?.sendChat(text),
+      leave: () => this.#call?.leave(),
+      end: () => {}, // a practitioner's
+      play: playAll,
+    };
+  }
+
+  /** @param {string} name */
+  async #join(name) {
+    this.#pathTest?.abort();
+    void this.#chime.unlock(); // this tap also lets the others' sound play
+    const call = this.#call;
+    if (!(await this.#tab.sit(name))) return this.#goElsewhere();
+    if (call === this.#call) call?.join(name, this.#handed ?? {});
+    this.#handed = null;
+  }
+
+  /** One tap, after Leave or after the page was loaded again: as it was. */
+  async #comeBack() {
+    const asked = this.#ask();
+    if (this.#now?.phase === 'ended') this.#open();
+    const call = this.#call;
+    await Promise.all([asked, call && opened(call)]);
+    if (call === this.#call) await this.#join(this.#ui.value.name);
+  }
+
+  /** Takes the seat from the tab that is in it, without a word to anybody else. */
+  async #useHere() {
+    const turn = ++this.#turn;
+    this.#ui.set({ elsewhere: false });
+    const asked = this.#ask();
+    const handed = await this.#tab.take();
+    if (turn !== this.#turn) return;
+    this.#handed = { resume: handed?.resume ?? null, name: handed?.name ?? '', patient: handed === null };
+    if (handed?.name) this.#ui.set({ name: handed.name });
+    this.#open();
+    await Promise.all([asked, this.#call && opened(this.#call)]);
+    if (turn === this.#turn && this.#ui.value.name) await this.#join(this.#ui.value.name);
+  }
+
+  /** @returns {import('./tabs.js').Handed} what the tab that asks for it takes the seat with */
+  #handOver() {
+    const handed = this.#call?.handOver() ?? { resume: null, name: '' };
+    this.#tab.ended('moved');
+    this.#goElsewhere();
+    return handed;
+  }
+
+  /** Another tab of this browser is in the seat. */
+  #goElsewhere() {
+    this.#turn += 1;
+    this.#closeCall();
+    this.#media.stop();
+    this.#ui.set({ elsewhere: true, checking: false });
+  }
+
+  /** Asks for camera and microphone; always in a gesture. */
+  async #ask() {
+    void this.#chime.unlock();
+    this.#ui.set({ checking: true, phase: 'asking' });
+    await this.#media.start({ audio: true, video: true }).catch(() => {});
+    this.#ui.set({ phase: 'ready' });
+  }
+
+  async #check() {
+    await this.#ask();
+    void this.#testPath(); // not before: a page that may use the camera may use more of the network, too
+  }
+
+  /** Tries the way that the call would take, and lets the practitioner know. */
+  async #testPath() {
+    if (this.#inside()) return;
+    const servers = this.#now?.welcome?.ice_servers ?? [];
+    this.#pathTest?.abort();
+    const { signal } = (this.#pathTest = new AbortController());
+    this.#ui.set({ path: 'testing' });
+    const path = await testPath(servers, { signal });
+    if (signal.aborted) return;
+    this.#ui.set({ path });
+    if (path) this.#call?.tell(path);
+  }
+
+  /** @returns {GuestState} */
+  #state() {
+    const ui = this.#ui.value;
+    const media = this.#media.snapshot;
+    return {
+      trouble: this.#trouble,
+      call: this.#now,
+      media,
+      checking: ui.checking,
+      talked: this.#talked,
+      online: navigator.onLine,
+      now: this.#clock(),
+      served: location.host,
+      name: ui.name,
+      check: { phase: ui.phase, speakerAsked: ui.speakerAsked, heard: ui.heard, path: ui.path, speaker: ui.speaker, agent: this.#agent },
+      ui,
+      canShare: canShareScreen,
+      canFlip: canFlipCamera(media),
+      copied: ui.copied,
+      link: ui.link,
+      elsewhere: ui.elsewhere,
+      returning: ui.returning,
+      doorOpened: ui.doorOpened,
+    };
+  }
+
+  #draw() {
+    if (this.#entering) return;
+    const state = this.#state();
+    const screen = guestScreen(state);
+    const { ui, call } = state;
+    render(guestView(state, this.#act), this.#root);
+    render(toast(this.#ui.value.toast), this.#toasts);
+    showTitle(guestTitle(state));
+    focusScreen(this.#root, screen === 'early' || screen === 'start' ? 'door' : screen); // one becomes the other by itself
+    syncPanel(this.#root, screen === 'call' ? ui.panel : null);
+    this.#keepFocus();
+    this.#meter(screen === 'check');
+    useSpeaker(ui.speaker, this.#act.speakerRefused);
+    if (screen !== 'call' || !call) return;
+    if (ui.panel === 'chat' && ui.seen !== call.chat.length) this.#ui.set({ seen: call.chat.length });
+    this.#arrivals.look(call.chat);
+    const heard = { peers: call.peers, chat: call.chat, media: state.media };
+    const said = news(this.#heard, heard, { chatOpen: ui.panel === 'chat' });
+    if (said.length) announce(said.join(' '));
+    this.#heard = heard;
+  }
+
+  /** @param {boolean} shown the meter moves while it is on the screen */
+  #meter(shown) {
+    if (shown) this.#stopMeter ??= runMeter(() => this.#media.level());
+    else {
+      this.#stopMeter?.();
+      this.#stopMeter = null;
+    }
+  }
+}
+
+/** @param {GuestCall} call @returns {Promise<void>} when the practice has answered, or there is none */
+const opened = (call) => new Promise((done) => {
+  const stop = call.subscribe(look);
+  look(call.snapshot);
+  /** @param {GuestSnapshot} now */
+  function look({ phase }) {
+    if (phase === 'opening') return;
+    stop();
+    done();
+  }
+});
+
+new GuestPage().start();
