@@ -24,7 +24,7 @@ export GOPROXY     := $(patsubst %$(comma)direct,%,$(shell go env GOPROXY))
 # bin holds a newer Node.js if the system's is too old (tools/prepare).
 WITH_NODE := PATH="$(CURDIR)/bin:$$PATH"
 
-GO_FILES := find . -name '*.go' -not -path './httpui/node_modules/*' -not -path './tools/node/*'
+GO_FILES := find . -name '*.go' -not -path './httpui/test/node_modules/*' -not -path './tools/node/*'
 
 .PHONY: build test test-go test-page test-e2e test-e2e-doctor test-e2e-others test-net test-attack attack race lint fmt bench bench-waiting screenshots prepare tools clean
 
@@ -38,7 +38,7 @@ test-go: tools
 	$(WITH_NODE) bin/gotestsum --format pkgname -- -timeout 10m -tags e2e ./...
 
 test-page:
-	cd httpui && $(WITH_NODE) node --test jstest/*.test.mjs
+	cd httpui/test && $(WITH_NODE) node --test page/*.test.mjs
 
 # A few seconds of each attack. Makes a network namespace, so it needs root.
 test-attack: build bin/attack
@@ -56,15 +56,15 @@ test-e2e: build bin/attack
 	$(MAKE) --jobs=2 --output-sync=target test-e2e-doctor test-e2e-others
 
 test-e2e-doctor:
-	cd httpui && $(WITH_NODE) node --test e2e/doctor.test.mjs
+	cd httpui/test && $(WITH_NODE) node --test e2e/doctor.test.mjs
 
 test-e2e-others:
-	cd httpui && $(WITH_NODE) node --test --test-concurrency=1 $(filter-out e2e/doctor.test.mjs,$(patsubst httpui/%,%,$(wildcard httpui/e2e/*.test.mjs)))
+	cd httpui/test && $(WITH_NODE) node --test --test-concurrency=1 $(filter-out e2e/doctor.test.mjs,$(patsubst httpui/test/%,%,$(wildcard httpui/test/e2e/*.test.mjs)))
 
 # Makes network namespaces, so it needs root, and stays out of "make test".
 test-net: build prepare
 	go build -C tools -o "$(CURDIR)/bin/" ./shaper
-	cd httpui && $(WITH_NODE) node --test --test-reporter=spec --test-concurrency=1 net/*.test.mjs
+	cd httpui/test && $(WITH_NODE) node --test --test-reporter=spec --test-concurrency=1 net/*.test.mjs
 
 race: tools
 	$(WITH_NODE) CGO_ENABLED=1 bin/gotestsum --format pkgname -- -race -timeout 15m ./...
@@ -74,20 +74,20 @@ lint: tools
 	if [[ -n $$unformatted ]]; then echo "not formatted, run make fmt:" $$unformatted >&2; exit 1; fi
 	go vet ./...
 	bin/staticcheck ./...
-	cd httpui && $(WITH_NODE) node_modules/.bin/tsc --noEmit -p .
+	cd httpui/test && $(WITH_NODE) node_modules/.bin/tsc --noEmit -p .
 
 fmt: tools
 	$(GO_FILES) -exec bin/gofumpt -w {} +
 
 bench: build prepare
-	cd httpui && $(WITH_NODE) node e2e/bench.mjs
+	cd httpui/test && $(WITH_NODE) node e2e/bench.mjs
 
 # Takes five minutes, most of them to watch nothing happen.
 bench-waiting:
 	go test -run '^$$' -bench Waiting -benchtime 1x -timeout 20m ./cmd/anteroom
 
 screenshots: build prepare
-	cd httpui && $(WITH_NODE) E2E_OUT="$(CURDIR)/docs" node --test e2e/screenshots.test.mjs
+	cd httpui/test && $(WITH_NODE) E2E_OUT="$(CURDIR)/docs" node --test e2e/screenshots.test.mjs
 
 prepare:
 	tools/prepare

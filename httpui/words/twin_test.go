@@ -27,7 +27,7 @@ func TestFormattersAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", "../jstest/words-said.mjs")
+	cmd := exec.CommandContext(t.Context(), "node", "../test/page/words-said.mjs")
 	cmd.Stdin = strings.NewReader(string(asked) + "\n")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

@@ -121,7 +121,7 @@ type session struct {
 
 func startPeer(t *testing.T) *peer {
 	t.Helper()
-	cmd := exec.Command("node", "../../httpui/jstest/seal-peer.mjs")
+	cmd := exec.Command("node", "../../httpui/test/page/seal-peer.mjs")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

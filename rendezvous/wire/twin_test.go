@@ -29,7 +29,7 @@ func TestDecodersAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "node", "../../httpui/jstest/verdicts.mjs")
+	cmd := exec.CommandContext(t.Context(), "node", "../../httpui/test/page/verdicts.mjs")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

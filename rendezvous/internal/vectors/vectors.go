@@ -1,6 +1,6 @@
 // Package vectors reads testdata/ar1-vectors.json: what a third implementation
 // of the protocol, written apart from ours, computed from fixed inputs. Only
-// tests import it; httpui/jstest reads the same file.
+// tests import it; httpui/test/page reads the same file.
 package vectors
 
 import (
