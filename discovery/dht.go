@@ -14,6 +14,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/limit"
 )
 
 // dhtPrefix keeps our DHT apart from every other: /anteroom/kad/1.0.0.
@@ -57,12 +58,12 @@ func (d *Discovery) newDHT() (*dht.IpfsDHT, error) {
 // limitPuts makes the hook that sees every request before the DHT does. It
 // cannot refuse one, but the DHT refuses a PUT without a record. Of records it
 // keeps what we know, so unknown fields take no room in the store.
-func limitPuts(puts *limiter) func(context.Context, network.Stream, *kadpb.Message) {
+func limitPuts(puts *limit.Rate) func(context.Context, network.Stream, *kadpb.Message) {
 	return func(_ context.Context, s network.Stream, m *kadpb.Message) {
 		if m.GetType() != kadpb.Message_PUT_VALUE {
 			return
 		}
-		if !puts.allow(s.Conn().RemotePeer()) {
+		if !puts.Allow(s.Conn().RemotePeer()) {
 			m.Record = nil
 			return
 		}

@@ -24,6 +24,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/limit"
 )
 
 // Config says who this node is and whom it may talk to. The zero value with an
@@ -111,9 +112,9 @@ type Discovery struct {
 	store        *store
 	kept         *records.ValueStore // store, as the DHT sees it
 	book         *book
-	inbound      *counter
-	finds        *limiter
-	puts         *limiter
+	inbound      *limit.Count
+	finds        *limit.Rate
+	puts         *limit.Rate
 	partners     map[peer.ID]bool
 	moved        bells // of AddressesChanged
 	met          bells // of PeersConnected
@@ -179,8 +180,8 @@ func New(cfg Config) (*Discovery, error) {
 		log:          cfg.Log,
 		book:         book,
 		store:        newStore(self, maxRecords),
-		finds:        newLimiter(time.Second/findsPerSecond, findsPerSecond),
-		puts:         newLimiter(time.Minute/putsPerMinute, putsPerMinute),
+		finds:        limit.NewRate(time.Second/findsPerSecond, findsPerSecond),
+		puts:         limit.NewRate(time.Minute/putsPerMinute, putsPerMinute),
 		berths:       newBerths(cfg.Relays),
 		probes:       make(map[string]probe),
 		done:         make(chan struct{}),
@@ -199,7 +200,7 @@ func New(cfg Config) (*Discovery, error) {
 	}
 	guests := setOf(cfg.RelayFor)
 	busy := setOf(slices.Concat(idsOf(cfg.Relays), cfg.RelayFor, cfg.Partners))
-	d.inbound = newCounter(func(p peer.ID) int {
+	d.inbound = limit.NewCount(func(p peer.ID) int {
 		if busy[p] {
 			return maxFromPartner
 		}

@@ -62,7 +62,7 @@ func (d *Discovery) answer(_ context.Context, s network.Stream) {
 
 // mayAsk reports whether p may ask once more. Guests decide how often a partner
 // does, and it has limits of its own for them.
-func (d *Discovery) mayAsk(p peer.ID) bool { return d.partners[p] || d.finds.allow(p) }
+func (d *Discovery) mayAsk(p peer.ID) bool { return d.partners[p] || d.finds.Allow(p) }
 
 // Ask asks all configured peers at once whether what question names is theirs,
 // dialling those that are not connected, and returns the first that says yes.

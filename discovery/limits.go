@@ -2,8 +2,6 @@ package discovery
 
 import (
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -11,7 +9,6 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	connrate "github.com/libp2p/go-libp2p/x/rate"
-	"golang.org/x/time/rate"
 )
 
 const (
@@ -111,79 +108,4 @@ func newResourceManager(places Limits, carriers, guests []peer.ID) (network.Reso
 		rcmgr.WithMetricsDisabled(),
 		rcmgr.WithConnRateLimiters(new(connrate.Limiter)), // none
 	)
-}
-
-// A limiter holds one token bucket for each peer.
-type limiter struct {
-	every time.Duration // one token
-	burst int
-
-	mu    sync.Mutex
-	peers map[peer.ID]*rate.Limiter
-}
-
-// maxLimited bounds a limiter. Buckets that are full again are forgotten
-// first, which loses nothing; more than this many peers at work within one
-// burst are a flood, and its newcomers are refused.
-const maxLimited = 4096
-
-func newLimiter(every time.Duration, burst int) *limiter {
-	return &limiter{every: every, burst: burst, peers: make(map[peer.ID]*rate.Limiter)}
-}
-
-// allow takes one of p's tokens and reports whether there was one.
-func (l *limiter) allow(p peer.ID) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	bucket, ok := l.peers[p]
-	if !ok {
-		if len(l.peers) >= maxLimited {
-			l.forgetLocked()
-		}
-		if len(l.peers) >= maxLimited {
-			return false
-		}
-		bucket = rate.NewLimiter(rate.Every(l.every), l.burst)
-		l.peers[p] = bucket
-	}
-	return bucket.Allow()
-}
-
-func (l *limiter) forgetLocked() {
-	for p, bucket := range l.peers {
-		if bucket.Tokens() >= float64(l.burst) {
-			delete(l.peers, p)
-		}
-	}
-}
-
-// A counter bounds how many things each peer has going on at the same time.
-type counter struct {
-	max func(peer.ID) int
-
-	mu sync.Mutex
-	n  map[peer.ID]int
-}
-
-func newCounter(limit func(peer.ID) int) *counter {
-	return &counter{max: limit, n: make(map[peer.ID]int)}
-}
-
-// enter reports whether p may have one more; if so, leave must follow.
-func (c *counter) enter(p peer.ID) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.n[p] >= c.max(p) {
-		return false
-	}
-	c.n[p]++
-	return true
-}
-
-func (c *counter) leave(p peer.ID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.n[p]--; c.n[p] == 0 {
-		delete(c.n, p)
-	}
 }

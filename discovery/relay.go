@@ -16,6 +16,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/limit"
 )
 
 const (
@@ -73,9 +74,9 @@ func (d *Discovery) newRelay(cfg Config) (*relay.Relay, error) {
 			return nil, errors.New("for a node without ID, or for itself")
 		}
 	}
-	limit := circuitLimit
+	each := circuitLimit
 	if env := cfg.environment; env != nil && env.circuit.Data != 0 {
-		limit = env.circuit
+		each = env.circuit
 	}
 	guests := len(cfg.RelayFor)
 	d.gater.door.serve(proto.ProtoIDv2Hop, relay.StreamTimeout)
@@ -83,10 +84,10 @@ func (d *Discovery) newRelay(cfg Config) (*relay.Relay, error) {
 		relay.WithACL(&accessList{
 			guests:  setOf(cfg.RelayFor),
 			network: d.host.Network(),
-			calls:   newLimiter(time.Minute/callsPerMinute, circuitsPerCaller),
+			calls:   limit.NewRate(time.Minute/callsPerMinute, circuitsPerCaller),
 		}),
 		relay.WithResources(relay.Resources{
-			Limit:                 &limit,
+			Limit:                 &each,
 			ReservationTTL:        time.Hour,
 			MaxReservations:       guests,
 			MaxReservationsPerIP:  guests,
@@ -105,7 +106,7 @@ func (d *Discovery) newRelay(cfg Config) (*relay.Relay, error) {
 type accessList struct {
 	guests  map[peer.ID]bool // never changes
 	network network.Network
-	calls   *limiter
+	calls   *limit.Rate
 }
 
 var _ relay.ACLFilter = (*accessList)(nil)
@@ -129,7 +130,7 @@ func (l *accessList) AllowReserve(p peer.ID, from ma.Multiaddr) bool {
 // AllowConnect implements relay.ACLFilter. libp2p has one bound for callers and
 // called; theirs must be lower, lest one caller take all places of a guest.
 func (l *accessList) AllowConnect(from peer.ID, _ ma.Multiaddr, to peer.ID) bool {
-	if !l.guests[to] || !l.calls.allow(from) {
+	if !l.guests[to] || !l.calls.Allow(from) {
 		return false
 	}
 	circuits := 0

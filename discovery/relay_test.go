@@ -17,6 +17,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/limit"
 )
 
 // identity makes a config with a key that others can be told of beforehand.
@@ -466,7 +467,7 @@ func TestCallersAreLimited(t *testing.T) {
 		time.Sleep(time.Second) // virtual
 		_ = knock(t, greedy.running, hidden[circuitsPerCaller].contact(t, greedy.Discovery)).Reset()
 
-		a := accessList{guests: setOf(ids), network: front.host.Network(), calls: newLimiter(time.Second, 3)}
+		a := accessList{guests: setOf(ids), network: front.host.Network(), calls: limit.NewRate(time.Second, 3)}
 		allowed := 0
 		for range 10 {
 			if a.AllowConnect(modest.ID(), nil, ids[0]) {

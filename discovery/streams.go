@@ -28,11 +28,11 @@ func (d *Discovery) Handle(proto protocol.ID, serve func(context.Context, networ
 	d.gater.door.serve(proto, proofTime)
 	d.host.SetStreamHandler(proto, func(s network.Stream) {
 		p := s.Conn().RemotePeer()
-		if !d.inbound.enter(p) {
+		if !d.inbound.Enter(p) {
 			_ = s.ResetWithError(network.StreamResourceLimitExceeded)
 			return
 		}
-		defer d.inbound.leave(p)
+		defer d.inbound.Leave(p)
 		d.host.ConnManager().Protect(p, s.ID())
 		defer d.host.ConnManager().Unprotect(p, s.ID())
 		if !d.enter() {
@@ -44,7 +44,7 @@ func (d *Discovery) Handle(proto protocol.ID, serve func(context.Context, networ
 	})
 }
 
-// enter counts a handler that Close must wait for, unless it is too late.
+// Enter counts a handler that Close must wait for, unless it is too late.
 func (d *Discovery) enter() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

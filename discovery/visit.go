@@ -76,7 +76,7 @@ func (k *doorkeeper) provesLocked(s network.Stream) standing {
 	return proved
 }
 
-// enter gives v a place among those who have not said who they are.
+// Enter gives v a place among those who have not said who they are.
 func (k *doorkeeper) enter(v *visit) error {
 	defer k.hangUp()
 	k.mu.Lock()
@@ -255,7 +255,7 @@ func (k *doorkeeper) hangUp() {
 	}
 }
 
-// leave takes v out, whose connection has ended.
+// Leave takes v out, whose connection has ended.
 func (k *doorkeeper) leave(v *visit) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

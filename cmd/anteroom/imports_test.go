@@ -41,8 +41,9 @@ var mayImport = map[string][]string{
 	"rendezvous/invite": {"rendezvous/wire"},
 	"rendezvous/wire":   {},
 
-	"discovery":         {"discovery/address"}, // so no name and no invite can reach the DHT
+	"discovery":         {"discovery/address", "discovery/limit"}, // so no name and no invite can reach the DHT
 	"discovery/address": {},
+	"discovery/limit":   {},
 }
 
 // onlyHere are packages of others and who may import them. A name that ends in
