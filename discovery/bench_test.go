@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"anteroom/discovery/limit"
+	"anteroom/discovery/records/recordtest"
 )
 
 // The figures are loopback's: what the program costs, without a network.
@@ -22,8 +23,8 @@ func BenchmarkPublish(b *testing.B) {
 		unlimit(s.puts)
 	}
 	measure(b, func() {
-		name := newName(b)
-		if _, err := home.Publish(b.Context(), name.PublicKey, name.sign(b, draft{})); err != nil {
+		name := recordtest.New(b)
+		if _, err := home.Publish(b.Context(), name.PublicKey, name.Sign(b, recordtest.Draft{})); err != nil {
 			b.Fatal(err)
 		}
 	})
@@ -35,8 +36,8 @@ func BenchmarkSearch(b *testing.B) {
 	gateway := onLoopback(b, Config{Bootstrap: []PeerInfo{servers[1].info()}})
 	home.know(b, len(servers))
 	gateway.know(b, len(servers))
-	name := newName(b)
-	if _, err := home.Publish(b.Context(), name.PublicKey, name.sign(b, draft{})); err != nil {
+	name := recordtest.New(b)
+	if _, err := home.Publish(b.Context(), name.PublicKey, name.Sign(b, recordtest.Draft{})); err != nil {
 		b.Fatal(err)
 	}
 	measure(b, func() { gateway.find(b, name) })
@@ -79,16 +80,6 @@ func BenchmarkStreamEcho(b *testing.B) {
 		}
 		_ = s.Reset()
 	})
-}
-
-func BenchmarkValidate(b *testing.B) {
-	name := newName(b)
-	key, rec := routingKey(name.PublicKey), name.sign(b, draft{})
-	for b.Loop() {
-		if err := (validator{}).Validate(key, rec); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
 
 // unlimit lets every peer do what it likes.

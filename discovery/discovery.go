@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	dht "github.com/libp2p/go-libp2p-kad-dht"
-	"github.com/libp2p/go-libp2p-kad-dht/records"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -25,6 +24,7 @@ import (
 
 	"anteroom/discovery/address"
 	"anteroom/discovery/limit"
+	"anteroom/discovery/records"
 )
 
 // Config says who this node is and whom it may talk to. The zero value with an
@@ -97,6 +97,18 @@ type Config struct {
 	environment *environment // nil: the real one
 }
 
+// What Publish and Search take and return.
+type (
+	Ack   = records.Ack
+	Query = records.Query
+)
+
+// The errors of Publish and Search, and of Ask when nobody says yes.
+var (
+	ErrNotFound = records.ErrNotFound
+	ErrNoPeers  = records.ErrNoPeers
+)
+
 // Discovery is one node's part in the network. Its methods may be called
 // concurrently, from New until Close.
 type Discovery struct {
@@ -107,10 +119,9 @@ type Discovery struct {
 	announce     []ma.Multiaddr
 	log          *slog.Logger
 	host         host.Host
-	dht          *dht.IpfsDHT
+	dht          *records.DHT
 	gater        *gater
-	store        *store
-	kept         *records.ValueStore // store, as the DHT sees it
+	store        *records.Store
 	book         *book
 	inbound      *limit.Count
 	finds        *limit.Rate
@@ -179,7 +190,7 @@ func New(cfg Config) (*Discovery, error) {
 		announce:     announce,
 		log:          cfg.Log,
 		book:         book,
-		store:        newStore(self, maxRecords),
+		store:        records.NewStore(self),
 		finds:        limit.NewRate(time.Second/findsPerSecond, findsPerSecond),
 		puts:         limit.NewRate(time.Minute/putsPerMinute, putsPerMinute),
 		berths:       newBerths(cfg.Relays),
@@ -215,7 +226,6 @@ func New(cfg Config) (*Discovery, error) {
 		trusted:      func(p peer.ID) bool { return guests[p] || book.has(p) },
 		useful:       func(peer.ID) bool { return false },
 	}
-	d.kept = records.NewValueStore(d.store, validator{}, maxAhead)
 	d.life, d.end = context.WithCancel(context.Background())
 
 	if d.host, err = newHost(cfg, d.gater, d.advertise); err != nil {
@@ -239,7 +249,11 @@ func (d *Discovery) start(cfg Config, listen []ma.Multiaddr) (err error) {
 	if err != nil {
 		return fmt.Errorf("subscribe to events: %w", err)
 	}
-	if d.dht, err = d.newDHT(); err != nil {
+	d.dht, err = records.New(d.host, records.Config{
+		Server: cfg.Server, AllowPrivate: cfg.AllowPrivate,
+		Store: d.store, Puts: d.puts, Seeds: d.book.seeds, Log: d.log,
+	})
+	if err != nil {
 		return fmt.Errorf("start DHT: %w", err)
 	}
 	d.gater.useful = func(p peer.ID) bool { return d.dht.RoutingTable().Find(p) != "" }
@@ -337,6 +351,16 @@ func (d *Discovery) advertise(own []ma.Multiaddr) []ma.Multiaddr {
 // Of the networks it tells the fullest, and not which that is.
 func (d *Discovery) Fill() []Fill { return d.gater.door.fill() }
 
+// Publish stores a record with the nodes closest to name; see records.DHT.
+func (d *Discovery) Publish(ctx context.Context, name ed25519.PublicKey, rec []byte) (records.Ack, error) {
+	return d.dht.Publish(ctx, name, rec)
+}
+
+// Search looks names up in the DHT; see records.DHT.
+func (d *Discovery) Search(ctx context.Context, queries []records.Query, open func(i int, record []byte) bool) error {
+	return d.dht.Search(ctx, queries, open)
+}
+
 // Run connects to the configured peers, enters the DHT and keeps both up until
 // ctx ends; then it closes the node and returns when all that it started has
 // stopped. It may be called once.
@@ -385,7 +409,7 @@ func (d *Discovery) watch(ctx context.Context) {
 			}
 			d.heed(e)
 		case now := <-tick.C:
-			d.store.sweep(now)
+			d.store.Sweep(now)
 			if n++; n%10 == 0 {
 				if err := d.remember(); err != nil {
 					d.log.Warn("peers not saved", "err", err)

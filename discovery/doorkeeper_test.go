@@ -204,7 +204,7 @@ func TestStrangersOfOneNetworkAreLimited(t *testing.T) {
 }
 
 // Of all strangers one of the network with most of them gives way, the longest
-// silent; one in the routing table after all others; one that is named, never.
+// silent; one in the routing table after all others; one that is recordtest.Name, never.
 func TestWhoGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, Limits{Handshakes: 8, HandshakesPerNetwork: 4, Strangers: 6, StrangersPerNetwork: 3}, 0)

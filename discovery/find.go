@@ -10,6 +10,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"anteroom/discovery/host"
 )
 
 // findProtocol asks a node whether it is the home of what the question names:
@@ -125,7 +127,7 @@ func (d *Discovery) ask(ctx context.Context, c contact, question [32]byte) bool 
 		return false
 	}
 	reply := make([]byte, 1)
-	err = converse(ctx, s, func() error {
+	err = host.Converse(ctx, s, func() error {
 		if _, err := s.Write(append([]byte{findVersion}, question[:]...)); err != nil {
 			return err
 		}

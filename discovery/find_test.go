@@ -11,6 +11,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"anteroom/discovery/records"
 )
 
 func TestAskFindsTheHomeNode(t *testing.T) {
@@ -25,10 +27,10 @@ func TestAskFindsTheHomeNode(t *testing.T) {
 	if got, err := gateway.Ask(t.Context(), question); err != nil || got != home.ID() {
 		t.Errorf("got %v, %v, want %v", got, err, home.ID())
 	}
-	if got, err := gateway.Ask(t.Context(), [32]byte{9}); !errors.Is(err, ErrNotFound) {
+	if got, err := gateway.Ask(t.Context(), [32]byte{9}); !errors.Is(err, records.ErrNotFound) {
 		t.Errorf("somebody else's: got %v, %v, want ErrNotFound", got, err)
 	}
-	if _, err := home.Ask(t.Context(), question); !errors.Is(err, ErrNotFound) {
+	if _, err := home.Ask(t.Context(), question); !errors.Is(err, records.ErrNotFound) {
 		t.Errorf("with nobody to ask: %v, want ErrNotFound", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -133,7 +135,7 @@ func TestAskThose(t *testing.T) {
 	home.SetFinder(yes)
 	other.SetFinder(yes)
 	list := []peer.ID{home.ID()}
-	if got, err := gateway.AskThose(t.Context(), list, [32]byte{}); !errors.Is(err, ErrNotFound) {
+	if got, err := gateway.AskThose(t.Context(), list, [32]byte{}); !errors.Is(err, records.ErrNotFound) {
 		t.Errorf("nobody who is here: %v, %v", got, err)
 	}
 	if err := home.AddPeer(gateway.info()); err != nil {
@@ -178,7 +180,7 @@ func TestNobodyWaitsLongForAPeerThatIsDown(t *testing.T) {
 		gateway := s.node(Config{Peers: []PeerInfo{down.info(), other.info()}})
 		s.settle()
 		start := time.Now()
-		if _, err := gateway.Ask(t.Context(), [32]byte{}); !errors.Is(err, ErrNotFound) {
+		if _, err := gateway.Ask(t.Context(), [32]byte{}); !errors.Is(err, records.ErrNotFound) {
 			t.Errorf("got %v", err)
 		}
 		if took := time.Since(start); took > downTime+simRTT {

@@ -12,6 +12,9 @@ import (
 	record "github.com/libp2p/go-libp2p-record"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-msgio/pbio"
+
+	"anteroom/discovery/records"
+	"anteroom/discovery/records/recordtest"
 )
 
 // impostor is a DHT server that answers as reply says, nil being no answer.
@@ -22,8 +25,8 @@ func impostor(t testing.TB, reply func(*kadpb.Message) *kadpb.Message) PeerInfo 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.Close() })
-	h.SetStreamHandler(dhtPrefix+"/kad/1.0.0", func(s network.Stream) {
-		in, out := pbio.NewDelimitedReader(s, maxReply), pbio.NewDelimitedWriter(s)
+	h.SetStreamHandler(kadProtocol, func(s network.Stream) {
+		in, out := pbio.NewDelimitedReader(s, 1<<20), pbio.NewDelimitedWriter(s)
 		for {
 			request := new(kadpb.Message)
 			if in.ReadMsg(request) != nil {
@@ -52,8 +55,8 @@ func TestPutReplyWithoutRecord(t *testing.T) {
 	d := meet(t, impostor(t, func(m *kadpb.Message) *kadpb.Message {
 		return kadpb.NewMessage(m.GetType(), m.GetKey(), 0)
 	}))
-	name := newName(t)
-	if _, err := d.Publish(t.Context(), name.PublicKey, name.sign(t, draft{})); !errors.Is(err, ErrNotStored) {
+	name := recordtest.New(t)
+	if _, err := d.Publish(t.Context(), name.PublicKey, name.Sign(t, recordtest.Draft{})); !errors.Is(err, records.ErrNotStored) {
 		t.Errorf("got %v, want ErrNotStored", err)
 	}
 }
@@ -65,9 +68,9 @@ func TestPublishDoesNotBelieveAcknowledgements(t *testing.T) {
 		}
 		return kadpb.NewMessage(m.GetType(), m.GetKey(), 0)
 	}))
-	name := newName(t)
-	ack, err := d.Publish(t.Context(), name.PublicKey, name.sign(t, draft{}))
-	if !errors.Is(err, ErrNotStored) || ack.Stored != 1 {
+	name := recordtest.New(t)
+	ack, err := d.Publish(t.Context(), name.PublicKey, name.Sign(t, recordtest.Draft{}))
+	if !errors.Is(err, records.ErrNotStored) || ack.Stored != 1 {
 		t.Errorf("got %+v, %v, want one acknowledgement and ErrNotStored", ack, err)
 	}
 }
@@ -75,10 +78,10 @@ func TestPublishDoesNotBelieveAcknowledgements(t *testing.T) {
 // Whatever a node of the DHT serves, only a valid record reaches open, and the
 // node that searched writes nothing.
 func TestSearchChecksAndOnlyReads(t *testing.T) {
-	name := newName(t)
-	good := name.sign(t, draft{})
-	forged := newName(t).sign(t, draft{seq: 9})
-	expired := name.sign(t, draft{seq: 9, ahead: -1})
+	name := recordtest.New(t)
+	good := name.Sign(t, recordtest.Draft{})
+	forged := recordtest.New(t).Sign(t, recordtest.Draft{Seq: 9})
+	expired := name.Sign(t, recordtest.Draft{Seq: 9, Ahead: -1})
 	var serve atomic.Pointer[[]byte]
 	var puts atomic.Int32
 	info := impostor(t, func(m *kadpb.Message) *kadpb.Message {
@@ -99,28 +102,28 @@ func TestSearchChecksAndOnlyReads(t *testing.T) {
 	})
 	search := func(rec []byte) (opened [][]byte, err error) {
 		serve.Store(&rec)
-		err = d.Search(t.Context(), []Query{{Name: name.PublicKey}}, func(_ int, rec []byte) bool {
+		err = d.Search(t.Context(), []records.Query{{Name: name.PublicKey}}, func(_ int, rec []byte) bool {
 			opened = append(opened, rec)
 			return false // let the walk go on to its end
 		})
 		return opened, err
 	}
 	for what, rec := range map[string][]byte{"forged": forged, "expired": expired, "oversized": make([]byte, 64<<10), "empty": {}} {
-		if opened, err := search(rec); len(opened) != 0 || !errors.Is(err, ErrNotFound) {
+		if opened, err := search(rec); len(opened) != 0 || !errors.Is(err, records.ErrNotFound) {
 			t.Errorf("%s: %d records to open, %v", what, len(opened), err)
 		}
 	}
 	opened, err := search(good)
-	if len(opened) != 1 || !bytes.Equal(opened[0], good) || !errors.Is(err, ErrNotFound) {
+	if len(opened) != 1 || !bytes.Equal(opened[0], good) || !errors.Is(err, records.ErrNotFound) {
 		t.Errorf("good: %d records to open, %v", len(opened), err)
 	}
-	if puts.Load() != 0 || other.store.size() != 0 {
-		t.Errorf("a search wrote: %d PUTs to one node, %d records at the other", puts.Load(), other.store.size())
+	if puts.Load() != 0 || other.stored(t) != 0 {
+		t.Errorf("a search wrote: %d PUTs to one node, %d records at the other", puts.Load(), other.stored(t))
 	}
-	key := routingKey(name.PublicKey)
+	key := "/ipns/\x00\x24\x08\x01\x12\x20" + string(name.PublicKey)
 	put := kadpb.NewMessage(kadpb.Message_PUT_VALUE, []byte(key), 0)
 	put.Record = record.MakePutRecord(key, good)
-	if _, err := d.dht.MessageSender().SendRequest(context.Background(), other.ID(), put); !errors.Is(err, errMayNotWrite) {
-		t.Errorf("PUT outside Publish: %v", err)
+	if _, err := d.dht.MessageSender().SendRequest(context.Background(), other.ID(), put); err == nil || other.stored(t) != 0 {
+		t.Errorf("PUT outside Publish: %v, %d records at the other node", err, other.stored(t))
 	}
 }

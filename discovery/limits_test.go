@@ -29,7 +29,7 @@ func TestConnectionLimits(t *testing.T) {
 		}
 		for range 4 {
 			if err := h.comes("friend", "/ip4/9.9.8.1/tcp/1"); err != nil {
-				t.Errorf("who is named, beside %s: %v", c.what, err)
+				t.Errorf("who is recordtest.Name, beside %s: %v", c.what, err)
 			}
 		}
 		if n := h.fill()[2].Used; n != c.want {

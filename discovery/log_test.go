@@ -9,6 +9,9 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"anteroom/discovery/records"
+	"anteroom/discovery/records/recordtest"
 )
 
 // allowedKeys are the log keys of this program that this package has a use for.
@@ -54,12 +57,12 @@ func TestLogsAreDiscreet(t *testing.T) {
 		down.dead.Store(true)
 		d := s.node(Config{Peers: []PeerInfo{server.info(), down.info()}, Log: slog.New(j)})
 		s.settle()
-		name := newName(t)
-		if _, err := d.Publish(t.Context(), name.PublicKey, name.sign(t, draft{})); err != nil {
+		name := recordtest.New(t)
+		if _, err := d.Publish(t.Context(), name.PublicKey, name.Sign(t, recordtest.Draft{})); err != nil {
 			t.Fatal(err)
 		}
 		d.find(t, name)
-		if _, err := d.Ask(t.Context(), [32]byte{1}); !errors.Is(err, ErrNotFound) {
+		if _, err := d.Ask(t.Context(), [32]byte{1}); !errors.Is(err, records.ErrNotFound) {
 			t.Fatal(err)
 		}
 		synctest.Wait()

@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipfs/go-datastore/query"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
 	"go.uber.org/goleak"
 )
@@ -114,4 +116,21 @@ func federation(t testing.TB, n int) []*running {
 		s.know(t, n-1)
 	}
 	return servers
+}
+
+// kadProtocol is how nodes of the DHT speak.
+const kadProtocol protocol.ID = "/anteroom/kad/1.0.0"
+
+// stored is how many records r keeps for others.
+func (r *running) stored(t testing.TB) int {
+	t.Helper()
+	results, err := r.store.Query(t.Context(), query.Query{KeysOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := results.Rest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
 }

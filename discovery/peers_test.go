@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"anteroom/discovery/records"
 )
 
 // A peer added while the node runs is connected, asked, listed and kept.
@@ -89,7 +91,7 @@ func TestPeerWithoutAddressIsAskedWhileConnected(t *testing.T) {
 		t.Fatal(err)
 	}
 	front := onLoopback(t, Config{Peers: []PeerInfo{{ID: id}}})
-	if _, err := front.Ask(t.Context(), [32]byte{}); !errors.Is(err, ErrNotFound) {
+	if _, err := front.Ask(t.Context(), [32]byte{}); !errors.Is(err, records.ErrNotFound) {
 		t.Errorf("before it called: %v", err)
 	}
 	laptop := run(t, Config{Identity: key, AllowPrivate: true, Peers: []PeerInfo{front.info()}})

@@ -2,77 +2,13 @@ package discovery
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"testing"
 	"time"
 
-	"github.com/ipfs/boxo/ipns"
-	"github.com/ipfs/boxo/path"
-	"github.com/libp2p/go-libp2p/core/crypto"
+	"anteroom/discovery/records"
+	"anteroom/discovery/records/recordtest"
 )
-
-// A named is a name and the key that signs its records.
-type named struct {
-	ed25519.PublicKey
-	private ed25519.PrivateKey
-}
-
-func newName(t testing.TB) named {
-	t.Helper()
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return named{public, private}
-}
-
-// a draft is a record before it is signed; draft{} is a good one.
-type draft struct {
-	seq      uint64
-	ahead    time.Duration // of expiry; 0: 80 minutes
-	value    string        // "": NoopValue
-	metadata map[string]any
-	payload  []byte
-	options  []ipns.Option
-}
-
-// sign makes a record the way a publisher does, with boxo.
-func (n named) sign(t testing.TB, d draft) []byte {
-	t.Helper()
-	if d.ahead == 0 {
-		d.ahead = 80 * time.Minute
-	}
-	if d.value == "" {
-		d.value = ipns.NoopValue
-	}
-	if d.payload == nil {
-		d.payload = bytes.Repeat([]byte{0xa5}, 552)
-	}
-	if d.metadata == nil {
-		d.metadata = map[string]any{payloadField: d.payload}
-	}
-	key, err := crypto.UnmarshalEd25519PrivateKey(n.private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := path.NewPath(d.value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := append([]ipns.Option{ipns.WithV1Compatibility(false), ipns.WithMetadata(d.metadata)}, d.options...)
-	eol := time.Now().Add(d.ahead).Truncate(time.Second)
-	rec, err := ipns.NewRecord(key, value, d.seq, eol, 0, options...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := ipns.MarshalRecord(rec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
 
 func TestPublishAndSearch(t *testing.T) {
 	servers := federation(t, 8)
@@ -81,37 +17,37 @@ func TestPublishAndSearch(t *testing.T) {
 	home.know(t, len(servers))
 	gateway.know(t, len(servers))
 
-	name := newName(t)
-	rec := name.sign(t, draft{})
+	name := recordtest.New(t)
+	rec := name.Sign(t, recordtest.Draft{})
 	ack, err := home.Publish(t.Context(), name.PublicKey, rec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Ack{Stored: 8, Answered: 8}); ack != want {
+	if want := (records.Ack{Stored: 8, Answered: 8}); ack != want {
 		t.Errorf("got %+v, want %+v", ack, want)
 	}
 	if got := gateway.find(t, name); !bytes.Equal(got, rec) {
 		t.Error("found another record")
 	}
-	if n := servers[3].store.size(); n != 1 {
+	if n := servers[3].stored(t); n != 1 {
 		t.Errorf("a server keeps %d records", n)
 	}
-	newer := name.sign(t, draft{seq: 1})
+	newer := name.Sign(t, recordtest.Draft{Seq: 1})
 	if _, err := home.Publish(t.Context(), name.PublicKey, newer); err != nil {
 		t.Fatal(err)
 	}
 	if got := gateway.find(t, name); !bytes.Equal(got, newer) {
 		t.Error("found the old record")
 	}
-	if _, err := home.Publish(t.Context(), name.PublicKey, rec); !errors.Is(err, ErrNotStored) {
+	if _, err := home.Publish(t.Context(), name.PublicKey, rec); !errors.Is(err, records.ErrNotStored) {
 		t.Errorf("rolled the sequence back: %v", err)
 	}
 }
 
 // find searches for one name and returns its record.
-func (r *running) find(t testing.TB, name named) (found []byte) {
+func (r *running) find(t testing.TB, name recordtest.Name) (found []byte) {
 	t.Helper()
-	err := r.Search(t.Context(), []Query{{Name: name.PublicKey}}, func(_ int, rec []byte) bool {
+	err := r.Search(t.Context(), []records.Query{{Name: name.PublicKey}}, func(_ int, rec []byte) bool {
 		found = rec
 		return true
 	})
@@ -123,20 +59,20 @@ func (r *running) find(t testing.TB, name named) (found []byte) {
 
 func TestPublishRefusesBadRecords(t *testing.T) {
 	d := onLoopback(t, Config{Server: true})
-	name := newName(t)
-	_, err := d.Publish(t.Context(), name.PublicKey, newName(t).sign(t, draft{}))
-	if !errors.Is(err, errBadRecord) {
+	name := recordtest.New(t)
+	_, err := d.Publish(t.Context(), name.PublicKey, recordtest.New(t).Sign(t, recordtest.Draft{}))
+	if !errors.Is(err, records.ErrBadRecord) {
 		t.Errorf("got %v, want errBadRecord", err)
 	}
-	if d.store.size() != 0 {
+	if d.stored(t) != 0 {
 		t.Error("kept it")
 	}
 }
 
 func TestPublishWithNobodyThere(t *testing.T) {
 	d := onLoopback(t, Config{Server: true})
-	name := newName(t)
-	if ack, err := d.Publish(t.Context(), name.PublicKey, name.sign(t, draft{})); !errors.Is(err, ErrNoPeers) || ack != (Ack{}) {
+	name := recordtest.New(t)
+	if ack, err := d.Publish(t.Context(), name.PublicKey, name.Sign(t, recordtest.Draft{})); !errors.Is(err, records.ErrNoPeers) || ack != (records.Ack{}) {
 		t.Errorf("got %+v, %v, want ErrNoPeers", ack, err)
 	}
 	d.find(t, name) // a server keeps what it publishes
@@ -144,15 +80,16 @@ func TestPublishWithNobodyThere(t *testing.T) {
 
 // Half of the nodes are cut off at one moment; nobody has noticed yet.
 func TestDeadNodesCostLittle(t *testing.T) {
+	const enoughAcks, longest = 6, 3500 * time.Millisecond // a walk, and who is late
 	simulate(t, func(t *testing.T, s *simulation) {
 		servers := s.swarm(20)
 		home := s.node(Config{Bootstrap: []PeerInfo{servers[0].info()}})
 		gateway := s.node(Config{Bootstrap: []PeerInfo{servers[1].info()}})
 		s.settle()
 
-		name := newName(t)
+		name := recordtest.New(t)
 		start := time.Now()
-		ack, err := home.Publish(t.Context(), name.PublicKey, name.sign(t, draft{}))
+		ack, err := home.Publish(t.Context(), name.PublicKey, name.Sign(t, recordtest.Draft{}))
 		if err != nil || ack.Stored != len(servers) {
 			t.Fatalf("published %+v, %v, want %d acknowledgements", ack, err, len(servers))
 		}
@@ -168,11 +105,11 @@ func TestDeadNodesCostLittle(t *testing.T) {
 			t.Errorf("found in %v with half of the nodes gone", took)
 		}
 		start = time.Now()
-		ack, err = home.Publish(t.Context(), name.PublicKey, name.sign(t, draft{seq: 1}))
+		ack, err = home.Publish(t.Context(), name.PublicKey, name.Sign(t, recordtest.Draft{Seq: 1}))
 		if err != nil || ack.Stored < enoughAcks {
 			t.Errorf("published %+v, %v", ack, err)
 		}
-		if took := time.Since(start); took > walkTime+lateTime+time.Second {
+		if took := time.Since(start); took > longest+time.Second {
 			t.Errorf("published in %v with half of the nodes gone", took)
 		}
 	})
@@ -185,9 +122,9 @@ func TestAllThatAnswerIsEnough(t *testing.T) {
 		home := s.node(Config{Bootstrap: []PeerInfo{servers[0].info()}})
 		s.settle()
 		servers[3].dead.Store(true)
-		name := newName(t)
-		ack, err := home.Publish(t.Context(), name.PublicKey, name.sign(t, draft{}))
-		if want := (Ack{Stored: 3, Answered: 3}); err != nil || ack != want {
+		name := recordtest.New(t)
+		ack, err := home.Publish(t.Context(), name.PublicKey, name.Sign(t, recordtest.Draft{}))
+		if want := (records.Ack{Stored: 3, Answered: 3}); err != nil || ack != want {
 			t.Errorf("got %+v, %v, want %+v", ack, err, want)
 		}
 	})

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"anteroom/discovery/records"
+	"anteroom/discovery/records/recordtest"
 )
 
 // inetSockets returns the lines of /proc/self/net for the IP sockets that this
@@ -57,9 +60,9 @@ func TestEmptyConfigIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, server := range []bool{false, true} {
 			d := run(t, Config{PeersFile: file, Server: server})
-			name := newName(t)
-			_, _ = d.Publish(t.Context(), name.PublicKey, name.sign(t, draft{}))
-			_ = d.Search(t.Context(), []Query{{Name: newName(t).PublicKey}}, func(int, []byte) bool { return false })
+			name := recordtest.New(t)
+			_, _ = d.Publish(t.Context(), name.PublicKey, name.Sign(t, recordtest.Draft{}))
+			_ = d.Search(t.Context(), []records.Query{{Name: recordtest.New(t).PublicKey}}, func(int, []byte) bool { return false })
 			_, _ = d.Ask(t.Context(), [32]byte{})
 			time.Sleep(time.Hour) // virtual
 			synctest.Wait()

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"anteroom/discovery/records"
+	"anteroom/discovery/records/recordtest"
 )
 
 // A replica that has its record is found before the next name is shown to
@@ -15,21 +18,21 @@ func TestSearchRacesReplicas(t *testing.T) {
 		home := s.node(Config{Bootstrap: []PeerInfo{servers[0].info()}})
 		gateway := s.node(Config{Bootstrap: []PeerInfo{servers[1].info()}})
 		s.settle()
-		published, nowhere := newName(t), newName(t)
-		const headStart = 300 * time.Millisecond
-		if _, err := home.Publish(t.Context(), published.PublicKey, published.sign(t, draft{})); err != nil {
+		published, nowhere := recordtest.New(t), recordtest.New(t)
+		const headStart, searchTime = 300 * time.Millisecond, 8 * time.Second
+		if _, err := home.Publish(t.Context(), published.PublicKey, published.Sign(t, recordtest.Draft{})); err != nil {
 			t.Fatal(err)
 		}
 		tests := []struct {
 			name    string
-			queries []Query
+			queries []records.Query
 			index   int
 			within  time.Duration
 		}{
-			{"first replica", []Query{{Name: published.PublicKey}, {nowhere.PublicKey, headStart}, {nowhere.PublicKey, 2 * headStart}}, 0, 3 * simRTT},
-			{"second replica", []Query{{Name: nowhere.PublicKey}, {published.PublicKey, headStart}}, 1, headStart + 3*simRTT},
-			{"all before it have failed", []Query{{Name: nowhere.PublicKey}, {published.PublicKey, time.Minute}}, 1, time.Second},
-			{"out of order", []Query{{nowhere.PublicKey, time.Minute}, {Name: published.PublicKey}}, 1, 3 * simRTT},
+			{"first replica", []records.Query{{Name: published.PublicKey}, {Name: nowhere.PublicKey, After: headStart}, {Name: nowhere.PublicKey, After: 2 * headStart}}, 0, 3 * simRTT},
+			{"second replica", []records.Query{{Name: nowhere.PublicKey}, {Name: published.PublicKey, After: headStart}}, 1, headStart + 3*simRTT},
+			{"all before it have failed", []records.Query{{Name: nowhere.PublicKey}, {Name: published.PublicKey, After: time.Minute}}, 1, time.Second},
+			{"out of order", []records.Query{{Name: nowhere.PublicKey, After: time.Minute}, {Name: published.PublicKey}}, 1, 3 * simRTT},
 		}
 		for _, test := range tests {
 			start, got := time.Now(), -1
@@ -43,8 +46,8 @@ func TestSearchRacesReplicas(t *testing.T) {
 		}
 
 		start := time.Now()
-		err := gateway.Search(t.Context(), []Query{{Name: nowhere.PublicKey}, {newName(t).PublicKey, headStart}}, func(int, []byte) bool { return true })
-		if !errors.Is(err, ErrNotFound) || time.Since(start) > 2*time.Second {
+		err := gateway.Search(t.Context(), []records.Query{{Name: nowhere.PublicKey}, {Name: recordtest.New(t).PublicKey, After: headStart}}, func(int, []byte) bool { return true })
+		if !errors.Is(err, records.ErrNotFound) || time.Since(start) > 2*time.Second {
 			t.Errorf("nowhere: %v after %v", err, time.Since(start))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 4*searchTime)
@@ -53,8 +56,8 @@ func TestSearchRacesReplicas(t *testing.T) {
 			n.dead.Store(true)
 		}
 		start = time.Now()
-		err = gateway.Search(ctx, []Query{{Name: published.PublicKey}}, func(int, []byte) bool { return true })
-		if !errors.Is(err, ErrNotFound) || time.Since(start) > searchTime+time.Second {
+		err = gateway.Search(ctx, []records.Query{{Name: published.PublicKey}}, func(int, []byte) bool { return true })
+		if !errors.Is(err, records.ErrNotFound) || time.Since(start) > searchTime+time.Second {
 			t.Errorf("all gone: %v after %v", err, time.Since(start))
 		}
 	})
@@ -64,11 +67,11 @@ func TestSearchEndsWithItsContext(t *testing.T) {
 	d := onLoopback(t, Config{Server: true})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := d.Search(ctx, []Query{{Name: newName(t).PublicKey}}, func(int, []byte) bool { return true })
-	if err == nil || !errors.Is(err, context.Canceled) && !errors.Is(err, ErrNotFound) {
+	err := d.Search(ctx, []records.Query{{Name: recordtest.New(t).PublicKey}}, func(int, []byte) bool { return true })
+	if err == nil || !errors.Is(err, context.Canceled) && !errors.Is(err, records.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
-	if err := d.Search(t.Context(), nil, nil); !errors.Is(err, ErrNotFound) {
+	if err := d.Search(t.Context(), nil, nil); !errors.Is(err, records.ErrNotFound) {
 		t.Errorf("no queries: %v", err)
 	}
 }

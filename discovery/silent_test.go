@@ -300,7 +300,7 @@ func crowd(t testing.TB, d *running, door ma.Multiaddr, networks int) {
 // heard; nor do those of protocols that anybody may use.
 func TestSilentStreamsGiveWay(t *testing.T) {
 	for name, code := range both {
-		for kind, proto := range map[string]protocol.ID{"unnamed": "", "DHT": dhtPrefix + "/kad/1.0.0"} {
+		for kind, proto := range map[string]protocol.ID{"unnamed": "", "DHT": kadProtocol} {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				friend := strangerAt(t, 200, 1)
 				d := facing(t, Config{Server: true, Peers: []PeerInfo{{ID: friend.id, Addrs: addrs("/ip4/9.9.9.9/tcp/1")}}})

@@ -83,23 +83,6 @@ func (d *Discovery) Open(ctx context.Context, to peer.AddrInfo, proto protocol.I
 	return s, nil
 }
 
-// converse runs f with a stream that this node opened, and ends the stream:
-// with ctx at the latest, by a reset if f failed. The error is ctx's if ctx
-// ended first.
-func converse(ctx context.Context, s network.Stream, f func() error) error {
-	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
-	err := f()
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		_ = s.Reset()
-		return err
-	}
-	_ = s.Close() // f has what it wanted
-	return nil
-}
-
 // dialable returns those of a peer's addresses that may be dialled.
 func (d *Discovery) dialable(p peer.ID, addrs []ma.Multiaddr) []ma.Multiaddr {
 	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a ma.Multiaddr) bool { return !d.gater.InterceptAddrDial(p, a) })

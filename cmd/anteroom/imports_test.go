@@ -41,9 +41,11 @@ var mayImport = map[string][]string{
 	"rendezvous/invite": {"rendezvous/wire"},
 	"rendezvous/wire":   {},
 
-	"discovery":         {"discovery/address", "discovery/limit"}, // so no name and no invite can reach the DHT
+	"discovery":         {"discovery/address", "discovery/host", "discovery/limit", "discovery/records"}, // so no name and no invite can reach the DHT
 	"discovery/address": {},
+	"discovery/host":    {},
 	"discovery/limit":   {},
+	"discovery/records": {"discovery/address", "discovery/host", "discovery/limit"},
 }
 
 // onlyHere are packages of others and who may import them. A name that ends in
@@ -52,9 +54,9 @@ var onlyHere = map[string][]string{
 	"github.com/pion/":                    {"node/media", "node/relay"},
 	"github.com/pion/webrtc/":             {"node/media"}, // two advisories without a fix: in a child process only
 	"github.com/spf13/":                   {"cmd/anteroom"},
-	"github.com/libp2p/go-libp2p":         {"discovery"}, // its types, below core, travel further
-	"github.com/libp2p/go-libp2p/p2p/":    {"discovery"},
-	"github.com/libp2p/go-libp2p-kad-dht": {"discovery"},
+	"github.com/libp2p/go-libp2p":         {"discovery", "discovery/host"}, // its types, below core, travel further
+	"github.com/libp2p/go-libp2p/p2p/":    {"discovery", "discovery/host"},
+	"github.com/libp2p/go-libp2p-kad-dht": {"discovery/records"},
 	"github.com/coder/websocket":          {"httpui", "node/media"},
 	"github.com/mholt/acmez/v3":           {"httpui/certs"},
 	"github.com/mholt/acmez/v3/":          {"httpui/certs"},

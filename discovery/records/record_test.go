@@ -1,4 +1,4 @@
-package discovery
+package records
 
 import (
 	"bytes"
@@ -14,10 +14,12 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"anteroom/discovery/records/recordtest"
 )
 
 func TestRoutingKeyIsThatOfIPNS(t *testing.T) {
-	name := newName(t)
+	name := recordtest.New(t)
 	key, err := crypto.UnmarshalEd25519PublicKey(name.PublicKey)
 	if err != nil {
 		t.Fatal(err)
@@ -32,8 +34,8 @@ func TestRoutingKeyIsThatOfIPNS(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
-	name := newName(t)
-	good := name.sign(t, draft{})
+	name := recordtest.New(t)
+	good := name.Sign(t, recordtest.Draft{})
 	reordered := func() []byte {
 		var outer ipnspb.IpnsRecord
 		if err := proto.Unmarshal(good, &outer); err != nil {
@@ -50,37 +52,37 @@ func TestValidate(t *testing.T) {
 		ok     bool
 	}{
 		{"good", good, true},
-		{"higher sequence", name.sign(t, draft{seq: 4200}), true},
-		{"empty payload", name.sign(t, draft{payload: []byte{}}), true},
-		{"largest payload", name.sign(t, draft{payload: make([]byte, 800)}), true},
-		{"expires just within limit", name.sign(t, draft{ahead: maxAhead}), true},
+		{"higher sequence", name.Sign(t, recordtest.Draft{Seq: 4200}), true},
+		{"empty payload", name.Sign(t, recordtest.Draft{Payload: []byte{}}), true},
+		{"largest payload", name.Sign(t, recordtest.Draft{Payload: make([]byte, 800)}), true},
+		{"expires just within limit", name.Sign(t, recordtest.Draft{Ahead: maxAhead}), true},
 
 		{"empty", nil, false},
 		{"not a record", []byte("hello"), false},
-		{"oversized", name.sign(t, draft{payload: make([]byte, MaxRecord)}), false},
-		{"expired", name.sign(t, draft{ahead: -time.Second}), false},
-		{"expires too far ahead", name.sign(t, draft{ahead: maxAhead + 2*time.Second}), false},
-		{"ten years", name.sign(t, draft{ahead: 10 * 365 * 24 * time.Hour}), false},
-		{"signed by another key", newName(t).sign(t, draft{}), false},
-		{"foreign IPNS record", name.sign(t, draft{value: "/ipfs/bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi", metadata: map[string]any{}}), false},
-		{"value beside payload", name.sign(t, draft{value: "/ipfs/bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"}), false},
-		{"no payload", name.sign(t, draft{metadata: map[string]any{}}), false},
-		{"payload is text", name.sign(t, draft{metadata: map[string]any{payloadField: "text"}}), false},
-		{"unknown field", name.sign(t, draft{metadata: map[string]any{payloadField: []byte{1}, "_x": []byte{2}}}), false},
-		{"payload of another name", name.sign(t, draft{metadata: map[string]any{"_aq": []byte{1}}}), false},
-		{"with version 1 fields", name.sign(t, draft{options: []ipns.Option{ipns.WithV1Compatibility(true)}}), false},
-		{"with embedded key", name.sign(t, draft{options: []ipns.Option{ipns.WithPublicKey(true)}}), false},
+		{"oversized", name.Sign(t, recordtest.Draft{Payload: make([]byte, MaxRecord)}), false},
+		{"expired", name.Sign(t, recordtest.Draft{Ahead: -time.Second}), false},
+		{"expires too far ahead", name.Sign(t, recordtest.Draft{Ahead: maxAhead + 2*time.Second}), false},
+		{"ten years", name.Sign(t, recordtest.Draft{Ahead: 10 * 365 * 24 * time.Hour}), false},
+		{"signed by another key", recordtest.New(t).Sign(t, recordtest.Draft{}), false},
+		{"foreign IPNS record", name.Sign(t, recordtest.Draft{Value: "/ipfs/bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi", Metadata: map[string]any{}}), false},
+		{"value beside payload", name.Sign(t, recordtest.Draft{Value: "/ipfs/bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"}), false},
+		{"no payload", name.Sign(t, recordtest.Draft{Metadata: map[string]any{}}), false},
+		{"payload is text", name.Sign(t, recordtest.Draft{Metadata: map[string]any{payloadField: "text"}}), false},
+		{"unknown field", name.Sign(t, recordtest.Draft{Metadata: map[string]any{payloadField: []byte{1}, "_x": []byte{2}}}), false},
+		{"payload of another name", name.Sign(t, recordtest.Draft{Metadata: map[string]any{"_aq": []byte{1}}}), false},
+		{"with version 1 fields", name.Sign(t, recordtest.Draft{Options: []ipns.Option{ipns.WithV1Compatibility(true)}}), false},
+		{"with embedded key", name.Sign(t, recordtest.Draft{Options: []ipns.Option{ipns.WithPublicKey(true)}}), false},
 		{"trailing bytes", append(slices.Clone(good), 0x7a, 0), false},
 		{"twice", append(slices.Clone(good), good...), false},
 		{"fields in another order", reordered(), false},
-		{"sequence above 2^63", name.sign(t, draft{seq: 1 << 63}), false},
+		{"sequence above 2^63", name.Sign(t, recordtest.Draft{Seq: 1 << 63}), false},
 	}
 	for _, test := range tests {
 		err := validator{}.Validate(routingKey(name.PublicKey), test.record)
 		if test.ok != (err == nil) {
 			t.Errorf("%s: got %v", test.name, err)
 		}
-		if err != nil && !errors.Is(err, errBadRecord) {
+		if err != nil && !errors.Is(err, ErrBadRecord) {
 			t.Errorf("%s: %v is not errBadRecord", test.name, err)
 		}
 	}
@@ -88,15 +90,15 @@ func TestValidate(t *testing.T) {
 
 // A record belongs under one key of one spelling.
 func TestValidateName(t *testing.T) {
-	name := newName(t)
-	rec := name.sign(t, draft{})
+	name := recordtest.New(t)
+	rec := name.Sign(t, recordtest.Draft{})
 	key := routingKey(name.PublicKey)
 	if err := (validator{}).Validate(key, rec); err != nil {
 		t.Fatal(err)
 	}
 	for _, bad := range []string{
 		"", "/ipns/", key[:len(key)-1], key + "x", "/pk/" + key[len(ipnsPrefix):], "ipns" + key[len(ipnsPrefix):],
-		routingKey(newName(t).PublicKey), ipnsPrefix + string(name.PublicKey),
+		routingKey(recordtest.New(t).PublicKey), ipnsPrefix + string(name.PublicKey),
 	} {
 		if (validator{}).Validate(bad, rec) == nil {
 			t.Errorf("accepted under %x", bad)
@@ -105,8 +107,8 @@ func TestValidateName(t *testing.T) {
 }
 
 func TestEveryBitOfARecordCounts(t *testing.T) {
-	name := newName(t)
-	rec := name.sign(t, draft{payload: make([]byte, 64)})
+	name := recordtest.New(t)
+	rec := name.Sign(t, recordtest.Draft{Payload: make([]byte, 64)})
 	key := routingKey(name.PublicKey)
 	for i := range rec {
 		for bit := range 8 {
@@ -123,11 +125,11 @@ func TestEveryBitOfARecordCounts(t *testing.T) {
 }
 
 func TestSelect(t *testing.T) {
-	name := newName(t)
-	old := name.sign(t, draft{seq: 1})
-	later := name.sign(t, draft{seq: 1, ahead: 81 * time.Minute})
-	newer := name.sign(t, draft{seq: 2, ahead: time.Minute})
-	twinA, twinB := name.sign(t, draft{payload: []byte{1}}), name.sign(t, draft{payload: []byte{2}})
+	name := recordtest.New(t)
+	old := name.Sign(t, recordtest.Draft{Seq: 1})
+	later := name.Sign(t, recordtest.Draft{Seq: 1, Ahead: 81 * time.Minute})
+	newer := name.Sign(t, recordtest.Draft{Seq: 2, Ahead: time.Minute})
+	twinA, twinB := name.Sign(t, recordtest.Draft{Payload: []byte{1}}), name.Sign(t, recordtest.Draft{Payload: []byte{2}})
 	tests := []struct {
 		name   string
 		values [][]byte
@@ -156,16 +158,16 @@ func TestSelect(t *testing.T) {
 
 // What we accept is canonical, small, and a valid IPNS record for everyone.
 func FuzzValidate(f *testing.F) {
-	name := newName(f)
-	for _, d := range []draft{
+	name := recordtest.New(f)
+	for _, d := range []recordtest.Draft{
 		{},
-		{seq: 30, payload: []byte{}},
-		{metadata: map[string]any{}},
-		{metadata: map[string]any{"_x": 1, payloadField: []byte{1}}},
-		{options: []ipns.Option{ipns.WithV1Compatibility(true)}},
-		{ahead: -time.Hour},
+		{Seq: 30, Payload: []byte{}},
+		{Metadata: map[string]any{}},
+		{Metadata: map[string]any{"_x": 1, payloadField: []byte{1}}},
+		{Options: []ipns.Option{ipns.WithV1Compatibility(true)}},
+		{Ahead: -time.Hour},
 	} {
-		f.Add([]byte(name.PublicKey), name.sign(f, d))
+		f.Add([]byte(name.PublicKey), name.Sign(f, d))
 	}
 	f.Add([]byte(name.PublicKey), []byte{})
 	f.Fuzz(func(t *testing.T, public, rec []byte) {

@@ -1,4 +1,4 @@
-package discovery
+package records
 
 import (
 	"context"
@@ -7,11 +7,13 @@ import (
 	"time"
 
 	kadpb "github.com/libp2p/go-libp2p-kad-dht/pb"
-	"github.com/libp2p/go-libp2p/core/host"
+	corehost "github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-msgio/pbio"
+
+	"anteroom/discovery/host"
 )
 
 const (
@@ -35,7 +37,7 @@ const (
 // do; and it would dereference the record in their replies, so that any node
 // of the DHT could end this process by sending none.
 type sender struct {
-	host      host.Host
+	host      corehost.Host
 	protocols []protocol.ID
 }
 
@@ -93,7 +95,7 @@ func (s *sender) exchange(ctx context.Context, p peer.ID, f func(network.Stream)
 	if err != nil {
 		return err
 	}
-	err = converse(ctx, stream, func() error { return f(stream) })
+	err = host.Converse(ctx, stream, func() error { return f(stream) })
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("%w: %w", errRefused, err)
 	}

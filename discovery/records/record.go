@@ -1,4 +1,4 @@
-package discovery
+package records
 
 import (
 	"bytes"
@@ -38,10 +38,10 @@ const namePrefix = ipnsPrefix + "\x00\x24\x08\x01\x12\x20"
 // routingKey is where the record of name lives in the DHT.
 func routingKey(name ed25519.PublicKey) string { return namePrefix + string(name) }
 
-// errBadRecord is what every refusal of a record wraps.
-var errBadRecord = errors.New("bad record")
+// ErrBadRecord is what every refusal of a record wraps.
+var ErrBadRecord = errors.New("bad record")
 
-func badRecord(why string) error { return fmt.Errorf("%w: %s", errBadRecord, why) }
+func badRecord(why string) error { return fmt.Errorf("%w: %s", ErrBadRecord, why) }
 
 // validator decides what the DHT stores here and what a look-up here accepts:
 // an IPNS record, V2 only, that is a signed box for opaque bytes and nothing

@@ -1,4 +1,4 @@
-package discovery
+package records
 
 import (
 	"cmp"
@@ -34,8 +34,8 @@ type Query struct {
 //
 // kad-dht's GetValue would wait for the end of the walk; the first record that
 // opens is as good as any.
-func (d *Discovery) Search(ctx context.Context, queries []Query, open func(i int, record []byte) bool) error {
-	if d.dht.RoutingTable().Size() == 0 && !d.server {
+func (d *DHT) Search(ctx context.Context, queries []Query, open func(i int, record []byte) bool) error {
+	if d.RoutingTable().Size() == 0 && !d.server {
 		return ErrNotFound
 	}
 	ctx, cancel := context.WithTimeout(network.WithDialPeerTimeout(ctx, dialTime), searchTime)
@@ -104,8 +104,8 @@ func (d *Discovery) Search(ctx context.Context, queries []Query, open func(i int
 
 // lookUp calls yield with every record of name that is better than those
 // before it, until the walk ends or ctx does.
-func (d *Discovery) lookUp(ctx context.Context, name ed25519.PublicKey, yield func([]byte)) {
-	records, err := d.dht.SearchValue(ctx, routingKey(name), dht.Quorum(0))
+func (d *DHT) lookUp(ctx context.Context, name ed25519.PublicKey, yield func([]byte)) {
+	records, err := d.SearchValue(ctx, routingKey(name), dht.Quorum(0))
 	if err != nil {
 		return
 	}

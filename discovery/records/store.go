@@ -1,4 +1,4 @@
-package discovery
+package records
 
 import (
 	"bytes"
@@ -26,14 +26,14 @@ const (
 
 var errStoreFull = errors.New("store full of records that belong here more")
 
-// store holds the records that other nodes put here: in memory, at most
+// Store holds the records that other nodes put here: in memory, at most
 // capacity of them, none beyond its expiry. kad-dht checks a record before it
 // comes here but has no bound of its own.
 //
 // When the store is full, the record furthest from this node in the key space
 // makes room, be it the new one. A flood under random names pushes itself out
 // and leaves what this node is closest to.
-type store struct {
+type Store struct {
 	self     [sha256.Size]byte // where this node stands in the key space
 	capacity int
 
@@ -47,10 +47,13 @@ type stored struct {
 	distance [sha256.Size]byte
 }
 
-var _ ds.Batching = (*store)(nil)
+var _ ds.Batching = (*Store)(nil)
 
-func newStore(self peer.ID, capacity int) *store {
-	return &store{
+// NewStore makes the store of a node, which stands where its ID says.
+func NewStore(self peer.ID) *Store { return newStore(self, maxRecords) }
+
+func newStore(self peer.ID, capacity int) *Store {
+	return &Store{
 		self:     sha256.Sum256([]byte(self)),
 		capacity: capacity,
 		records:  make(map[ds.Key]stored),
@@ -58,7 +61,7 @@ func newStore(self peer.ID, capacity int) *store {
 }
 
 // Put implements datastore.Write.
-func (s *store) Put(_ context.Context, key ds.Key, data []byte) error {
+func (s *Store) Put(_ context.Context, key ds.Key, data []byte) error {
 	if len(data) > maxStored {
 		return badRecord("too large")
 	}
@@ -86,7 +89,7 @@ func (s *store) Put(_ context.Context, key ds.Key, data []byte) error {
 
 // makeRoomLocked drops what has expired, else the furthest record, or refuses
 // entry if nothing here is further away.
-func (s *store) makeRoomLocked(entry stored) error {
+func (s *Store) makeRoomLocked(entry stored) error {
 	if s.sweepLocked(time.Now()); len(s.records) < s.capacity {
 		return nil
 	}
@@ -103,14 +106,14 @@ func (s *store) makeRoomLocked(entry stored) error {
 	return nil
 }
 
-// sweep drops what has expired.
-func (s *store) sweep(now time.Time) {
+// Sweep drops what has expired.
+func (s *Store) Sweep(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sweepLocked(now)
 }
 
-func (s *store) sweepLocked(now time.Time) {
+func (s *Store) sweepLocked(now time.Time) {
 	for key, r := range s.records {
 		if !now.Before(r.expires) {
 			delete(s.records, key)
@@ -119,7 +122,7 @@ func (s *store) sweepLocked(now time.Time) {
 }
 
 // Get implements datastore.Read. A record that has expired is not there.
-func (s *store) Get(_ context.Context, key ds.Key) ([]byte, error) {
+func (s *Store) Get(_ context.Context, key ds.Key) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, ok := s.records[key]
@@ -130,13 +133,13 @@ func (s *store) Get(_ context.Context, key ds.Key) ([]byte, error) {
 }
 
 // Has implements datastore.Read.
-func (s *store) Has(ctx context.Context, key ds.Key) (bool, error) {
+func (s *Store) Has(ctx context.Context, key ds.Key) (bool, error) {
 	_, err := s.Get(ctx, key)
 	return err == nil, nil
 }
 
 // GetSize implements datastore.Read.
-func (s *store) GetSize(ctx context.Context, key ds.Key) (int, error) {
+func (s *Store) GetSize(ctx context.Context, key ds.Key) (int, error) {
 	data, err := s.Get(ctx, key)
 	if err != nil {
 		return -1, err
@@ -145,7 +148,7 @@ func (s *store) GetSize(ctx context.Context, key ds.Key) (int, error) {
 }
 
 // Query implements datastore.Read.
-func (s *store) Query(_ context.Context, q query.Query) (query.Results, error) {
+func (s *Store) Query(_ context.Context, q query.Query) (query.Results, error) {
 	s.mu.Lock()
 	entries := make([]query.Entry, 0, len(s.records))
 	for key, r := range s.records {
@@ -156,7 +159,7 @@ func (s *store) Query(_ context.Context, q query.Query) (query.Results, error) {
 }
 
 // Delete implements datastore.Write.
-func (s *store) Delete(_ context.Context, key ds.Key) error {
+func (s *Store) Delete(_ context.Context, key ds.Key) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.records, key)
@@ -164,17 +167,10 @@ func (s *store) Delete(_ context.Context, key ds.Key) error {
 }
 
 // Batch implements datastore.Batching.
-func (s *store) Batch(context.Context) (ds.Batch, error) { return ds.NewBasicBatch(s), nil }
+func (s *Store) Batch(context.Context) (ds.Batch, error) { return ds.NewBasicBatch(s), nil }
 
 // Sync implements datastore.Datastore.
-func (s *store) Sync(context.Context, ds.Key) error { return nil }
+func (s *Store) Sync(context.Context, ds.Key) error { return nil }
 
 // Close implements datastore.Datastore.
-func (s *store) Close() error { return nil }
-
-// size is how many records are held.
-func (s *store) size() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.records)
-}
+func (s *Store) Close() error { return nil }

@@ -1,4 +1,4 @@
-package discovery
+package records
 
 import (
 	"bytes"
@@ -54,7 +54,7 @@ func (a Ack) enough() bool { return a.Stored >= enoughAcks || a.Stored > 0 && a.
 // nobody to ask it fails with ErrNoPeers.
 //
 // kad-dht's PutValue would report success even if every node had refused.
-func (d *Discovery) Publish(ctx context.Context, name ed25519.PublicKey, rec []byte) (Ack, error) {
+func (d *DHT) Publish(ctx context.Context, name ed25519.PublicKey, rec []byte) (Ack, error) {
 	key := routingKey(name)
 	if err := (validator{}).Validate(key, rec); err != nil {
 		return Ack{}, fmt.Errorf("publish: %w", err)
@@ -105,10 +105,10 @@ func ackOf(answers map[peer.ID]bool) Ack {
 
 // closest walks to the nodes closest to key, and returns what it found when
 // time was up.
-func (d *Discovery) closest(ctx context.Context, key string) []peer.ID {
+func (d *DHT) closest(ctx context.Context, key string) []peer.ID {
 	ctx, cancel := context.WithTimeout(network.WithDialPeerTimeout(ctx, dialTime), walkTime)
 	defer cancel()
-	peers, err := d.dht.GetClosestPeers(ctx, key)
+	peers, err := d.GetClosestPeers(ctx, key)
 	if err != nil && len(peers) == 0 {
 		d.log.Debug("walk found nobody", "err", err)
 	}
@@ -117,7 +117,7 @@ func (d *Discovery) closest(ctx context.Context, key string) []peer.ID {
 
 // putAll puts a record to those of peers that have not answered before, adds
 // what they answer, and returns how many said nothing.
-func (d *Discovery) putAll(ctx context.Context, put *kadpb.Message, peers []peer.ID, answers map[peer.ID]bool) (silent int) {
+func (d *DHT) putAll(ctx context.Context, put *kadpb.Message, peers []peer.ID, answers map[peer.ID]bool) (silent int) {
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, writing{}, true), putTime)
 	defer cancel()
 	missing := slices.DeleteFunc(slices.Clone(peers), func(p peer.ID) bool {
@@ -128,7 +128,7 @@ func (d *Discovery) putAll(ctx context.Context, put *kadpb.Message, peers []peer
 	var wg sync.WaitGroup
 	for _, p := range missing {
 		wg.Go(func() { // ends with ctx at the latest
-			reply, err := d.dht.MessageSender().SendRequest(ctx, p, put)
+			reply, err := d.MessageSender().SendRequest(ctx, p, put)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -150,7 +150,7 @@ func (d *Discovery) putAll(ctx context.Context, put *kadpb.Message, peers []peer
 
 // readBack asks up to three of the nodes that stored a record for it, and
 // reports whether one has it, or a newer one.
-func (d *Discovery) readBack(ctx context.Context, key string, rec []byte, answers map[peer.ID]bool) bool {
+func (d *DHT) readBack(ctx context.Context, key string, rec []byte, answers map[peer.ID]bool) bool {
 	get := kadpb.NewMessage(kadpb.Message_GET_VALUE, []byte(key), 0)
 	asked := 0
 	for p, stored := range answers { // in random order
@@ -160,7 +160,7 @@ func (d *Discovery) readBack(ctx context.Context, key string, rec []byte, answer
 		if asked++; asked > 3 {
 			break
 		}
-		reply, err := d.dht.MessageSender().SendRequest(ctx, p, get)
+		reply, err := d.MessageSender().SendRequest(ctx, p, get)
 		if err != nil {
 			continue
 		}

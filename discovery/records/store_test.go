@@ -1,36 +1,35 @@
-package discovery
+package records
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
-	kadpb "github.com/libp2p/go-libp2p-kad-dht/pb"
 	"github.com/libp2p/go-libp2p-kad-dht/records"
 	record "github.com/libp2p/go-libp2p-record"
 	recpb "github.com/libp2p/go-libp2p-record/pb"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"google.golang.org/protobuf/proto"
+
+	"anteroom/discovery/records/recordtest"
 )
 
 // put files a record the way the DHT does.
-func (s *store) put(t testing.TB, name named, d draft) error {
+func (s *Store) put(t testing.TB, name recordtest.Name, d recordtest.Draft) error {
 	t.Helper()
 	key := routingKey(name.PublicKey)
 	values := records.NewValueStore(s, record.NamespacedValidator{"ipns": validator{}}, maxAhead)
-	return values.Put(t.Context(), key, record.MakePutRecord(key, name.sign(t, d)))
+	return values.Put(t.Context(), key, record.MakePutRecord(key, name.Sign(t, d)))
 }
 
-func (s *store) holds(t testing.TB, name named) bool {
+func (s *Store) holds(t testing.TB, name recordtest.Name) bool {
 	t.Helper()
 	rec, err := records.NewValueStore(s, validator{}, maxAhead).Get(t.Context(), routingKey(name.PublicKey))
 	if err != nil {
@@ -44,17 +43,17 @@ func TestStoreKeepsWhatIsClosest(t *testing.T) {
 	self := peer.ID("self")
 	s := newStore(self, capacity)
 	here := sha256.Sum256([]byte(self))
-	distance := func(n named) []byte {
+	distance := func(n recordtest.Name) []byte {
 		d := sha256.Sum256([]byte(routingKey(n.PublicKey)))
 		subtle.XORBytes(d[:], d[:], here[:])
 		return d[:]
 	}
-	var names []named
+	var names []recordtest.Name
 	refused := 0
 	for range flood {
-		name := newName(t)
+		name := recordtest.New(t)
 		names = append(names, name)
-		if err := s.put(t, name, draft{}); errors.Is(err, errStoreFull) {
+		if err := s.put(t, name, recordtest.Draft{}); errors.Is(err, errStoreFull) {
 			refused++
 		} else if err != nil {
 			t.Fatal(err)
@@ -66,16 +65,16 @@ func TestStoreKeepsWhatIsClosest(t *testing.T) {
 	if refused == 0 {
 		t.Error("nothing was refused")
 	}
-	slices.SortFunc(names, func(a, b named) int { return bytes.Compare(distance(a), distance(b)) })
+	slices.SortFunc(names, func(a, b recordtest.Name) int { return bytes.Compare(distance(a), distance(b)) })
 	for i, name := range names {
 		if got, want := s.holds(t, name), i < capacity; got != want {
 			t.Errorf("name %d by distance: held %v, want %v", i, got, want)
 		}
 	}
-	if err := s.put(t, names[0], draft{seq: 1}); err != nil {
+	if err := s.put(t, names[0], recordtest.Draft{Seq: 1}); err != nil {
 		t.Errorf("a full store refuses news of what it holds: %v", err)
 	}
-	if err := s.put(t, names[0], draft{seq: 0}); !errors.Is(err, records.ErrOldRecord) {
+	if err := s.put(t, names[0], recordtest.Draft{Seq: 0}); !errors.Is(err, records.ErrOldRecord) {
 		t.Errorf("sequence rolled back: %v", err)
 	}
 }
@@ -83,22 +82,22 @@ func TestStoreKeepsWhatIsClosest(t *testing.T) {
 func TestRecordIsGoneAfterExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore("self", 2)
-		short, long := newName(t), newName(t)
-		if err := errors.Join(s.put(t, short, draft{ahead: time.Minute}), s.put(t, long, draft{ahead: time.Hour})); err != nil {
+		short, long := recordtest.New(t), recordtest.New(t)
+		if err := errors.Join(s.put(t, short, recordtest.Draft{Ahead: time.Minute}), s.put(t, long, recordtest.Draft{Ahead: time.Hour})); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute) // virtual
 		if s.holds(t, short) {
 			t.Error("served after it expired")
 		}
-		if err := s.put(t, newName(t), draft{}); err != nil {
+		if err := s.put(t, recordtest.New(t), recordtest.Draft{}); err != nil {
 			t.Errorf("an expired record takes room: %v", err)
 		}
 		if !s.holds(t, long) {
 			t.Error("a record that lives was dropped")
 		}
 		time.Sleep(2 * time.Hour) // virtual
-		if s.sweep(time.Now()); s.size() != 0 {
+		if s.Sweep(time.Now()); s.size() != 0 {
 			t.Errorf("%d records left after all have expired", s.size())
 		}
 	})
@@ -106,8 +105,8 @@ func TestRecordIsGoneAfterExpiry(t *testing.T) {
 
 func TestStoreRefusesWhatIsNoRecord(t *testing.T) {
 	s := newStore("self", 2)
-	name := newName(t)
-	rec := &recpb.Record{Key: []byte(routingKey(name.PublicKey)), Value: name.sign(t, draft{})}
+	name := recordtest.New(t)
+	rec := &recpb.Record{Key: []byte(routingKey(name.PublicKey)), Value: name.Sign(t, recordtest.Draft{})}
 	padded := proto.Clone(rec).(*recpb.Record)
 	padded.ProtoReflect().SetUnknown(append([]byte{0x7a, 0x80, 0x10}, make([]byte, 2048)...)) // field 15, 2 KiB
 	for what, r := range map[string]*recpb.Record{
@@ -130,7 +129,7 @@ func TestStoreRefusesWhatIsNoRecord(t *testing.T) {
 func TestStoreIsADatastore(t *testing.T) {
 	s := newStore("self", 10)
 	for range 3 {
-		if err := s.put(t, newName(t), draft{}); err != nil {
+		if err := s.put(t, recordtest.New(t), recordtest.Draft{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -157,33 +156,9 @@ func TestStoreIsADatastore(t *testing.T) {
 	}
 }
 
-func TestPutFloodIsLimited(t *testing.T) {
-	simulate(t, func(t *testing.T, s *simulation) {
-		server := s.node(Config{Server: true})
-		flooder := s.node(Config{Bootstrap: []PeerInfo{server.info()}})
-		s.settle()
-		flood := func(n int) {
-			var wg sync.WaitGroup
-			for range n {
-				wg.Go(func() {
-					name := newName(t)
-					key := routingKey(name.PublicKey)
-					put := kadpb.NewMessage(kadpb.Message_PUT_VALUE, []byte(key), 0)
-					put.Record = record.MakePutRecord(key, name.sign(t, draft{}))
-					ctx := context.WithValue(t.Context(), writing{}, true)
-					_, _ = flooder.dht.MessageSender().SendRequest(ctx, server.ID(), put)
-				})
-			}
-			wg.Wait()
-		}
-		flood(putsPerMinute + 40)
-		if got := server.store.size(); got != putsPerMinute {
-			t.Errorf("%d records stored, want %d", got, putsPerMinute)
-		}
-		time.Sleep(time.Minute) // virtual
-		flood(putsPerMinute + 40)
-		if got := server.store.size(); got != 2*putsPerMinute {
-			t.Errorf("%d records stored a minute later, want %d", got, 2*putsPerMinute)
-		}
-	})
+// size is how many records are held.
+func (s *Store) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.records)
 }
