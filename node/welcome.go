@@ -27,11 +27,11 @@ func (n *Node) welcome(ctx context.Context, at practice.Seat) (*wire.Welcome, er
 
 // greeting is the part of a Welcome that guests and practitioners share, for m.
 func (n *Node) greeting(ctx context.Context, a practice.Appointment, m wire.MemberID) (*wire.Welcome, error) {
-	info, err := n.Practice.Info(ctx)
+	info, err := n.Practice.People.Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read practice: %w", err)
 	}
-	who, err := n.Practice.Practitioner(ctx, a.Practitioner)
+	who, err := n.Practice.People.Practitioner(ctx, a.Practitioner)
 	if err != nil {
 		return nil, fmt.Errorf("read practitioner: %w", err)
 	}

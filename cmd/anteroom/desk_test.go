@@ -16,6 +16,7 @@ import (
 	"anteroom/node/audit"
 	"anteroom/node/desk"
 	"anteroom/node/desk/api"
+	"anteroom/node/people"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
 )
@@ -231,7 +232,7 @@ func TestCardBeforeSetUp(t *testing.T) {
 }
 
 // fullStore is a practice's sessions on a full disk.
-type fullStore struct{ practice.Sessions }
+type fullStore struct{ people.Sessions }
 
 func (fullStore) Commit(string, []byte, time.Time) error {
 	return fmt.Errorf("commit session: %w", practice.ErrFull)
@@ -242,7 +243,7 @@ func (fullStore) Commit(string, []byte, time.Time) error {
 func TestSessionOnAFullDiskIsTold(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)
-	store := &desk.SignIns{Of: fullStore{d.practice.Sessions()}}
+	store := &desk.SignIns{Of: fullStore{d.practice.People.Sessions()}}
 	l, err := httpui.Listen(t.Context(), []string{"localhost:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -279,7 +280,7 @@ func TestSessionOnAFullDiskIsTold(t *testing.T) {
 			t.Errorf("%d %s", status, body)
 		}
 	}
-	store.Of = d.practice.Sessions()
+	store.Of = d.practice.People.Sessions()
 	if status, body := launch(); status != 200 {
 		t.Errorf("%d %s", status, body)
 	}

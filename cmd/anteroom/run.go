@@ -93,7 +93,7 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 	d.discovery.Handle(doctor.Protocol, doctor.NewWitness(d.discovery).Serve)
 	d.rounds = doctor.NewRounds(d.patient, d.node.InCall, d.node.Changed, log)
 	d.desk = newDesk(d, echo)
-	deviceKey, err := d.practice.DeviceKey()
+	deviceKey, err := d.practice.People.DeviceKey()
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 		Challenge:      d.entrance.challenge,
 		PublicURL:      cfg.HTTP.PublicURL,
 		InstallID:      installID(d.discovery),
-		Sessions:       desk.SignIns{Of: d.practice.Sessions()},
+		Sessions:       desk.SignIns{Of: d.practice.People.Sessions()},
 		DeviceKey:      deviceKey,
 		Version:        version,
 		Sockets:        cfg.HTTP.Limits.sockets(),
@@ -394,7 +394,7 @@ func (d *daemon) launchURL(ctx context.Context, name string) (string, error) {
 }
 
 func (d *daemon) status(ctx context.Context) (statusReply, error) {
-	info, err := d.practice.Info(ctx)
+	info, err := d.practice.People.Info(ctx)
 	if err != nil {
 		return statusReply{}, err
 	}

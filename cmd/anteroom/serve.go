@@ -84,7 +84,7 @@ func (p *program) limitGarbage() {
 // welcome says where to go. Listeners are bound already: a browser that comes
 // before run waits a moment.
 func (p *program) welcome(ctx context.Context, d *daemon, open bool) error {
-	info, err := d.practice.Info(ctx)
+	info, err := d.practice.People.Info(ctx)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/node/media"
+	"anteroom/node/people"
 	"anteroom/node/practice"
 	"anteroom/rendezvous"
 	"anteroom/rendezvous/invite"
@@ -112,7 +113,7 @@ func invitations(b *testing.B, dir string, n int) []invite.Link {
 		b.Fatal(err)
 	}
 	defer p.Close()
-	who, err := p.SetUp(b.Context(), practice.SetUp{Practice: "Riverside", Name: "Dr Lee", Password: "violet tractor seventeen"})
+	who, err := p.People.SetUp(b.Context(), people.SetUp{Practice: "Riverside", Name: "Dr Lee", Password: "violet tractor seventeen"})
 	if err != nil {
 		b.Fatal(err)
 	}

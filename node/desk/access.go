@@ -57,7 +57,7 @@ func (a *Access) known(ctx context.Context) error {
 	if a.who.operator {
 		return nil
 	}
-	_, err := a.d.practice.Practitioner(ctx, a.who.practitioner)
+	_, err := a.d.practice.People.Practitioner(ctx, a.who.practitioner)
 	if errors.Is(err, practice.ErrNotFound) {
 		return wire.ErrUnauthorized
 	}
@@ -105,7 +105,7 @@ func (a *Access) Practitioner(ctx context.Context, name string) (id string, err 
 	if !a.who.operator {
 		return a.who.practitioner, nil
 	}
-	all, err := a.d.practice.Practitioners(ctx)
+	all, err := a.d.practice.People.Practitioners(ctx)
 	switch {
 	case err != nil:
 		return "", err
@@ -119,10 +119,10 @@ func (a *Access) Practitioner(ctx context.Context, name string) (id string, err 
 
 // named returns the practitioner who is called name.
 func (a *Access) named(ctx context.Context, name string) (id string, err error) {
-	if id, err = a.d.practice.Account(ctx, name); err != nil {
+	if id, err = a.d.practice.People.Account(ctx, name); err != nil {
 		return "", err
 	}
-	_, err = a.d.practice.Practitioner(ctx, id)
+	_, err = a.d.practice.People.Practitioner(ctx, id)
 	if errors.Is(err, practice.ErrNotFound) {
 		err = errNoPractitioner
 	}
@@ -131,13 +131,13 @@ func (a *Access) named(ctx context.Context, name string) (id string, err error) 
 
 // Info implements api.Diary.
 func (a *Access) Info(ctx context.Context) (api.Info, error) {
-	info, err := a.d.practice.Info(ctx)
+	info, err := a.d.practice.People.Info(ctx)
 	if err != nil {
 		return api.Info{}, err
 	}
 	answer := api.Info{Practice: info.Name, Practitioners: info.Practitioners}
 	if a.who.practitioner != "" {
-		who, err := a.d.practice.Practitioner(ctx, a.who.practitioner)
+		who, err := a.d.practice.People.Practitioner(ctx, a.who.practitioner)
 		if errors.Is(err, practice.ErrNotFound) {
 			err = wire.ErrUnauthorized
 		}
@@ -151,7 +151,7 @@ func (a *Access) Info(ctx context.Context) (api.Info, error) {
 
 // Card implements api.Diary: the card is under the practice's name.
 func (a *Access) Card(ctx context.Context) (string, error) {
-	info, err := a.d.practice.Info(ctx)
+	info, err := a.d.practice.People.Info(ctx)
 	if err != nil {
 		return "", err
 	}

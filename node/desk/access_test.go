@@ -17,6 +17,7 @@ import (
 	"anteroom/node/desk"
 	"anteroom/node/desk/api"
 	"anteroom/node/nodetest"
+	"anteroom/node/people"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
 )
@@ -50,7 +51,7 @@ func start(t *testing.T) *nodetest.Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.SetUp(t.Context(), practice.SetUp{Practice: "Riverside", Name: "Dr Lee", Password: "violet tractor seventeen"}); err != nil {
+	if _, err := p.People.SetUp(t.Context(), people.SetUp{Practice: "Riverside", Name: "Dr Lee", Password: "violet tractor seventeen"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Close(); err != nil {

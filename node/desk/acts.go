@@ -61,7 +61,7 @@ func (a *Access) Cancel(ctx context.Context, appointment string) error {
 		if err != nil {
 			return "", err
 		}
-		_, err = a.d.practice.Practitioner(ctx, owner)
+		_, err = a.d.practice.People.Practitioner(ctx, owner)
 		if errors.Is(err, practice.ErrNotFound) {
 			return a.who.practitioner, nil
 		}

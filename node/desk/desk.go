@@ -12,6 +12,7 @@ import (
 	"anteroom/node"
 	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
+	"anteroom/node/people"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
 )
@@ -72,20 +73,20 @@ func (d *Desk) Run(ctx context.Context) {
 
 // SetUp implements api.Accounts.
 func (d *Desk) SetUp(ctx context.Context, s api.SetUp) (string, error) {
-	who, err := d.practice.SetUp(ctx, practice.SetUp{Practice: s.Practice, Name: s.Name, Password: s.Password})
+	who, err := d.practice.People.SetUp(ctx, people.SetUp{Practice: s.Practice, Name: s.Name, Password: s.Password})
 	return who.ID, Readable(err)
 }
 
 // Account implements api.Accounts.
 func (d *Desk) Account(ctx context.Context, name string) (string, error) {
-	account, err := d.practice.Account(ctx, name)
+	account, err := d.practice.People.Account(ctx, name)
 	return account, Readable(err)
 }
 
 // SignIn implements api.Accounts.
 func (d *Desk) SignIn(ctx context.Context, name, password string) (string, error) {
-	who, err := d.practice.Authenticate(ctx, name, password)
-	if errors.Is(err, practice.ErrWrongPassword) {
+	who, err := d.practice.People.Authenticate(ctx, name, password)
+	if errors.Is(err, people.ErrWrongPassword) {
 		return "", wire.ErrUnauthorized
 	}
 	return who.ID, Readable(err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"anteroom/node/desk/api"
+	"anteroom/node/people"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
 )
@@ -25,7 +26,7 @@ func Readable(err error) error {
 		return &api.Refusal{Code: wire.CodeNotFound, Sentence: "There is no such appointment or link."}
 	case errors.Is(err, wire.ErrEnded):
 		return &api.Refusal{Code: wire.CodeEnded, Sentence: "This appointment is over, so there is nothing to renew."}
-	case errors.Is(err, practice.ErrAlreadySetUp):
+	case errors.Is(err, people.ErrAlreadySetUp):
 		return &api.Refusal{Code: wire.CodeUnauthorized, Sentence: "This practice has been set up already."}
 	case errors.Is(err, practice.ErrUnreadable):
 		return &api.Refusal{Code: wire.CodeInternal, Sentence: "The record of this appointment is damaged: cancel it, and make a new one."}

@@ -3,14 +3,14 @@ package desk
 import (
 	"time"
 
-	"anteroom/node/practice"
+	"anteroom/node/people"
 )
 
 // SignIns are the practice's sessions, whose errors a person can read. The
 // practice's own methods are not among its: scs would prefer those with a context.
 type SignIns struct{ Of Sessions }
 
-// Sessions keeps what is known of those who have signed in: a practice.Sessions.
+// Sessions keeps what is known of those who have signed in: a people.Sessions.
 type Sessions interface {
 	Find(token string) (data []byte, ok bool, err error)
 	Commit(token string, data []byte, expiry time.Time) error
@@ -18,7 +18,7 @@ type Sessions interface {
 	All() (map[string][]byte, error)
 }
 
-var _ Sessions = practice.Sessions{}
+var _ Sessions = people.Sessions{}
 
 func (s SignIns) Find(token string) ([]byte, bool, error) {
 	data, ok, err := s.Of.Find(token)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"anteroom/node/desk/api"
+	"anteroom/node/people"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
 )
@@ -64,7 +65,7 @@ func TestReadable(t *testing.T) {
 	}{
 		{&practice.InvalidError{Field: "label", Message: "The label is too long."}, wire.CodeBadMessage, "The label is too long."},
 		{practice.ErrNotFound, wire.CodeNotFound, "There is no such appointment or link."},
-		{practice.ErrAlreadySetUp, wire.CodeUnauthorized, "This practice has been set up already."},
+		{people.ErrAlreadySetUp, wire.CodeUnauthorized, "This practice has been set up already."},
 		{wire.ErrEnded, wire.CodeEnded, "This appointment is over, so there is nothing to renew."},
 		{ErrNoEcho, wire.CodeNotFound, "This node makes no test calls."},
 		{ErrEchoFailed, wire.CodeTimeout, "The test call could not start: “Echo” did not come. Anteroom’s log says why."},

@@ -15,6 +15,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/node"
+	"anteroom/node/people"
 	"anteroom/node/practice"
 	"anteroom/rendezvous"
 	"anteroom/rendezvous/invite"
@@ -50,7 +51,7 @@ type Options struct {
 // A Node runs until its test ends, or Stop.
 type Node struct {
 	*node.Node
-	Practitioner practice.Practitioner
+	Practitioner people.Practitioner
 	Dir          string
 
 	t    testing.TB
@@ -71,13 +72,13 @@ func Start(t testing.TB, name string, o Options) *Node {
 	}
 	p, err := practice.Open(t.Context(), practice.Config{Dir: o.Dir, Clock: o.Clock, Log: o.Log})
 	check(t, err)
-	info, err := p.Info(t.Context())
+	info, err := p.People.Info(t.Context())
 	check(t, err)
 	if info.Practitioners == 0 {
-		_, err := p.SetUp(t.Context(), practice.SetUp{Practice: name, Name: "Dr " + name, Password: "correct horse " + name})
+		_, err := p.People.SetUp(t.Context(), people.SetUp{Practice: name, Name: "Dr " + name, Password: "correct horse " + name})
 		check(t, err)
 	}
-	who, err := p.Practitioners(t.Context())
+	who, err := p.People.Practitioners(t.Context())
 	check(t, err)
 	key, err := discovery.LoadOrCreateIdentity(filepath.Join(o.Dir, "identity.key"))
 	check(t, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"anteroom/node/people"
 	"anteroom/node/store"
 	"anteroom/rendezvous/wire"
 )
@@ -116,7 +117,7 @@ func (n New) Check(now time.Time) error {
 // check returns n in its final form, or an *InvalidError.
 func (n New) check(now time.Time) (New, error) {
 	invalid := func(field, format string, args ...any) (New, error) {
-		return New{}, &InvalidError{field, fmt.Sprintf(format, args...)}
+		return New{}, &InvalidError{Field: field, Message: fmt.Sprintf(format, args...)}
 	}
 	n.Starts = time.Unix(n.Starts.Unix(), 0)
 	window := Appointment{Starts: n.Starts, Minutes: n.Minutes}
@@ -135,12 +136,12 @@ func (n New) check(now time.Time) (New, error) {
 		return invalid("guests", "An appointment can have at most %d guests.", maxGuests)
 	}
 	var err error
-	if n.Label, err = cleanText("label", "label", n.Label); err != nil {
+	if n.Label, err = people.CleanText("label", "label", n.Label); err != nil {
 		return New{}, err
 	}
 	guests := make([]string, len(n.Guests))
 	for i, label := range n.Guests {
-		if guests[i], err = cleanText("guests", "guest's label", label); err != nil {
+		if guests[i], err = people.CleanText("guests", "guest's label", label); err != nil {
 			return New{}, err
 		}
 	}

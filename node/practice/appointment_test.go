@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"anteroom/node/audit"
+	"anteroom/node/people"
 	"anteroom/rendezvous/wire"
 )
 
@@ -245,12 +246,12 @@ func must(t *testing.T, err error) {
 
 func BenchmarkAppointmentsOfAMonth(b *testing.B) {
 	f := &fixture{clock: &clock{now: noon}}
-	p, err := open(context.Background(), Config{Dir: b.TempDir() + "/data", Clock: f.clock.Now}, newHasher(cheap))
+	p, err := Open(context.Background(), Config{Dir: b.TempDir() + "/data", Clock: f.clock.Now, passwords: cheap})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer p.Close()
-	who, err := p.SetUp(b.Context(), SetUp{"Riverside", "Ada", goodPassword})
+	who, err := p.People.SetUp(b.Context(), people.SetUp{Practice: "Riverside", Name: "Ada", Password: goodPassword})
 	if err != nil {
 		b.Fatal(err)
 	}

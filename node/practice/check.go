@@ -1,7 +1,6 @@
 package practice
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -21,7 +20,7 @@ func (p *Practice) Check(ctx context.Context) error {
 	var found store.UnreadableError
 	err := p.store.Read(ctx, func(tx *sql.Tx) error {
 		for _, each := range []func(context.Context, *sql.Tx, func(ok bool)) error{
-			p.eachName, p.eachPractitioner, p.eachOfDiary, p.eachInvite, p.eachSession,
+			p.People.Each, p.eachOfDiary, p.eachInvite,
 		} {
 			err := each(ctx, tx, func(ok bool) {
 				found.All++
@@ -42,37 +41,6 @@ func (p *Practice) Check(ctx context.Context) error {
 		return errors.Join(whole, &found)
 	}
 	return whole
-}
-
-// eachName reports on the practice's name, which is there once it is set up.
-func (p *Practice) eachName(ctx context.Context, tx *sql.Tx, report func(ok bool)) error {
-	info, err := p.info(ctx, tx)
-	if err == nil && info != (Info{}) {
-		report(info.Name != "" && info.Name != unreadable && info.Practitioners > 0)
-	}
-	return err
-}
-
-func (p *Practice) eachPractitioner(ctx context.Context, tx *sql.Tx, report func(ok bool)) error {
-	rows, err := tx.QueryContext(ctx, "SELECT CAST(ifnull(id, '') AS TEXT), name_index, name, password FROM practitioner")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		var index, sealed, sealedPHC []byte
-		if err := rows.Scan(&id, &index, &sealed, &sealedPHC); err != nil {
-			return err
-		}
-		name, ok := p.openName("practitioner", id, sealed)
-		plain, err := p.store.Unseal(passwordPlace(id), sealedPHC)
-		if err == nil {
-			_, err = parsePHC(string(plain))
-		}
-		report(ok && err == nil && bytes.Equal(index, p.nameIndex(name)))
-	}
-	return rows.Err()
 }
 
 // eachOfDiary reports on appointments. One whose practitioner does not exist is
@@ -112,13 +80,6 @@ func (p *Practice) eachInvite(ctx context.Context, tx *sql.Tx, report func(ok bo
 		taken[at] = taken[at] || r.link != nil
 	}
 	return nil
-}
-
-func (p *Practice) eachSession(ctx context.Context, tx *sql.Tx, report func(ok bool)) error {
-	return p.Sessions().each(ctx, tx, func(token string, sealed []byte) {
-		plain, err := p.store.Unseal(sessionPlace(token), sealed)
-		report(err == nil && len(plain) >= 8)
-	})
 }
 
 func eachText(ctx context.Context, tx *sql.Tx, query string, fn func(string)) error {

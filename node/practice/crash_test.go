@@ -33,9 +33,9 @@ func writeUntilKilled(dir string) {
 			os.Exit(1)
 		}
 	}
-	p, err := open(ctx, Config{Dir: dir}, newHasher(cheap))
+	p, err := Open(ctx, Config{Dir: dir, passwords: cheap})
 	fail(err)
-	who, err := p.Practitioners(ctx)
+	who, err := p.People.Practitioners(ctx)
 	fail(err)
 	fmt.Println("ready")
 	for {
@@ -48,7 +48,7 @@ func writeUntilKilled(dir string) {
 		fmt.Println("admitted", a.ID)
 		fail(p.Revoke(ctx, who[0].ID, ben))
 		fmt.Println("revoked", a.ID)
-		fail(p.Sessions().Commit("token", []byte(a.ID), time.Now().Add(time.Hour)))
+		fail(p.People.Sessions().Commit("token", []byte(a.ID), time.Now().Add(time.Hour)))
 	}
 }
 

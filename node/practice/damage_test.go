@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"anteroom/node/audit"
+	"anteroom/node/people"
 	"anteroom/node/store"
 	"anteroom/rendezvous/wire"
 )
@@ -157,17 +158,17 @@ func TestDamagedNamesAndSessionsAreCounted(t *testing.T) {
 		t.Run(query, func(t *testing.T) {
 			f := newFixture(t)
 			a := f.create("Ann")
-			must(t, f.Sessions().Commit("token", []byte("x"), noon.Add(time.Hour)))
+			must(t, f.People.Sessions().Commit("token", []byte("x"), noon.Add(time.Hour)))
 			f.tamper(query)
 			f.open()
 			f.wantDamaged(1)
-			if list, err := f.Practitioners(t.Context()); err != nil || len(list) != 1 || list[0].ID != f.who.ID || list[0].Name == "" {
+			if list, err := f.People.Practitioners(t.Context()); err != nil || len(list) != 1 || list[0].ID != f.who.ID || list[0].Name == "" {
 				t.Errorf("got practitioners %+v, %v", list, err)
 			}
 			if got := f.diary()[a.ID]; got.Damaged || len(got.Invites) != 1 {
 				t.Errorf("got %+v", got)
 			}
-			if _, err := f.SetUp(t.Context(), SetUp{"Another", "Eve", goodPassword}); err == nil {
+			if _, err := f.People.SetUp(t.Context(), people.SetUp{Practice: "Another", Name: "Eve", Password: goodPassword}); err == nil {
 				t.Error("a practice that is in use was set up again")
 			}
 		})
@@ -222,7 +223,7 @@ func TestALossIsAcceptedAndRecorded(t *testing.T) {
 	}
 	must(t, f.Close())
 	f.dir = killed
-	if err := f.tryOpen(cheap); !errors.Is(err, store.ErrLogMissing) {
+	if err := f.tryOpen(); !errors.Is(err, store.ErrLogMissing) {
 		t.Fatalf("got %v, want ErrLogMissing", err)
 	}
 	cfg := Config{Dir: f.dir, Clock: f.clock.Now}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"anteroom/node/audit"
+	"anteroom/node/store"
 	"anteroom/rendezvous/wire"
 )
 
@@ -27,7 +28,7 @@ func (p *Practice) Create(ctx context.Context, practitioner string, n New) (Made
 	if err != nil {
 		return Made{}, err
 	}
-	a := Appointment{ID: newID(16), Practitioner: practitioner, Label: n.Label, Starts: n.Starts, Minutes: n.Minutes, Test: n.Test, RelayOnly: n.RelayOnly}
+	a := Appointment{ID: store.NewID(16), Practitioner: practitioner, Label: n.Label, Starts: n.Starts, Minutes: n.Minutes, Test: n.Test, RelayOnly: n.RelayOnly}
 	var rows []inviteRow
 	var links []Issued
 	for i, label := range n.Guests {
@@ -170,7 +171,7 @@ func (p *Practice) InviteOwner(ctx context.Context, m wire.MemberID) (practition
 
 func (p *Practice) owner(ctx context.Context, query, id string) (practitioner string, err error) {
 	err = p.store.Read(ctx, func(tx *sql.Tx) error {
-		return found(tx.QueryRowContext(ctx, query, id).Scan(&practitioner))
+		return store.Found(tx.QueryRowContext(ctx, query, id).Scan(&practitioner))
 	})
 	if err != nil {
 		return "", fmt.Errorf("read owner: %w", err)

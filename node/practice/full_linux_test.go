@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"anteroom/node/people"
 )
 
 // fullDirEnv tells a child that it may mount a small disk there.
@@ -65,7 +67,7 @@ func TestAFullDiskTakesNothingAway(t *testing.T) {
 	f.dir = filepath.Join(disk, "data")
 	f.open()
 	var err error
-	f.who, err = f.SetUp(t.Context(), SetUp{"Riverside Practice", "Dr. Ada Lee", goodPassword})
+	f.who, err = f.People.SetUp(t.Context(), people.SetUp{Practice: "Riverside Practice", Name: "Dr. Ada Lee", Password: goodPassword})
 	must(t, err)
 	var made []Made
 	for range 20 {
@@ -85,9 +87,9 @@ func TestAFullDiskTakesNothingAway(t *testing.T) {
 		must(t, f.Revoke(t.Context(), f.who.ID, ben))
 		must(t, f.Bind(t.Context(), ann, device(i)))
 		must(t, f.MarkAdmitted(t.Context(), ann))
-		_, err := f.Authenticate(t.Context(), "", goodPassword)
+		_, err := f.People.Authenticate(t.Context(), "", goodPassword)
 		must(t, err)
-		must(t, f.Sessions().Commit("token", []byte("x"), f.Now().Add(time.Hour)))
+		must(t, f.People.Sessions().Commit("token", []byte("x"), f.Now().Add(time.Hour)))
 		if i%2 == 0 {
 			_, err := f.Rotate(t.Context(), f.who.ID, ann)
 			must(t, err)
@@ -100,7 +102,7 @@ func TestAFullDiskTakesNothingAway(t *testing.T) {
 		t.Errorf("stop: %v", err)
 	}
 	fillDisk(t, disk)
-	if err := f.tryOpen(cheap); errors.Is(err, ErrFull) {
+	if err := f.tryOpen(); errors.Is(err, ErrFull) {
 		must(t, os.Remove(ballast))
 		f.open()
 	} else {

@@ -133,7 +133,7 @@ func (p *Practice) newInvite(appointment string, position int, label string) (Is
 	if err != nil {
 		return Issued{}, inviteRow{}, err
 	}
-	r := inviteRow{member: wire.MemberID(newID(8)), appointment: appointment, position: position}
+	r := inviteRow{member: wire.MemberID(store.NewID(8)), appointment: appointment, position: position}
 	if err := p.sealInvite(&r, label, made); err != nil {
 		return Issued{}, inviteRow{}, err
 	}

@@ -1,7 +1,7 @@
-// Package practice knows who works at a practice, which appointments they
-// have, who is invited to them and who holds which seat, and keeps a trail of
-// what was done. It owns the store and decides, by its own clock and in the
-// transaction that writes it down, what may happen.
+// Package practice knows which appointments the people of a practice have, who
+// is invited to them and who holds which seat. It owns the store, and with it
+// who the people are and the trail of what was done; it decides, by its own clock
+// and in the transaction that writes it down, what may happen.
 //
 // It does not ask who is calling: that a practitioner touches only their own
 // appointments is for the caller to see to.
@@ -9,9 +9,7 @@ package practice
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +17,7 @@ import (
 	"time"
 
 	"anteroom/node/audit"
+	"anteroom/node/people"
 	"anteroom/node/store"
 )
 
@@ -31,16 +30,13 @@ type Config struct {
 
 	acceptLoss bool
 	count      func() time.Duration // of time that passes; nil: the computer's own
+	passwords  people.Cost          // zero: the usual one
 }
 
 var (
-	// ErrNotFound says that there is no such practitioner, appointment, invite
-	// or rid.
-	ErrNotFound = errors.New("not found")
-	// ErrAlreadySetUp is returned by SetUp after the first time.
-	ErrAlreadySetUp = errors.New("the practice is already set up")
-	// ErrWrongPassword is returned by Authenticate whatever was wrong.
-	ErrWrongPassword = errors.New("wrong name or password")
+	// ErrNotFound says that there is no such appointment, invite or rid, or no
+	// practitioner whose it could be.
+	ErrNotFound = store.ErrNotFound
 	// ErrUnreadable says that a record is not as it was written, so that
 	// nobody can tell what it says.
 	ErrUnreadable = errors.New("record is damaged")
@@ -52,44 +48,34 @@ var (
 	ErrDamaged = store.ErrDamaged
 )
 
-// An InvalidError says in one sentence, fit for the person who typed it, what
-// is wrong with a value.
-type InvalidError struct {
-	Field   string // as the caller's struct names it, in lower case
-	Message string // never quotes the value
-}
-
-func (e *InvalidError) Error() string { return e.Message }
+// An InvalidError says what is wrong with a value.
+type InvalidError = people.InvalidError
 
 // A Practice is safe for concurrent use. It starts no goroutines.
 type Practice struct {
 	// constant after Open
-	Trail     *audit.Trail // of what was done here
-	store     *store.Store
-	clock     func() time.Time
-	log       *slog.Logger
-	passwords hasher
-	decoy     seatRow
-	life      lifetime
-	harms     harmList
+	People *people.People
+	Trail  *audit.Trail // of what was done here
+	store  *store.Store
+	clock  func() time.Time
+	log    *slog.Logger
+	decoy  seatRow
+	life   lifetime
+	harms  harmList
 
 	mu       sync.Mutex
 	watchers map[chan struct{}]struct{}
 }
 
 // Open opens the practice in cfg.Dir, or makes a new one there.
-func Open(ctx context.Context, cfg Config) (*Practice, error) {
-	return open(ctx, cfg, newHasher(loginCost))
-}
-
-func open(ctx context.Context, cfg Config, passwords hasher) (_ *Practice, err error) {
+func Open(ctx context.Context, cfg Config) (_ *Practice, err error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Practice{clock: cfg.Clock, log: cfg.Log, passwords: passwords, watchers: make(map[chan struct{}]struct{})}
+	p := &Practice{clock: cfg.Clock, log: cfg.Log, watchers: make(map[chan struct{}]struct{})}
 	p.store, err = store.Open(ctx, store.Config{Dir: cfg.Dir, KeyFile: cfg.KeyFile, Log: cfg.Log, AcceptLoss: cfg.acceptLoss})
 	if err != nil {
 		return nil, err
@@ -102,6 +88,7 @@ func open(ctx context.Context, cfg Config, passwords hasher) (_ *Practice, err e
 	if p.Trail, err = audit.New(p.store, cfg.Clock); err != nil {
 		return nil, err
 	}
+	p.People = people.New(p.store, p.Trail, cfg.Clock, cfg.passwords)
 	if p.decoy, err = p.newDecoy(); err != nil {
 		return nil, err
 	}
@@ -130,7 +117,7 @@ func Inspect(ctx context.Context, cfg Config) (*Practice, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &Practice{Trail: trail, store: s, clock: time.Now}, nil
+	return &Practice{People: people.New(s, trail, time.Now, people.Cost{}), Trail: trail, store: s, clock: time.Now}, nil
 }
 
 // Leave ends an Inspect.
@@ -203,19 +190,4 @@ func (p *Practice) tickAfter(err error) error {
 		}
 	}
 	return nil
-}
-
-// newID returns n random bytes in hex.
-func newID(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
-}
-
-// found turns the database's word for "no row" into ours.
-func found(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
-	}
-	return err
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -17,7 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"anteroom/node/audit"
+	"anteroom/node/people"
 	"anteroom/node/store/storetest"
 	"anteroom/rendezvous/wire"
 )
@@ -31,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 // cheap makes a hash in microseconds.
-var cheap = cost{memory: 8, passes: 1, lanes: 1}
+var cheap = people.Cost{Memory: 8, Passes: 1, Lanes: 1}
 
 const goodPassword = "eleven purple wardrobes"
 
@@ -78,7 +77,7 @@ type fixture struct {
 	t   *testing.T
 	dir string
 	log *bytes.Buffer // what it logged
-	who Practitioner
+	who people.Practitioner
 }
 
 func (f *fixture) Now() time.Time { return f.clock.Now() }
@@ -96,7 +95,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := newEmpty(t)
 	var err error
-	f.who, err = f.SetUp(t.Context(), SetUp{"Riverside Practice", "Dr. Ada Lee", goodPassword})
+	f.who, err = f.People.SetUp(t.Context(), people.SetUp{Practice: "Riverside Practice", Name: "Dr. Ada Lee", Password: goodPassword})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,14 +104,14 @@ func newFixture(t *testing.T) *fixture {
 
 func (f *fixture) open() {
 	f.t.Helper()
-	if err := f.tryOpen(cheap); err != nil {
+	if err := f.tryOpen(); err != nil {
 		f.t.Fatal(err)
 	}
 }
 
-func (f *fixture) tryOpen(c cost) (err error) {
+func (f *fixture) tryOpen() (err error) {
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	f.Practice, err = open(context.Background(), Config{Dir: f.dir, Clock: f.clock.Now, Log: log, count: f.clock.count}, newHasher(c))
+	f.Practice, err = Open(context.Background(), Config{Dir: f.dir, Clock: f.clock.Now, Log: log, count: f.clock.count, passwords: cheap})
 	return err
 }
 
@@ -212,84 +211,6 @@ func ticked(c <-chan struct{}) bool {
 		return true
 	default:
 		return false
-	}
-}
-
-func TestSetUpHappensOnce(t *testing.T) {
-	f := newEmpty(t)
-	if info, err := f.Info(t.Context()); err != nil || info != (Info{}) {
-		t.Errorf("got %v, %v before", info, err)
-	}
-	who, err := f.SetUp(t.Context(), SetUp{"  Riverside Practice ", "Dr. Ada Lee", goodPassword})
-	if err != nil || who.Name != "Dr. Ada Lee" || len(who.ID) != 16 {
-		t.Fatalf("got %v, %v", who, err)
-	}
-	f.reopen()
-	want := Info{Name: "Riverside Practice", Practitioners: 1}
-	if info, err := f.Info(t.Context()); err != nil || info != want {
-		t.Errorf("got %v, %v, want %v", info, err, want)
-	}
-	if _, err := f.SetUp(t.Context(), SetUp{"Other", "Somebody", goodPassword}); !errors.Is(err, ErrAlreadySetUp) {
-		t.Errorf("got %v the second time", err)
-	}
-	if got, err := f.Practitioner(t.Context(), who.ID); err != nil || got != who {
-		t.Errorf("got %v, %v, want %v", got, err, who)
-	}
-	if list, err := f.Practitioners(t.Context()); err != nil || len(list) != 1 || list[0] != who {
-		t.Errorf("got %v, %v, want only %v", list, err, who)
-	}
-	if _, err := f.Practitioner(t.Context(), "0123456789abcdef"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("got %v for an unknown one", err)
-	}
-	if got := f.events(); len(got) != 1 || got[0] != audit.EventSetUp {
-		t.Errorf("got events %v", got)
-	}
-}
-
-func TestOnlyOneOfSeveralSetsUp(t *testing.T) {
-	f := newEmpty(t)
-	var wg sync.WaitGroup
-	errs := make([]error, 8)
-	for i := range errs {
-		wg.Go(func() {
-			_, errs[i] = f.SetUp(context.Background(), SetUp{fmt.Sprint("Practice ", i), "Ada", goodPassword})
-		})
-	}
-	wg.Wait()
-	won := 0
-	for _, err := range errs {
-		switch {
-		case err == nil:
-			won++
-		case !errors.Is(err, ErrAlreadySetUp):
-			t.Error(err)
-		}
-	}
-	if info, err := f.Info(t.Context()); won != 1 || err != nil || info.Practitioners != 1 {
-		t.Errorf("%d won, and there are %d practitioners, %v", won, info.Practitioners, err)
-	}
-}
-
-func TestNamesThatDisturbAreRefused(t *testing.T) {
-	f := newEmpty(t)
-	long := strings.Repeat("ü", wire.MaxName)
-	for _, tt := range []struct{ name, part string }{
-		{"", "Please enter"},
-		{" \t ", "Please enter"},
-		{long + "x", "too long"},
-		{"a\x00b", "invisible"},
-		{"a\nb", "invisible"},
-		{"a\u202eb", "invisible"},
-		{"a\u2066b", "invisible"},
-		{"\xff", "not valid"},
-	} {
-		_, err := f.SetUp(t.Context(), SetUp{tt.name, "Ada", goodPassword})
-		wantInvalid(t, err, "practice", tt.part)
-		_, err = f.SetUp(t.Context(), SetUp{"Riverside", tt.name, goodPassword})
-		wantInvalid(t, err, "name", tt.part)
-	}
-	if _, err := f.SetUp(t.Context(), SetUp{long, "Zoë <b>&amp; Co</b> عمر", goodPassword}); err != nil {
-		t.Errorf("got %v for good names", err)
 	}
 }
 

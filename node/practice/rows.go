@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 
+	"anteroom/node/store"
 	"anteroom/rendezvous/wire"
 )
 
@@ -32,7 +33,7 @@ func (p *Practice) appointment(ctx context.Context, tx *sql.Tx, id string) (Appo
 	var r appointmentRow
 	err := tx.QueryRowContext(ctx, "SELECT "+appointmentColumns+" FROM appointment a WHERE a.id = ?", id).Scan(r.fields()...)
 	if err != nil {
-		return Appointment{}, found(err)
+		return Appointment{}, store.Found(err)
 	}
 	return p.openAppointment(r), nil
 }
@@ -78,7 +79,7 @@ func (p *Practice) addInvites(ctx context.Context, tx *sql.Tx, a *Appointment) e
 func (p *Practice) inviteOf(ctx context.Context, tx *sql.Tx, m wire.MemberID) (r inviteRow, a Appointment, err error) {
 	err = tx.QueryRowContext(ctx, "SELECT "+inviteColumns+" FROM invite i WHERE i.member = ?", m).Scan(r.fields()...)
 	if err != nil {
-		return inviteRow{}, Appointment{}, found(err)
+		return inviteRow{}, Appointment{}, store.Found(err)
 	}
 	a, err = p.appointment(ctx, tx, r.appointment)
 	return r, a, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"anteroom/node/audit"
+	"anteroom/node/store"
 	"anteroom/rendezvous/invite"
 	"anteroom/rendezvous/wire"
 )
@@ -100,7 +101,7 @@ func (p *Practice) openSeatRow(r seatRow) (Seat, error) {
 // newDecoy makes a seat that no rid finds: opening it takes as long as opening
 // one that is found.
 func (p *Practice) newDecoy() (seatRow, error) {
-	a := Appointment{ID: newID(16), Practitioner: newID(8), Label: "decoy", Starts: time.Unix(0, 0)}
+	a := Appointment{ID: store.NewID(16), Practitioner: store.NewID(8), Label: "decoy", Starts: time.Unix(0, 0)}
 	_, r, err := p.newInvite(a.ID, 0, "decoy")
 	return seatRow{r, p.sealAppointment(a)}, err
 }

@@ -53,7 +53,7 @@ func (p *Practice) sweep(ctx context.Context, now time.Time) error {
 		if d, err = p.due(ctx, tx, now); err != nil {
 			return err
 		}
-		return d.forget(ctx, tx)
+		return p.discard(ctx, tx, d)
 	})
 	if err != nil {
 		return err
@@ -97,14 +97,14 @@ func (p *Practice) due(ctx context.Context, tx *sql.Tx, now time.Time) (d due, e
 			d.invites = append(d.invites, r.member)
 		}
 	}
-	d.sessions, err = p.Sessions().expired(ctx, tx, now)
+	d.sessions, err = p.People.Sessions().Expired(ctx, tx, now)
 	return d, err
 }
 
 // shred forgets a member's link and keys for good.
 const shred = "UPDATE invite SET rid = NULL, key = NULL, link = NULL, host = NULL WHERE member = ?"
 
-func (d due) forget(ctx context.Context, tx *sql.Tx) error {
+func (p *Practice) discard(ctx context.Context, tx *sql.Tx, d due) error {
 	for _, m := range d.invites {
 		if _, err := tx.ExecContext(ctx, shred, m); err != nil {
 			return err
@@ -115,10 +115,5 @@ func (d due) forget(ctx context.Context, tx *sql.Tx) error {
 			return err
 		}
 	}
-	for _, token := range d.sessions {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM session WHERE token = ?", token); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.People.Sessions().Forget(ctx, tx, d.sessions)
 }

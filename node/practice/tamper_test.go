@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"anteroom/node/people"
 	"anteroom/node/store"
 )
 
@@ -65,15 +66,15 @@ func forms(b []byte) map[string][]byte {
 func TestNothingPersonalReachesTheDisk(t *testing.T) {
 	f := newEmpty(t)
 	var err error
-	f.who, err = f.SetUp(t.Context(), SetUp{"CANARY-PRACTICE", "CANARY-PRACTITIONER", "CANARY-PASSWORD"})
+	f.who, err = f.People.SetUp(t.Context(), people.SetUp{Practice: "CANARY-PRACTICE", Name: "CANARY-PRACTITIONER", Password: "CANARY-PASSWORD"})
 	must(t, err)
 	a, err := f.Create(t.Context(), f.who.ID, New{Starts: noon.Add(time.Hour), Minutes: 30, Label: "CANARY-APPOINTMENT", Guests: []string{"CANARY-GUEST", "CANARY-CARER"}})
 	must(t, err)
 	f.set(a.Opens())
 	must(t, f.Bind(t.Context(), a.Invites[0].Member, device(1)))
 	must(t, f.MarkAdmitted(t.Context(), a.Invites[0].Member))
-	must(t, f.Sessions().Commit("hashed", []byte("CANARY-SESSION"), noon.Add(time.Hour)))
-	f.Authenticate(t.Context(), "CANARY-UNKNOWN", "CANARY-GUESSED-WRONG")
+	must(t, f.People.Sessions().Commit("hashed", []byte("CANARY-SESSION"), noon.Add(time.Hour)))
+	f.People.Authenticate(t.Context(), "CANARY-UNKNOWN", "CANARY-GUESSED-WRONG")
 	must(t, f.Trail.Note(t.Context(), "knock-by-hand", a.ID, a.Invites[0].Member))
 
 	canaries := map[string][]byte{
@@ -194,15 +195,15 @@ func TestMovedValuesDoNotOpen(t *testing.T) {
 			UPDATE appointment SET practitioner = 'other'`, read},
 		{"practitioner's name in place of the practice's", "UPDATE practice SET name = (SELECT name FROM practitioner)",
 			func(f *fixture, _ Made) error {
-				info, err := f.Info(t.Context())
-				if info.Name == unreadable {
+				info, err := f.People.Info(t.Context())
+				if info.Name == "(name unreadable)" {
 					err = store.ErrSealBroken
 				}
 				return err
 			}},
 		{"password replaced by a name", "UPDATE practitioner SET password = name",
 			func(f *fixture, _ Made) error {
-				_, err := f.Authenticate(t.Context(), "", goodPassword)
+				_, err := f.People.Authenticate(t.Context(), "", goodPassword)
 				return err
 			}},
 	} {

@@ -38,7 +38,7 @@ func (f *fixture) leaptNow() bool { _, leapt := f.Leapt(); return leapt }
 func TestAClockThatIsAheadDeletesNothing(t *testing.T) {
 	f := newFixture(t)
 	a := f.createIn(2 * day)
-	must(t, f.Sessions().Commit("token", []byte("x"), noon.Add(day)))
+	must(t, f.People.Sessions().Commit("token", []byte("x"), noon.Add(day)))
 	must(t, f.Close())
 	f.set(noon.Add(40 * day))
 	f.open()
@@ -58,7 +58,7 @@ func TestAClockThatIsAheadDeletesNothing(t *testing.T) {
 		t.Error("a clock that is right again is not believed")
 	}
 	f.has(a, true)
-	if _, ok, err := f.Sessions().Find("token"); err != nil || !ok {
+	if _, ok, err := f.People.Sessions().Find("token"); err != nil || !ok {
 		t.Errorf("the session is gone: %v", err)
 	}
 	f.sweepAt(a.Closes().Add(forgetAfter))

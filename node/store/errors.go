@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -21,7 +22,18 @@ var (
 
 	// ErrDamaged says that a database is not what was written.
 	ErrDamaged = errors.New("the database is damaged")
+
+	// ErrNotFound says that there is no such row.
+	ErrNotFound = errors.New("not found")
 )
+
+// Found turns the database's word for "no row" into ours.
+func Found(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
 
 // explain returns what an error of SQLite's means, if that can be told; any
 // other as it is. dir is where the database lies.

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -233,4 +235,11 @@ func (s *Store) Forget(ctx context.Context) error {
 		return fmt.Errorf("empty write-ahead log: %w", explain(s.dir, err))
 	}
 	return nil
+}
+
+// NewID returns n random bytes in hex, by which a row is known.
+func NewID(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
 }

@@ -1,7 +1,8 @@
-package practice
+package people
 
 import (
 	"bytes"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+
+	"anteroom/node/store/storetest"
 )
 
 var (
@@ -16,6 +19,25 @@ var (
 	_ scs.IterableCtxStore = Sessions{}
 	_ scs.IterableStore    = Sessions{}
 )
+
+// sweep forgets the sessions that have expired.
+func (f *fixture) sweep() {
+	f.t.Helper()
+	must(f.t, f.store.Write(f.t.Context(), func(tx *sql.Tx) error {
+		expired, err := f.Sessions().Expired(f.t.Context(), tx, f.now)
+		if err != nil {
+			return err
+		}
+		return f.Sessions().Forget(f.t.Context(), tx, expired)
+	}))
+}
+
+// count counts the rows that the query counts.
+func (f *fixture) count(query string) (n int) {
+	f.t.Helper()
+	must(f.t, f.store.Read(f.t.Context(), func(tx *sql.Tx) error { return tx.QueryRow("SELECT count(*) FROM " + query).Scan(&n) }))
+	return n
+}
 
 func TestSessions(t *testing.T) {
 	f := newFixture(t)
@@ -31,13 +53,13 @@ func TestSessions(t *testing.T) {
 	must(t, s.Commit("a", []byte("second"), noon.Add(2*time.Hour)))
 	must(t, s.Commit("b", nil, noon.Add(time.Hour)))
 
-	f.reopen()
+	f.reopen(cheap)
 	s = f.Sessions()
-	f.set(noon.Add(time.Hour - time.Nanosecond))
+	f.now = noon.Add(time.Hour - time.Nanosecond)
 	if data, ok, err := s.Find("b"); !ok || err != nil || len(data) != 0 {
 		t.Errorf("got %q, %v, %v", data, ok, err)
 	}
-	f.set(noon.Add(time.Hour))
+	f.now = noon.Add(time.Hour)
 	if _, ok, err := s.Find("b"); ok || err != nil {
 		t.Errorf("found an expired session, %v", err)
 	}
@@ -47,11 +69,11 @@ func TestSessions(t *testing.T) {
 	if all, err := s.All(); err != nil || fmt.Sprintf("%s", all) != "map[a:second]" {
 		t.Errorf("got %s, %v", all, err)
 	}
-	if n := f.stored("session"); n != 2 {
+	if n := f.count("session"); n != 2 {
 		t.Errorf("%d are stored", n)
 	}
-	f.sweepAt(f.Now())
-	if n := f.stored("session"); n != 1 {
+	f.sweep()
+	if n := f.count("session"); n != 1 {
 		t.Errorf("%d are stored after sweeping", n)
 	}
 	must(t, s.Delete("a"))
@@ -64,11 +86,12 @@ func TestTamperedSessionsAreNotFound(t *testing.T) {
 	f := newFixture(t)
 	must(t, f.Sessions().Commit("mine", []byte("x"), noon.Add(time.Hour)))
 	must(t, f.Sessions().Commit("theirs", []byte("y"), noon.Add(time.Hour)))
-	f.tamper(
+	must(t, f.store.Close())
+	storetest.Tamper(t, f.dir,
 		"UPDATE session SET data = (SELECT data FROM session WHERE token = 'theirs') WHERE token = 'mine'",
 		"UPDATE session SET data = zeroblob(10) WHERE token = 'theirs'",
 		"INSERT INTO session VALUES ('forged', zeroblob(100))")
-	f.open()
+	f.open(cheap)
 	for _, token := range []string{"mine", "theirs", "forged"} {
 		if data, ok, err := f.Sessions().Find(token); ok || err != nil {
 			t.Errorf("%s: found %q, %v", token, data, err)
@@ -86,7 +109,7 @@ func TestSessionsServeTheManager(t *testing.T) {
 		Store: f.Sessions(), HashTokenInStore: true, Codec: scs.GobCodec{},
 		Lifetime: 10 * time.Hour, Cookie: scs.SessionCookie{Name: "session"},
 	}
-	f.set(time.Now()) // scs has no other clock
+	f.now = time.Now() // scs has no other clock
 	visit := func(cookie *http.Cookie, do func(r *http.Request)) *http.Cookie {
 		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
 		if cookie != nil {
@@ -102,15 +125,14 @@ func TestSessionsServeTheManager(t *testing.T) {
 	if cookie == nil {
 		t.Fatal("no cookie")
 	}
-	f.reopen()
+	f.reopen(cheap)
 	manager.Store = f.Sessions()
 	var got string
 	visit(cookie, func(r *http.Request) { got = manager.GetString(r.Context(), "practitioner") })
 	if got != f.who.ID {
 		t.Errorf("got practitioner %q, want %q", got, f.who.ID)
 	}
-	f.store.Forget(t.Context())
-	if bytes.Contains(f.raw(), []byte(cookie.Value)) {
+	if bytes.Contains(f.stored(), []byte(cookie.Value)) {
 		t.Error("the token itself is stored")
 	}
 	visit(cookie, func(r *http.Request) { must(t, manager.Destroy(r.Context())) })

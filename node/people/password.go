@@ -1,4 +1,4 @@
-package practice
+package people
 
 import (
 	"context"
@@ -88,16 +88,16 @@ func letters(s string) string {
 	}, fold(s))
 }
 
-// cost is how expensive one guess is made.
-type cost struct {
-	memory uint32 // KiB
-	passes uint32
-	lanes  uint8
+// A Cost is how expensive one guess is made.
+type Cost struct {
+	Memory uint32 // KiB
+	Passes uint32
+	Lanes  uint8
 }
 
 // loginCost is well above OWASP's floor (19 MiB, 2 passes) and takes a quarter
 // of a second or less on a small computer.
-var loginCost = cost{memory: 64 << 10, passes: 3, lanes: 1}
+var loginCost = Cost{Memory: 64 << 10, Passes: 3, Lanes: 1}
 
 const (
 	saltSize = 16
@@ -106,22 +106,22 @@ const (
 
 // A hasher makes and compares password hashes.
 type hasher struct {
-	cost cost
+	cost Cost
 	// slots has room for those who hash now; more wait. Two at a time cannot
 	// exhaust the memory of a small computer.
 	slots chan struct{}
 	// derive is Argon2id.
-	derive func(password, salt []byte, c cost) []byte
+	derive func(password, salt []byte, c Cost) []byte
 }
 
-func newHasher(c cost) hasher {
-	return hasher{cost: c, slots: make(chan struct{}, 2), derive: func(password, salt []byte, c cost) []byte {
-		return argon2.IDKey(password, salt, c.passes, c.memory, c.lanes, hashSize)
+func newHasher(c Cost) hasher {
+	return hasher{cost: c, slots: make(chan struct{}, 2), derive: func(password, salt []byte, c Cost) []byte {
+		return argon2.IDKey(password, salt, c.Passes, c.Memory, c.Lanes, hashSize)
 	}}
 }
 
 // run hashes a password once a slot is free, or ctx ends.
-func (h hasher) run(ctx context.Context, password string, salt []byte, c cost) ([]byte, error) {
+func (h hasher) run(ctx context.Context, password string, salt []byte, c Cost) ([]byte, error) {
 	select {
 	case h.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -163,13 +163,13 @@ func (h hasher) matches(ctx context.Context, password, stored string) (ok, stale
 // phc is a password hash that says how it was made:
 // $argon2id$v=19$m=65536,t=3,p=1$salt$hash
 type phc struct {
-	cost      cost
+	cost      Cost
 	salt, sum []byte
 }
 
 func (p phc) String() string {
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.cost.memory, p.cost.passes, p.cost.lanes, b64(p.salt), b64(p.sum))
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.cost.Memory, p.cost.Passes, p.cost.Lanes, b64(p.salt), b64(p.sum))
 }
 
 // parsePHC accepts exactly what String makes, at a cost that can be paid.
@@ -180,14 +180,14 @@ func parsePHC(s string) (phc, error) {
 	if len(parts) != 6 {
 		return phc{}, bad
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.cost.memory, &p.cost.passes, &p.cost.lanes); err != nil {
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.cost.Memory, &p.cost.Passes, &p.cost.Lanes); err != nil {
 		return phc{}, bad
 	}
 	var err1, err2 error
 	p.salt, err1 = base64.RawStdEncoding.Strict().DecodeString(parts[4])
 	p.sum, err2 = base64.RawStdEncoding.Strict().DecodeString(parts[5])
 	if err1 != nil || err2 != nil || len(p.salt) != saltSize || len(p.sum) != hashSize ||
-		p.cost.memory > 1<<20 || p.cost.passes < 1 || p.cost.passes > 16 || p.cost.lanes < 1 || p.String() != s {
+		p.cost.Memory > 1<<20 || p.cost.Passes < 1 || p.cost.Passes > 16 || p.cost.Lanes < 1 || p.String() != s {
 		return phc{}, bad
 	}
 	return p, nil
@@ -201,7 +201,7 @@ func passwordPlace(id string) store.Place {
 // name may be empty if there is only one. Whatever is wrong, the error is
 // ErrWrongPassword after the same time; how often one may try is for the
 // caller to limit. Both outcomes are in the audit trail.
-func (p *Practice) Authenticate(ctx context.Context, name, password string) (Practitioner, error) {
+func (p *People) Authenticate(ctx context.Context, name, password string) (Practitioner, error) {
 	who, stored, err := p.credentials(ctx, name)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Practitioner{}, fmt.Errorf("read credentials: %w", err)
@@ -215,7 +215,7 @@ func (p *Practice) Authenticate(ctx context.Context, name, password string) (Pra
 		return Practitioner{}, fmt.Errorf("compare password: %w", err)
 	}
 	if !ok {
-		if err := p.Trail.Record(ctx, audit.Entry{Event: audit.EventSignInFailed, By: who.ID}); err != nil {
+		if err := p.trail.Record(ctx, audit.Entry{Event: audit.EventSignInFailed, By: who.ID}); err != nil {
 			return Practitioner{}, err
 		}
 		return Practitioner{}, ErrWrongPassword
@@ -233,7 +233,7 @@ func (p *Practice) Authenticate(ctx context.Context, name, password string) (Pra
 				return err
 			}
 		}
-		return p.Trail.Add(ctx, tx, audit.Entry{Event: audit.EventSignIn, By: who.ID})
+		return p.trail.Add(ctx, tx, audit.Entry{Event: audit.EventSignIn, By: who.ID})
 	})
 	if err != nil {
 		return Practitioner{}, fmt.Errorf("record sign-in: %w", err)
@@ -243,7 +243,7 @@ func (p *Practice) Authenticate(ctx context.Context, name, password string) (Pra
 
 // Account returns the id of the practitioner whom Authenticate looks up by name,
 // or if there is none, the form of name in which its spellings are equal.
-func (p *Practice) Account(ctx context.Context, name string) (string, error) {
+func (p *People) Account(ctx context.Context, name string) (string, error) {
 	who, _, err := p.credentials(ctx, name)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -255,10 +255,10 @@ func (p *Practice) Account(ctx context.Context, name string) (string, error) {
 }
 
 // DeviceKey returns a secret by which browsers can be known again.
-func (p *Practice) DeviceKey() ([]byte, error) { return p.store.Subkey("device") }
+func (p *People) DeviceKey() ([]byte, error) { return p.store.Subkey("device") }
 
 // credentials finds a practitioner by name and returns their password hash.
-func (p *Practice) credentials(ctx context.Context, name string) (who Practitioner, phc string, err error) {
+func (p *People) credentials(ctx context.Context, name string) (who Practitioner, phc string, err error) {
 	query, args := "SELECT id, name, password FROM practitioner WHERE name_index = ?", []any{p.nameIndex(name)}
 	if strings.TrimSpace(name) == "" {
 		query, args = "SELECT id, name, password FROM practitioner WHERE (SELECT count(*) FROM practitioner) = 1", nil
@@ -267,7 +267,7 @@ func (p *Practice) credentials(ctx context.Context, name string) (who Practition
 		var id string
 		var sealedName, sealedPHC []byte
 		if err := tx.QueryRowContext(ctx, query, args...).Scan(&id, &sealedName, &sealedPHC); err != nil {
-			return found(err)
+			return store.Found(err)
 		}
 		who = p.openPractitioner(id, sealedName)
 		plain, err := p.store.Unseal(passwordPlace(id), sealedPHC)

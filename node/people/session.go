@@ -1,4 +1,4 @@
-package practice
+package people
 
 import (
 	"context"
@@ -14,10 +14,10 @@ import (
 // Sessions keeps sign-ins across restarts. It is an scs.CtxStore and an
 // scs.IterableCtxStore; tokens must come hashed (scs.SessionManager's
 // HashTokenInStore), so that nobody can sign in with what is stored.
-type Sessions struct{ p *Practice }
+type Sessions struct{ p *People }
 
-// Sessions returns the practice's sessions.
-func (p *Practice) Sessions() Sessions { return Sessions{p} }
+// Sessions returns the sessions that are kept.
+func (p *People) Sessions() Sessions { return Sessions{p} }
 
 func sessionPlace(token string) store.Place {
 	return store.Place{Table: "session", Column: "data", Row: token}
@@ -34,7 +34,7 @@ func (s Sessions) FindCtx(ctx context.Context, token string) (data []byte, ok bo
 		if err != nil {
 			return err
 		}
-		data, ok = s.open(token, sealed, s.p.Now())
+		data, ok = s.open(token, sealed, s.p.clock())
 		return nil
 	})
 	if err != nil {
@@ -88,7 +88,7 @@ func (s Sessions) AllCtx(ctx context.Context) (map[string][]byte, error) {
 	all := make(map[string][]byte)
 	err := s.p.store.Read(ctx, func(tx *sql.Tx) error {
 		return s.each(ctx, tx, func(token string, sealed []byte) {
-			if data, ok := s.open(token, sealed, s.p.Now()); ok {
+			if data, ok := s.open(token, sealed, s.p.clock()); ok {
 				all[token] = data
 			}
 		})
@@ -116,14 +116,24 @@ func (s Sessions) each(ctx context.Context, tx *sql.Tx, fn func(token string, se
 	return rows.Err()
 }
 
-// expired returns the tokens of sessions that FindCtx would not find at now.
-func (s Sessions) expired(ctx context.Context, tx *sql.Tx, now time.Time) (tokens []string, err error) {
+// Expired returns the tokens of sessions that FindCtx would not find at now.
+func (s Sessions) Expired(ctx context.Context, tx *sql.Tx, now time.Time) (tokens []string, err error) {
 	err = s.each(ctx, tx, func(token string, sealed []byte) {
 		if _, ok := s.open(token, sealed, now); !ok {
 			tokens = append(tokens, token)
 		}
 	})
 	return tokens, err
+}
+
+// Forget removes the sessions of tokens.
+func (s Sessions) Forget(ctx context.Context, tx *sql.Tx, tokens []string) error {
+	for _, token := range tokens {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM session WHERE token = ?", token); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Find is FindCtx without a context.

@@ -1,20 +1,43 @@
-package practice
+// Package people knows who works at a practice, and how they prove it. It knows
+// no way by which they ask.
+package people
 
 import (
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
-
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
+	"time"
 
 	"anteroom/node/audit"
 	"anteroom/node/store"
-	"anteroom/rendezvous/wire"
 )
+
+var (
+	// ErrNotFound says that there is no such practitioner.
+	ErrNotFound = store.ErrNotFound
+	// ErrAlreadySetUp is returned by SetUp after the first time.
+	ErrAlreadySetUp = errors.New("the practice is already set up")
+	// ErrWrongPassword is returned by Authenticate whatever was wrong.
+	ErrWrongPassword = errors.New("wrong name or password")
+)
+
+// People is safe for concurrent use. It starts no goroutines.
+type People struct {
+	store     *store.Store
+	trail     *audit.Trail
+	clock     func() time.Time
+	passwords hasher
+}
+
+// New returns the people who are kept in s. What they do is in the trail. The
+// zero Cost is for everybody but tests.
+func New(s *store.Store, trail *audit.Trail, clock func() time.Time, c Cost) *People {
+	if c == (Cost{}) {
+		c = loginCost
+	}
+	return &People{store: s, trail: trail, clock: clock, passwords: newHasher(c)}
+}
 
 // Info is what anyone who opens the page may know.
 type Info struct {
@@ -44,7 +67,7 @@ func namePlace(table, row string) store.Place {
 const unreadable = "(name unreadable)"
 
 // openName returns what is sealed as a name, or unreadable.
-func (p *Practice) openName(table, row string, sealed []byte) (name string, ok bool) {
+func (p *People) openName(table, row string, sealed []byte) (name string, ok bool) {
 	plain, err := p.store.Unseal(namePlace(table, row), sealed)
 	if err != nil {
 		return unreadable, false
@@ -53,7 +76,7 @@ func (p *Practice) openName(table, row string, sealed []byte) (name string, ok b
 }
 
 // Info returns the practice's name and how many practitioners it has.
-func (p *Practice) Info(ctx context.Context) (info Info, err error) {
+func (p *People) Info(ctx context.Context) (info Info, err error) {
 	err = p.store.Read(ctx, func(tx *sql.Tx) error {
 		info, err = p.info(ctx, tx)
 		return err
@@ -64,7 +87,7 @@ func (p *Practice) Info(ctx context.Context) (info Info, err error) {
 	return info, nil
 }
 
-func (p *Practice) info(ctx context.Context, tx *sql.Tx) (info Info, err error) {
+func (p *People) info(ctx context.Context, tx *sql.Tx) (info Info, err error) {
 	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM practitioner").Scan(&info.Practitioners); err != nil {
 		return Info{}, err
 	}
@@ -83,7 +106,7 @@ func (p *Practice) info(ctx context.Context, tx *sql.Tx) (info Info, err error) 
 // SetUp names the practice and makes its first practitioner. It happens once:
 // later calls return ErrAlreadySetUp and change nothing. A bad name or password
 // is an *InvalidError.
-func (p *Practice) SetUp(ctx context.Context, s SetUp) (Practitioner, error) {
+func (p *People) SetUp(ctx context.Context, s SetUp) (Practitioner, error) {
 	info, err := p.Info(ctx)
 	if err != nil {
 		return Practitioner{}, err
@@ -107,7 +130,7 @@ func (p *Practice) SetUp(ctx context.Context, s SetUp) (Practitioner, error) {
 		return Practitioner{}, fmt.Errorf("hash password: %w", err)
 	}
 	var who Practitioner
-	err = p.extend(ctx, func(tx *sql.Tx) error {
+	err = p.store.Write(ctx, func(tx *sql.Tx) error {
 		sealed := p.store.Seal(namePlace("practice", "1"), []byte(practice))
 		added, err := tx.ExecContext(ctx, "INSERT INTO practice (id, name) VALUES (1, ?) ON CONFLICT DO NOTHING", sealed)
 		if err != nil {
@@ -121,7 +144,7 @@ func (p *Practice) SetUp(ctx context.Context, s SetUp) (Practitioner, error) {
 		if who, err = p.addPractitioner(ctx, tx, name, phc); err != nil {
 			return err
 		}
-		return p.Trail.Add(ctx, tx, audit.Entry{Event: audit.EventSetUp, By: who.ID})
+		return p.trail.Add(ctx, tx, audit.Entry{Event: audit.EventSetUp, By: who.ID})
 	})
 	if errors.Is(err, ErrAlreadySetUp) {
 		return Practitioner{}, ErrAlreadySetUp
@@ -132,8 +155,8 @@ func (p *Practice) SetUp(ctx context.Context, s SetUp) (Practitioner, error) {
 	return who, nil
 }
 
-func (p *Practice) addPractitioner(ctx context.Context, tx *sql.Tx, name, phc string) (Practitioner, error) {
-	who := Practitioner{ID: newID(8), Name: name}
+func (p *People) addPractitioner(ctx context.Context, tx *sql.Tx, name, phc string) (Practitioner, error) {
+	who := Practitioner{ID: store.NewID(8), Name: name}
 	_, err := tx.ExecContext(ctx, "INSERT INTO practitioner (id, name_index, name, password) VALUES (?, ?, ?, ?)",
 		who.ID, p.nameIndex(name),
 		p.store.Seal(namePlace("practitioner", who.ID), []byte(name)),
@@ -142,11 +165,11 @@ func (p *Practice) addPractitioner(ctx context.Context, tx *sql.Tx, name, phc st
 }
 
 // Practitioner returns one practitioner, or ErrNotFound.
-func (p *Practice) Practitioner(ctx context.Context, id string) (who Practitioner, err error) {
+func (p *People) Practitioner(ctx context.Context, id string) (who Practitioner, err error) {
 	err = p.store.Read(ctx, func(tx *sql.Tx) error {
 		var sealed []byte
 		if err := tx.QueryRowContext(ctx, "SELECT name FROM practitioner WHERE id = ?", id).Scan(&sealed); err != nil {
-			return found(err)
+			return store.Found(err)
 		}
 		who = p.openPractitioner(id, sealed)
 		return nil
@@ -158,7 +181,7 @@ func (p *Practice) Practitioner(ctx context.Context, id string) (who Practitione
 }
 
 // Practitioners returns all practitioners, in the order they came.
-func (p *Practice) Practitioners(ctx context.Context) (list []Practitioner, err error) {
+func (p *People) Practitioners(ctx context.Context) (list []Practitioner, err error) {
 	err = p.store.Read(ctx, func(tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, "SELECT id, name FROM practitioner ORDER BY rowid")
 		if err != nil {
@@ -181,45 +204,13 @@ func (p *Practice) Practitioners(ctx context.Context) (list []Practitioner, err 
 	return list, nil
 }
 
-func (p *Practice) openPractitioner(id string, sealed []byte) Practitioner {
+func (p *People) openPractitioner(id string, sealed []byte) Practitioner {
 	name, _ := p.openName("practitioner", id, sealed)
 	return Practitioner{ID: id, Name: name}
 }
 
 // nameIndex finds a practitioner by what they type: capitals, spaces and the
 // way an accent is encoded do not matter.
-func (p *Practice) nameIndex(name string) []byte {
+func (p *People) nameIndex(name string) []byte {
 	return p.store.Index("practitioner.name", []byte(fold(name)))
-}
-
-// fold returns the form of s in which two spellings of it are equal.
-func fold(s string) string {
-	s = norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s))) // folding can undo the form
-	return strings.Join(strings.Fields(s), " ")
-}
-
-// cleanName is cleanText for a name that must not be empty.
-func cleanName(field, what, s string) (string, error) {
-	s, err := cleanText(field, what, s)
-	if err == nil && s == "" {
-		err = &InvalidError{field, fmt.Sprintf("Please enter the %s.", what)}
-	}
-	return s, err
-}
-
-// cleanText returns s without space around it, in normal form C. A text that
-// the wire would not carry, or that could disturb the line it is printed on,
-// is an *InvalidError; what names it in the sentence.
-func cleanText(field, what, s string) (string, error) {
-	if !utf8.ValidString(s) {
-		return "", &InvalidError{field, fmt.Sprintf("The %s is not valid text.", what)}
-	}
-	s = norm.NFC.String(strings.TrimSpace(s))
-	if strings.ContainsFunc(s, wire.Disturbs) {
-		return "", &InvalidError{field, fmt.Sprintf("The %s contains invisible characters that change how it is shown.", what)}
-	}
-	if utf8.RuneCountInString(s) > wire.MaxName {
-		return "", &InvalidError{field, fmt.Sprintf("The %s is too long: at most %d characters.", what, wire.MaxName)}
-	}
-	return s, nil
 }

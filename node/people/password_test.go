@@ -1,4 +1,4 @@
-package practice
+package people
 
 import (
 	"bytes"
@@ -118,7 +118,7 @@ func TestHashesAreThoseOfTheReference(t *testing.T) {
 func TestParsePHCAcceptsWhatStringMakes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := phc{
-			cost: cost{rapid.Uint32Max(1<<20).Draw(t, "m"), rapid.Uint32Range(1, 16).Draw(t, "t"), rapid.Uint8Min(1).Draw(t, "p")},
+			cost: Cost{rapid.Uint32Max(1<<20).Draw(t, "m"), rapid.Uint32Range(1, 16).Draw(t, "t"), rapid.Uint8Min(1).Draw(t, "p")},
 			salt: rapid.SliceOfN(rapid.Byte(), saltSize, saltSize).Draw(t, "salt"),
 			sum:  rapid.SliceOfN(rapid.Byte(), hashSize, hashSize).Draw(t, "sum"),
 		}
@@ -147,11 +147,11 @@ func TestParsePHCAcceptsWhatStringMakes(t *testing.T) {
 }
 
 // counted is a hasher that notes what it is asked to do.
-func counted(f *fixture) *[]cost {
+func counted(f *fixture) *[]Cost {
 	var mu sync.Mutex
-	var asked []cost
+	var asked []Cost
 	derive := f.passwords.derive
-	f.passwords.derive = func(password, salt []byte, c cost) []byte {
+	f.passwords.derive = func(password, salt []byte, c Cost) []byte {
 		mu.Lock()
 		asked = append(asked, c)
 		mu.Unlock()
@@ -225,13 +225,10 @@ func TestAuthenticateWithSeveralPractitioners(t *testing.T) {
 
 func TestSignInRenewsAnOutdatedHash(t *testing.T) {
 	f := newFixture(t)
-	f.Close()
-	dearer := cost{memory: 16, passes: 2, lanes: 1}
-	if err := f.tryOpen(dearer); err != nil {
-		t.Fatal(err)
-	}
+	dearer := Cost{Memory: 16, Passes: 2, Lanes: 1}
+	f.reopen(dearer)
 	asked := counted(f)
-	for i, want := range [][]cost{{cheap}, {cheap, dearer}, {dearer}} {
+	for i, want := range [][]Cost{{cheap}, {cheap, dearer}, {dearer}} {
 		*asked = nil
 		password := goodPassword
 		if i == 0 {
@@ -249,7 +246,7 @@ func TestSignInRenewsAnOutdatedHash(t *testing.T) {
 func TestAtMostTwoHashesAtOnce(t *testing.T) {
 	h := newHasher(cheap)
 	running, goOn := make(chan struct{}, 10), make(chan struct{})
-	h.derive = func(_, _ []byte, _ cost) []byte {
+	h.derive = func(_, _ []byte, _ Cost) []byte {
 		running <- struct{}{}
 		<-goOn
 		return make([]byte, hashSize)
