@@ -30,7 +30,7 @@ import (
 // Config says who this node is and whom it may talk to. The zero value with an
 // Identity is a node that talks to nobody.
 type Config struct {
-	Identity crypto.PrivKey // Ed25519; see LoadOrCreateIdentity
+	Identity crypto.PrivKey // Ed25519; see package identity
 
 	// Listen are multiaddrs to bind, host/tcp/port or host/udp/port/quic-v1;
 	// port 0 picks one. Empty: no listener.

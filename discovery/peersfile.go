@@ -18,6 +18,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/atomicfile"
 )
 
 // maxKnown is how many DHT servers are remembered.
@@ -173,7 +174,7 @@ func (b *book) save(seen []PeerInfo) error {
 	if bytes.Equal(data, b.saved) {
 		return nil
 	}
-	if err := writeFile(b.file, data, os.Rename); err != nil {
+	if err := atomicfile.Write(b.file, data, os.Rename); err != nil {
 		return fmt.Errorf("write peers file: %w", err)
 	}
 	b.saved = data

@@ -128,7 +128,7 @@ func TestRecipesWithACertificate(t *testing.T) {
 	})
 	t.Run("pass", func(t *testing.T) {
 		dir := t.TempDir() + "/d"
-		id := identity(t, Config{DataDir: dir}).String()
+		id := identityOf(t, Config{DataDir: dir}).String()
 		server := startDaemon(t, k.cook(all["pass-to"], t.TempDir()+"/d", "PEER-ID", id), k.sockets())
 		laptop := startDaemon(t, k.cook(all["pass-from"], dir, "anteroom-peer:SERVER", server.card()), nil)
 		k.taste(t, server)

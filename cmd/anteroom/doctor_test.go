@@ -20,6 +20,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"anteroom/discovery"
+	"anteroom/discovery/identity"
 	"anteroom/httpui/certs/certstest"
 	"anteroom/httpui/words"
 	"anteroom/node/desk"
@@ -430,7 +431,7 @@ func TestDoctorTriesBorrowedRelays(t *testing.T) {
 	if err := os.Mkdir(cfg.DataDir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	key, err := discovery.LoadOrCreateIdentity(identityFile(cfg))
+	key, err := identity.LoadOrCreate(identityFile(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"anteroom/discovery"
+	"anteroom/discovery/identity"
 )
 
 // A started program runs in a process of its own, in a session of its own.
@@ -241,7 +242,7 @@ func TestLostReader(t *testing.T) {
 // TestHangupReadsAgain: a service takes up its peers and the level of its log,
 // and says what it cannot take up.
 func TestHangupReadsAgain(t *testing.T) {
-	key, err := discovery.LoadOrCreateIdentity(filepath.Join(t.TempDir(), "identity.key"))
+	key, err := identity.LoadOrCreate(filepath.Join(t.TempDir(), "identity.key"))
 	if err != nil {
 		t.Fatal(err)
 	}

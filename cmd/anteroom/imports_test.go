@@ -14,7 +14,7 @@ import (
 // table of DESIGN section 3. Folders form a line; a package that is not here
 // must be put here, and one that is gone taken out.
 var mayImport = map[string][]string{
-	"cmd/anteroom": {"discovery", "httpui", "httpui/certs", "httpui/words", "node", "node/admit", "node/desk", "node/desk/api", "node/doctor", "node/media", "node/passthrough", "node/practice", "node/quiet", "node/relay", "node/store", "rendezvous/wire"},
+	"cmd/anteroom": {"discovery", "discovery/identity", "httpui", "httpui/certs", "httpui/words", "node", "node/admit", "node/desk", "node/desk/api", "node/doctor", "node/media", "node/passthrough", "node/practice", "node/quiet", "node/relay", "node/store", "rendezvous/wire"},
 
 	"httpui":       {"httpui/words", "node/admit", "node/desk/api", "rendezvous/wire"},
 	"httpui/certs": {},
@@ -42,11 +42,13 @@ var mayImport = map[string][]string{
 	"rendezvous/invite": {"rendezvous/wire"},
 	"rendezvous/wire":   {},
 
-	"discovery":         {"discovery/address", "discovery/host", "discovery/limit", "discovery/records"}, // so no name and no invite can reach the DHT
-	"discovery/address": {},
-	"discovery/host":    {},
-	"discovery/limit":   {},
-	"discovery/records": {"discovery/address", "discovery/host", "discovery/limit"},
+	"discovery":            {"discovery/address", "discovery/atomicfile", "discovery/host", "discovery/limit", "discovery/records"}, // so no name and no invite can reach the DHT
+	"discovery/address":    {},
+	"discovery/atomicfile": {},
+	"discovery/host":       {},
+	"discovery/identity":   {"discovery/atomicfile"},
+	"discovery/limit":      {},
+	"discovery/records":    {"discovery/address", "discovery/host", "discovery/limit"},
 }
 
 // onlyHere are packages of others and who may import them. A name that ends in

@@ -29,6 +29,7 @@ import (
 	"github.com/mholt/acmez/v3"
 
 	"anteroom/discovery"
+	"anteroom/discovery/identity"
 	"anteroom/httpui/certs/certstest"
 )
 
@@ -69,12 +70,12 @@ func hide(cfg Config, card string) Config {
 }
 
 // identity returns the peer id that a node will have.
-func identity(t *testing.T, cfg Config) peer.ID {
+func identityOf(t *testing.T, cfg Config) peer.ID {
 	t.Helper()
 	if err := os.MkdirAll(cfg.dataDir(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	key, err := discovery.LoadOrCreateIdentity(identityFile(cfg))
+	key, err := identity.LoadOrCreate(identityFile(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +227,7 @@ func TestHiddenNodeHasItsOwnCertificate(t *testing.T) {
 	fromPebble := TLS{Mode: tlsACME, AgreeTerms: true, Directory: pebble.Directory, CAFile: pebble.CAFile}
 
 	hiddenConfig, unlistedConfig := localNode(t, hiddenName, fromPebble), localNode(t, unlistedName, fromPebble)
-	front := startDaemon(t, publicNode(t, frontName, fromPebble, hiddenName+" "+identity(t, hiddenConfig).String()), sockets{socketHTTPS: {https}})
+	front := startDaemon(t, publicNode(t, frontName, fromPebble, hiddenName+" "+identityOf(t, hiddenConfig).String()), sockets{socketHTTPS: {https}})
 	hidden := startDaemon(t, hide(hiddenConfig, front.card()), nil)
 	unlisted := startDaemon(t, hide(unlistedConfig, front.card()), nil)
 
@@ -272,7 +273,7 @@ func TestHiddenNodeIsUpBeforeItsFront(t *testing.T) {
 	pebble := certstest.NewPebble(t, certstest.Port(t, closed), certstest.Port(t, https), certstest.Profiles{"default": 90 * 24 * 3600})
 	fromPebble := TLS{Mode: tlsACME, AgreeTerms: true, Directory: pebble.Directory, CAFile: pebble.CAFile}
 	hiddenConfig := localNode(t, hiddenName, fromPebble)
-	frontConfig := publicNode(t, frontName, fromPebble, hiddenName+" "+identity(t, hiddenConfig).String())
+	frontConfig := publicNode(t, frontName, fromPebble, hiddenName+" "+identityOf(t, hiddenConfig).String())
 	frontConfig.Discovery.Listen = []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", certstest.Port(t, p2p))}
 	later, err := newDaemon(t.Context(), frontConfig, nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {

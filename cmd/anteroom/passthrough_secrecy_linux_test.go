@@ -270,7 +270,7 @@ func TestPublicNodeMovesNothingReadable(t *testing.T) {
 	}
 	hiddenConfig := localNode(t, hiddenName, files[1])
 	https := localListener(t)
-	front := traceNode(t, publicNode(t, frontName, files[0], hiddenName+" "+identity(t, hiddenConfig).String()), https)
+	front := traceNode(t, publicNode(t, frontName, files[0], hiddenName+" "+identityOf(t, hiddenConfig).String()), https)
 
 	// HTTP/1.1 in one connection: in plain text, all of it would be found as it is.
 	plain := &http.Transport{DisableCompression: true}

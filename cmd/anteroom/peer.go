@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"anteroom/discovery"
+	"anteroom/discovery/identity"
 	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
@@ -122,7 +123,7 @@ func (p *program) cardWithoutDaemon(cfg Config, name string, anew bool) (string,
 		return "", err
 	}
 	path := identityFile(cfg)
-	_, err := discovery.LoadIdentity(path)
+	_, err := identity.Load(path)
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case missing && anew:

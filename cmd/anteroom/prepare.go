@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"anteroom/discovery"
+	"anteroom/discovery/identity"
 	"anteroom/httpui/certs"
 	"anteroom/node/doctor"
 	"anteroom/node/store"
@@ -81,7 +81,7 @@ func checkIdentity(cfg Config) error {
 	if err := store.Foreign(path); err != nil {
 		return err
 	}
-	_, err := discovery.LoadIdentity(path)
+	_, err := identity.Load(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !isKnown(cfg) {
 			return nil // it is made on the first start

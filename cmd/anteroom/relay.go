@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"time"
 
-	"anteroom/discovery"
+	"anteroom/discovery/identity"
 	"anteroom/node/relay"
 	"anteroom/rendezvous/wire"
 )
@@ -98,7 +98,7 @@ func newRelay(ctx context.Context, cfg Config, overTLS []net.Listener, log *slog
 // relaySecret is what credentials are made from: the same after a restart, so
 // that calls find their way back to the relay.
 func relaySecret(cfg Config) ([]byte, error) {
-	key, err := discovery.LoadOrCreateIdentity(identityFile(cfg))
+	key, err := identity.LoadOrCreate(identityFile(cfg))
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"anteroom/discovery"
+	"anteroom/discovery/identity"
 	"anteroom/httpui"
 	"anteroom/node"
 	"anteroom/node/desk"
@@ -67,7 +68,7 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 	if err := os.MkdirAll(cfg.dataDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	if _, err := discovery.LoadOrCreateIdentity(identityFile(cfg)); err != nil {
+	if _, err := identity.LoadOrCreate(identityFile(cfg)); err != nil {
 		return nil, err
 	}
 	// It locks the data directory.
@@ -127,7 +128,7 @@ func newDaemon(ctx context.Context, cfg Config, passed sockets, log *slog.Logger
 // newDiscovery makes the node's part in the network. The other nodes of the
 // practice are peers like others: whom to ask is known from the cards alone.
 func newDiscovery(cfg Config, log *slog.Logger) (*discovery.Discovery, error) {
-	identity, err := discovery.LoadOrCreateIdentity(identityFile(cfg))
+	key, err := identity.LoadOrCreate(identityFile(cfg))
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +150,7 @@ func newDiscovery(cfg Config, log *slog.Logger) (*discovery.Discovery, error) {
 	}
 	return discovery.New(discovery.Config{
 		Partners:     partners,
-		Identity:     identity,
+		Identity:     key,
 		Listen:       cfg.Discovery.Listen,
 		Announce:     cfg.Discovery.Announce,
 		Peers:        peers,

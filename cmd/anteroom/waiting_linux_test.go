@@ -21,7 +21,7 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/sync/errgroup"
 
-	"anteroom/discovery"
+	"anteroom/discovery/identity"
 	"anteroom/node/media"
 	"anteroom/node/people"
 	"anteroom/node/practice"
@@ -117,7 +117,7 @@ func invitations(b *testing.B, dir string, n int) []invite.Link {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := discovery.LoadOrCreateIdentity(filepath.Join(dir, "identity.key")); err != nil {
+	if _, err := identity.LoadOrCreate(filepath.Join(dir, "identity.key")); err != nil {
 		b.Fatal(err)
 	}
 	const guests = wire.MaxMembers - 1

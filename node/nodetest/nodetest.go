@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"anteroom/discovery"
+	"anteroom/discovery/identity"
 	"anteroom/node"
 	"anteroom/node/people"
 	"anteroom/node/practice"
@@ -80,7 +81,7 @@ func Start(t testing.TB, name string, o Options) *Node {
 	}
 	who, err := p.People.Practitioners(t.Context())
 	check(t, err)
-	key, err := discovery.LoadOrCreateIdentity(filepath.Join(o.Dir, "identity.key"))
+	key, err := identity.LoadOrCreate(filepath.Join(o.Dir, "identity.key"))
 	check(t, err)
 	d, err := discovery.New(discovery.Config{
 		Identity: key, Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"},

@@ -1,4 +1,4 @@
-package discovery
+package identity
 
 import (
 	"os"
@@ -12,11 +12,11 @@ import (
 
 func TestIdentityIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "identity.key")
-	first, err := LoadOrCreateIdentity(path)
+	first, err := LoadOrCreate(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := LoadOrCreateIdentity(path)
+	again, err := LoadOrCreate(path)
 	if err != nil || !again.Equals(first) {
 		t.Fatalf("another key the second time: %v", err)
 	}
@@ -38,14 +38,14 @@ func TestIdentityIsOneForAllWhoMakeIt(t *testing.T) {
 		var g errgroup.Group
 		for i := range keys {
 			g.Go(func() (err error) {
-				keys[i], err = LoadOrCreateIdentity(path)
+				keys[i], err = LoadOrCreate(path)
 				return err
 			})
 		}
 		if err := g.Wait(); err != nil {
 			t.Fatal(err)
 		}
-		kept, err := LoadOrCreateIdentity(path)
+		kept, err := LoadOrCreate(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +61,7 @@ func TestIdentityIsOneForAllWhoMakeIt(t *testing.T) {
 func TestIdentityRefuses(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good")
-	if _, err := LoadOrCreateIdentity(good); err != nil {
+	if _, err := LoadOrCreate(good); err != nil {
 		t.Fatal(err)
 	}
 	pem, err := os.ReadFile(good)
@@ -91,17 +91,17 @@ OF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r
 		if err := os.WriteFile(path, []byte(test.content), test.mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := LoadOrCreateIdentity(path); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := LoadOrCreate(path); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}
 		if after, _ := os.ReadFile(path); string(after) != test.content {
 			t.Errorf("%s: the file was changed", test.name)
 		}
 	}
-	if _, err := LoadOrCreateIdentity(filepath.Join(dir, "no", "such", "directory")); err == nil {
+	if _, err := LoadOrCreate(filepath.Join(dir, "no", "such", "directory")); err == nil {
 		t.Error("wrote into a directory that is not there")
 	}
-	if _, err := LoadOrCreateIdentity(dir); err == nil {
+	if _, err := LoadOrCreate(dir); err == nil {
 		t.Error("read a directory")
 	}
 }

@@ -1,4 +1,5 @@
-package discovery
+// Package identity keeps the key that a node is known by, in a file.
+package identity
 
 import (
 	"crypto/ed25519"
@@ -9,28 +10,29 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"anteroom/discovery/atomicfile"
 )
 
-// LoadOrCreateIdentity is LoadIdentity, and makes a key on the first run, which
+// LoadOrCreate is LoadIdentity, and makes a key on the first run, which
 // the caller knows by what else there is. Nothing but a missing file leads to a
 // new key: a node that lost its identity must say so, not come back as a
 // stranger.
-func LoadOrCreateIdentity(path string) (crypto.PrivKey, error) {
-	key, err := LoadIdentity(path)
+func LoadOrCreate(path string) (crypto.PrivKey, error) {
+	key, err := Load(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return createIdentity(path)
+		return create(path)
 	}
 	return key, err
 }
 
-// LoadIdentity returns the Ed25519 key that path holds as PKCS #8 PEM. Whoever
+// Load returns the Ed25519 key that path holds as PKCS #8 PEM. Whoever
 // reads the file can pose as this node to its peers, so a mode that lets others
 // read it is refused, with the fix in the error. The error is fs.ErrNotExist if
 // there is no file.
-func LoadIdentity(path string) (crypto.PrivKey, error) {
+func Load(path string) (crypto.PrivKey, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("read identity: %w", err)
@@ -60,7 +62,7 @@ func LoadIdentity(path string) (crypto.PrivKey, error) {
 	return crypto.UnmarshalEd25519PrivateKey(private)
 }
 
-func createIdentity(path string) (crypto.PrivKey, error) {
+func create(path string) (crypto.PrivKey, error) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make identity: %w", err)
@@ -70,35 +72,12 @@ func createIdentity(path string) (crypto.PrivKey, error) {
 		return nil, fmt.Errorf("make identity: %w", err)
 	}
 	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	err = writeFile(path, block, os.Link) // which does not replace
-	if errors.Is(err, fs.ErrExist) {      // another program of this node was first
-		return LoadOrCreateIdentity(path)
+	err = atomicfile.Write(path, block, os.Link) // which does not replace
+	if errors.Is(err, fs.ErrExist) {             // another program of this node was first
+		return LoadOrCreate(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("write identity: %w", err)
 	}
 	return crypto.UnmarshalEd25519PrivateKey(private)
-}
-
-// writeFile puts data at path, readable by its owner only. A crash leaves what
-// was there before or all of the data; place gives the whole file its name.
-func writeFile(path string, data []byte, place func(from, to string) error) error {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails if it was renamed
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := place(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close()) // the name itself
 }
