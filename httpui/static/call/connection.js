@@ -4,7 +4,7 @@
 
 import { Queue } from '../kit/queue.js';
 import { Binding, MAC_LENGTH } from './binding.js';
-import { prefer, tune } from './sending.js';
+import { prefer, tune } from './encoding.js';
 import { formatCandidate, networkOf, parseCandidate, reachable } from './candidate.js';
 import { format, outgoing, parse, sparing } from './sdp.js';
 

@@ -11,7 +11,7 @@ import { Connection, SILENCE, SILENT_LOOKS } from './connection.js';
 import { Meter, relayHost, sample } from './stats.js';
 import { Recovery } from './recovery.js';
 import { constantTimeEqual } from '../link/seal.js';
-import { roomFor } from './sending.js';
+import { roomFor } from './encoding.js';
 import { parse } from './sdp.js';
 import { Uplink } from './uplink.js';
 

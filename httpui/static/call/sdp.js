@@ -6,7 +6,7 @@
 
 import { MAX_CANDIDATES, MAX_SDP } from '../link/wire.js';
 import { formatCandidate, parseCandidate, reachable } from './candidate.js';
-import { ASSUMED_UPLINK } from './sending.js';
+import { ASSUMED_UPLINK } from './encoding.js';
 
 /** @typedef {import('../link/wire.js').Bytes} Bytes */
 /** @typedef {import('./candidate.js').IceCandidate} IceCandidate */

@@ -1,7 +1,7 @@
 // What getStats says, made into what a person is told: which way the call
 // takes, how it is sealed, and how good it is, with the reason.
 
-import { ASSUMED_UPLINK } from './sending.js';
+import { ASSUMED_UPLINK } from './encoding.js';
 
 /**
  * @typedef {object} Truth only what the browser reports now
