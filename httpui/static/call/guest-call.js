@@ -6,7 +6,7 @@ import { Mesh } from './mesh.js';
 import { Signal } from '../link/signal.js';
 import { constantTimeEqual, linkKeys, parseLink } from '../link/seal.js';
 import { createIdentity } from './identity.js';
-import { guestLeg } from '../link/legs.js';
+import { guestHandshake } from '../link/handshake.js';
 import { heldNow } from './roster.js';
 
 /**
@@ -47,7 +47,7 @@ export class GuestCall {
   /** @type {Identity | null} */ #identity = null;
   /** @type {Mesh | null} */ #mesh = null;
   /** @type {Signal | null} */ #signal = null;
-  /** @type {ReturnType<typeof guestLeg> | null} */ #shake = null;
+  /** @type {ReturnType<typeof guestHandshake> | null} */ #shake = null;
   #storageKey = '';
   /** @type {Bytes | null} what takes the seat again */ #resume = null;
   #opened = false;
@@ -177,7 +177,7 @@ export class GuestCall {
       nameOf: (member) => this.#others().find((m) => m.member === member)?.label ?? '',
       rtc: this.#platform.rtc,
     });
-    this.#shake = guestLeg(keys, this.#platform.handshake);
+    this.#shake = guestHandshake(keys, this.#platform.handshake);
     this.#connect();
   }
 

@@ -7,7 +7,7 @@ import { Mesh } from './mesh.js';
 import { Signal } from '../link/signal.js';
 import { createIdentity } from './identity.js';
 import { heldNow } from './roster.js';
-import { hostLeg } from '../link/legs.js';
+import { hostHandshake } from '../link/handshake.js';
 
 /**
  * @typedef {import('../link/wire.js').Bytes} Bytes
@@ -204,7 +204,7 @@ export class HostCall {
       rtc: this.#platform.rtc,
     });
     const attend = () => encode('attend', { appointment: this.#appointment, tab: this.#tab, token: this.#token, fp: identity.fingerprint, take: this.#take });
-    this.#signal = new Signal(`${this.#origin.replace(/^http/, 'ws')}/ws/host`, hostLeg(attend), {
+    this.#signal = new Signal(`${this.#origin.replace(/^http/, 'ws')}/ws/host`, hostHandshake(attend), {
       onWelcome: (welcome) => this.#onWelcome(welcome),
       onMessage: (message) => this.#onMessage(message),
       onState: (state, code) => this.#onState(state === 'online' ? 'online' : 'reconnecting', code),

@@ -1,6 +1,6 @@
 // node seek.mjs LINK: does what a page does to reach the practice, and no more,
 // each second anew from when its parent says so, and tells when it has.
-import {guestLeg} from '../../static/link/legs.js';
+import {guestHandshake} from '../../static/link/handshake.js';
 import {linkKeys, parseLink} from '../../static/link/seal.js';
 import {Signal} from '../../static/link/signal.js';
 
@@ -25,7 +25,7 @@ function found() {
 }
 
 function open() {
-  const page = new Signal(url, guestLeg(keys), {onWelcome: found, onMessage() {}, onState() {}, onEnd() {}}, {WebSocket: FromPage, events: null});
+  const page = new Signal(url, guestHandshake(keys), {onWelcome: found, onMessage() {}, onState() {}, onEnd() {}}, {WebSocket: FromPage, events: null});
   if (pages.push(page) > most) pages.shift().close();
   page.start();
 }

@@ -5,7 +5,7 @@ import test, { afterEach, beforeEach, mock } from 'node:test';
 import { Queue } from '../../static/kit/queue.js';
 import { Signal } from '../../static/link/signal.js';
 import { SignalError } from '../../static/link/socket.js';
-import { guestLeg, hostLeg } from '../../static/link/legs.js';
+import { guestHandshake, hostHandshake } from '../../static/link/handshake.js';
 import { MAX_MESSAGE, decode, encode } from '../../static/link/wire.js';
 import { fakeWebSocket } from './fakes/websocket.mjs';
 
@@ -42,7 +42,7 @@ function make({ greet = true, open = true } = {}) {
     };
     if (m.open) socket.opened();
   });
-  m.signal = new Signal('wss://node.example/ws/host', hostLeg(attend), {
+  m.signal = new Signal('wss://node.example/ws/host', hostHandshake(attend), {
     onWelcome: (w) => m.told.push(['welcome', w.practice]),
     onMessage: ({ type }) => m.told.push([type]),
     onState: (state, code) => m.told.push([state, code]),
@@ -323,7 +323,7 @@ test('a guest sends the key frame first, and messages through the channel', asyn
     socket.opened();
   });
   const told = [];
-  const signal = new Signal('wss://node.example/ws/guest', guestLeg(keys, handshake), {
+  const signal = new Signal('wss://node.example/ws/guest', guestHandshake(keys, handshake), {
     onWelcome: (_, h) => told.push(h[0]), onMessage: ({ type }) => told.push(type), onState: () => {}, onEnd: () => {},
   }, { WebSocket, events: null, random: () => 0 });
   signal.start();
@@ -349,7 +349,7 @@ test('a link that does not match ends at once', async () => {
   const handshake = async () => {
     throw Object.assign(new Error('x'), { code: 'wrong-practice' });
   };
-  const signal = new Signal('wss://node.example/ws/guest', guestLeg({ rendezvous: b32 }, handshake), {
+  const signal = new Signal('wss://node.example/ws/guest', guestHandshake({ rendezvous: b32 }, handshake), {
     onWelcome: () => {}, onMessage: () => {}, onState: (s) => told.push(s), onEnd: (code) => told.push(code),
   }, { WebSocket: fakeWebSocket((_, socket) => socket.opened()), events: null });
   signal.start();

@@ -19,7 +19,7 @@ import { handshake } from './seal.js';
  * @param {typeof handshake} shake what tests replace
  * @returns {(socket: Socket) => Promise<Leg>}
  */
-export function guestLeg(keys, shake = handshake) {
+export function guestHandshake(keys, shake = handshake) {
   return async (socket) => {
     socket.send(keyFrame(keys.rendezvous));
     const { channel, welcome, h } = await shake({ send: (frame) => socket.send(frame), recv: () => binary(socket) }, keys);
@@ -39,7 +39,7 @@ export function guestLeg(keys, shake = handshake) {
  * @param {() => string} attend
  * @returns {(socket: Socket) => Promise<Leg>}
  */
-export function hostLeg(attend) {
+export function hostHandshake(attend) {
   return async (socket) => {
     socket.send(attend());
     const first = await socket.recv();
