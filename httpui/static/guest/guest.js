@@ -2,7 +2,7 @@ import { takeFragment } from '../link/fragment.js'; // first: see there
 import { agentOf } from '../kit/browser.js';
 import { GuestCall } from '../call/call.js';
 import { Arrivals, callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from '../call/screen/call-page.js';
-import { Chime } from '../kit/chime.js';
+import { Sounds } from '../kit/sound.js';
 import { GuestTab } from './guest-tab.js';
 import { stopwatch } from '../kit/lapse.js';
 import { Media } from '../call/media.js';
@@ -46,11 +46,11 @@ class GuestPage {
   #toasts = /** @type {HTMLElement} */ (document.getElementById('toasts'));
   #agent = agentOf(navigator.userAgent, navigator.maxTouchPoints);
   #media = new Media();
-  #chime = new Chime();
+  #sounds = new Sounds();
   #wake = new WakeKeeper();
   /** @type {ReturnType<typeof setTimeout> | null} just admitted: the connection goes before the screen */ #entering = null;
   #ui = new Store(newUi());
-  #arrivals = new Arrivals({ chime: this.#chime, ui: this.#ui });
+  #arrivals = new Arrivals({ sounds: this.#sounds, ui: this.#ui });
   #act = this.#intents();
 
   #tab = new GuestTab({ onAsked: () => this.#handOver(), onTaken: () => { if (!this.#inside()) this.#goElsewhere(); } });
@@ -159,7 +159,7 @@ class GuestPage {
   #enter() {
     clearTimeout(this.#entering ?? undefined);
     this.#entering = null;
-    this.#chime.welcome();
+    this.#sounds.welcome();
     announce(say('guest.entered', { practitioner: this.#now?.welcome?.practitioner ?? '' }), { urgent: true });
     this.#draw();
   }
@@ -180,14 +180,14 @@ class GuestPage {
 
   /** The practice lets in from now on: said once, without moving anything. */
   #doorOpens() {
-    this.#chime.door();
+    this.#sounds.door();
     announce(say('guest.door-open'));
     this.#ui.set({ doorOpened: true });
   }
 
   /** A person is here. */
   #touched() {
-    void this.#chime.unlock(); // for the moment when the door opens
+    void this.#sounds.unlock(); // for the moment when the door opens
     if (this.#ui.value.doorOpened) this.#ui.set({ doorOpened: false });
   }
 
@@ -239,8 +239,8 @@ class GuestPage {
       },
       start: () => void this.#check(),
       retryPath: () => void this.#testPath(),
-      trySpeaker: () => void this.#chime.unlock().then(() => {
-        this.#chime.speakerTest();
+      trySpeaker: () => void this.#sounds.unlock().then(() => {
+        this.#sounds.speakerTest();
         ui.set({ speakerAsked: true, heard: null });
       }),
       heard: (yes) => ui.set({ heard: yes }),
@@ -263,7 +263,7 @@ class GuestPage {
   #parts() {
     return {
       media: this.#media,
-      chime: this.#chime,
+      sounds: this.#sounds,
       ui: this.#ui,
       sendChat: (/** @type {string} */ text) => this.#call?.sendChat(text),
       leave: () => this.#call?.leave(),
@@ -275,7 +275,7 @@ class GuestPage {
   /** @param {string} name */
   async #join(name) {
     this.#pathTest?.abort();
-    void this.#chime.unlock(); // this tap also lets the others' sound play
+    void this.#sounds.unlock(); // this tap also lets the others' sound play
     const call = this.#call;
     if (!(await this.#tab.sit(name))) return this.#goElsewhere();
     if (call === this.#call) call?.join(name, this.#handed ?? {});
@@ -323,7 +323,7 @@ class GuestPage {
 
   /** Asks for camera and microphone; always in a gesture. */
   async #ask() {
-    void this.#chime.unlock();
+    void this.#sounds.unlock();
     this.#ui.set({ checking: true, phase: 'asking' });
     await this.#media.start({ audio: true, video: true }).catch(() => {});
     this.#ui.set({ phase: 'ready' });

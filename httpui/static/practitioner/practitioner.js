@@ -4,7 +4,7 @@ import { whenIdle } from '../kit/browser.js';
 import { HostCall } from '../call/call.js';
 import { Arrivals, callIntents, canFlipCamera, canShareScreen, newCallUi, news, trustChange } from '../call/screen/call-page.js';
 import { Checkup } from './doctor/checkup.js';
-import { Chime } from '../kit/chime.js';
+import { Sounds } from '../kit/sound.js';
 import { Desk } from './desk.js';
 import { apiSentence, refusalSentence } from '../kit/errors.js';
 import { Links, noLinks } from './diary/links.js';
@@ -56,12 +56,12 @@ class PractitionerPage {
   #toasts = /** @type {HTMLElement} */ (document.getElementById('toasts'));
   #api = new Api(ofTab);
   #media = new Media();
-  #chime = new Chime();
+  #sounds = new Sounds();
   #wake = new WakeKeeper();
   #tab = tabId();
   #session = new Session({ api: this.#api, onChange: () => this.#sessionChanged() });
   #ui = new Store(newUi());
-  #arrivals = new Arrivals({ chime: this.#chime, ui: this.#ui });
+  #arrivals = new Arrivals({ sounds: this.#sounds, ui: this.#ui });
   #checkup = new Checkup({ api: this.#api, onChange: (checkup) => this.#ui.set({ checkup }), onExpired: () => this.#session.expired() });
   #signIns = new SignIns({ api: this.#api, onChange: (signIns) => this.#ui.set({ signIns }), onExpired: () => this.#session.expired() });
   #links = new Links({
@@ -84,7 +84,7 @@ class PractitionerPage {
     this.#root.replaceChildren();
     this.#media.subscribe(() => this.#draw());
     this.#ui.subscribe(() => this.#draw());
-    this.#chime.mute(!this.#ui.value.knocking);
+    this.#sounds.mute(!this.#ui.value.knocking);
     setInterval(() => this.#draw(), 5000);
     // A click, not the press before it: a notice that went away in between would move what is being clicked.
     // And not at once: the first sound takes a while to set up, and the click may be "Admit".
@@ -144,7 +144,7 @@ class PractitionerPage {
     if (!this.#desk) return;
     this.#feed?.close();
     this.#desk.close();
-    this.#chime.quiet();
+    this.#sounds.quiet();
     this.#wake.keep(false);
     this.#checkup.clear();
     this.#signIns.clear();
@@ -165,7 +165,7 @@ class PractitionerPage {
       this.#ui.set({ ...newCallUi(), speaker: this.#ui.value.speaker });
       this.#wake.keep(now.current !== null);
     }
-    if (now.waiting.length === 0) this.#chime.quiet();
+    if (now.waiting.length === 0) this.#sounds.quiet();
     const change = now.current === before.current ? trustChange(before.call?.peers ?? [], now.call?.peers ?? []) : null;
     if (change) this.#tell(change);
     this.#dropStaleQuestion(now);
@@ -174,7 +174,7 @@ class PractitionerPage {
 
   /** @param {Waiting} newcomer */
   #knock(newcomer) {
-    this.#chime.knock();
+    this.#sounds.knock();
     announce(say('desk.knock', { name: newcomer.name }), { urgent: true });
     notifyKnock({ onClick: () => this.#draw() });
   }
@@ -188,8 +188,8 @@ class PractitionerPage {
   }
 
   async #unlock() {
-    await this.#chime.unlock();
-    if (this.#ui.value.soundReady !== this.#chime.ready) this.#ui.set({ soundReady: this.#chime.ready });
+    await this.#sounds.unlock();
+    if (this.#ui.value.soundReady !== this.#sounds.ready) this.#ui.set({ soundReady: this.#sounds.ready });
   }
 
   /** @param {string} text a brief message at the edge of the screen */
@@ -234,7 +234,7 @@ class PractitionerPage {
       diary: this.#diaryIntents(),
       call: callIntents({
         media: this.#media,
-        chime: this.#chime,
+        sounds: this.#sounds,
         ui,
         sendChat: (text) => this.#desk?.call?.sendChat(text),
         leave: () => this.#desk?.leave(),
@@ -297,7 +297,7 @@ class PractitionerPage {
       mute: (on) => {
         if (on) ofBrowser.setItem(mutedKey, '1');
         else ofBrowser.removeItem(mutedKey);
-        this.#chime.mute(on);
+        this.#sounds.mute(on);
         ui.set({ knocking: !on });
       },
       allowNotifications: () => void askForNotifications().then(() => ui.set({ notifications: notificationState() })),

@@ -160,7 +160,7 @@ test('a speaker that is unplugged or refuses gives way to the usual one, and tha
   await media.start({ audio: true, video: false });
   const heard = [];
   const ui = { value: newCallUi(), set(patch) { this.value = { ...this.value, ...patch }; } };
-  const intents = callIntents({ media, ui, chime: { useSpeaker: (id) => heard.push(id) }, sendChat() {}, leave() {}, end() {}, play: async () => {} });
+  const intents = callIntents({ media, ui, sounds: { useSpeaker: (id) => heard.push(id) }, sendChat() {}, leave() {}, end() {}, play: async () => {} });
   intents.switchDevice('audiooutput', 'audiooutput-2');
   await turn();
   assert.deepEqual([ui.value.speaker, media.snapshot.error], ['audiooutput-2', null]);

@@ -87,7 +87,7 @@ test('a message that comes while the chat is closed is shown for a while, and he
   mock.method(performance, 'now', () => now);
   let rings = 0;
   const ui = { value: newCallUi(), set(patch) { this.value = { ...this.value, ...patch }; } };
-  const arrivals = new Arrivals({ ui, chime: { message: () => rings++ } });
+  const arrivals = new Arrivals({ ui, sounds: { message: () => rings++ } });
   const chat = [];
   const say = (text, from = 'host') => {
     chat.push({ from, name: 'Dr Lee', text, at: 1 });
@@ -120,7 +120,7 @@ test('a message that comes while the chat is closed is shown for a while, and he
 
 test('whether messages are heard is kept for the tab, where the browser keeps anything', () => {
   const ui = { value: newCallUi(), set(patch) { this.value = { ...this.value, ...patch }; } };
-  const { soundChat, panel } = callIntents({ media: { subscribe() {} }, ui, chime: {}, sendChat() {}, leave() {}, end() {}, play: async () => {} });
+  const { soundChat, panel } = callIntents({ media: { subscribe() {} }, ui, sounds: {}, sendChat() {}, leave() {}, end() {}, play: async () => {} });
   for (const find of [
     () => { throw new Error('blocked'); },
     () => ({ getItem: () => null, setItem: () => { throw new Error('full'); }, removeItem() {} }),

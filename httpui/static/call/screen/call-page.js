@@ -7,7 +7,7 @@ import { callName, pausedText, trusted, truthLine } from './view-truth.js';
 import { say } from '../../kit/words.js';
 
 /**
- * @typedef {import('../../kit/chime.js').Chime} Chime
+ * @typedef {import('../../kit/sound.js').Sounds} Sounds
  * @typedef {import('../media.js').Media} Media
  * @typedef {import('../media.js').MediaSnapshot} MediaSnapshot
  * @typedef {import('../call.js').PeerView} PeerView
@@ -41,15 +41,15 @@ export const canFlipCamera = (media) =>
   media.inputs.filter(({ kind }) => kind === 'videoinput').length > 1 && matchMedia('(pointer: coarse)').matches;
 
 /**
- * @param {{media: Media, chime: Chime, ui: CallUiStore, sendChat: CallIntents['sendChat'],
+ * @param {{media: Media, sounds: Sounds, ui: CallUiStore, sendChat: CallIntents['sendChat'],
  *   leave: () => void, end: () => void, play: () => Promise<void>}} page
  *   play: starts every picture on the page again
  * @returns {CallIntents}
  */
-export function callIntents({ media, chime, ui, sendChat, leave, end, play }) {
+export function callIntents({ media, sounds, ui, sendChat, leave, end, play }) {
   const useSpeaker = (/** @type {string} */ id) => {
     ui.set({ speaker: id });
-    chime.useSpeaker(id);
+    sounds.useSpeaker(id);
   };
   const usualSpeaker = () => {
     if (ui.value.speaker === '') return;
@@ -85,7 +85,7 @@ export function callIntents({ media, chime, ui, sendChat, leave, end, play }) {
     showSelf: (on) => ui.set({ selfView: on }),
     soundBlocked: () => ui.set({ soundBlocked: true }),
     async tapForSound() {
-      void chime.unlock();
+      void sounds.unlock();
       ui.set({ soundBlocked: false });
       await play(); // says so again if it is still blocked
     },
@@ -103,15 +103,15 @@ const SOUND_MS = 4_000;
 
 /** Shows what is written while the chat is not open, and lets it be heard. */
 export class Arrivals {
-  #chime;
+  #sounds;
   #ui;
   /** @type {ChatLine | undefined} */ #latest;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #going;
   #sounded = -Infinity;
 
-  /** @param {{chime: Pick<Chime, 'message'>, ui: CallUiStore}} page */
-  constructor({ chime, ui }) {
-    this.#chime = chime;
+  /** @param {{sounds: Pick<Sounds, 'message'>, ui: CallUiStore}} page */
+  constructor({ sounds, ui }) {
+    this.#sounds = sounds;
     this.#ui = ui;
   }
 
@@ -126,7 +126,7 @@ export class Arrivals {
     if (panel !== 'chat') this.#show(line);
     if (!chatSound || (panel === 'chat' && !document.hidden) || performance.now() - this.#sounded < SOUND_MS) return;
     this.#sounded = performance.now();
-    this.#chime.message();
+    this.#sounds.message();
   }
 
   /** @param {ChatLine | null} line */

@@ -4,10 +4,10 @@
 const impatience = [4, 4, 8, 20];
 
 /**
- * A Chime plays the page's few sounds. Browsers let a page make sound only
+ * Sounds plays the page's few sounds. Browsers let a page make sound only
  * after a person touched it: unlock() belongs into every such gesture.
  */
-export class Chime {
+export class Sounds {
   /** @type {AudioContext | null} */ #context = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #next;
   #muted = false;
