@@ -25,8 +25,8 @@ type request struct {
 // listenerKey is where a request's context holds its *listener.
 type listenerKey struct{}
 
-// guard is the order of SECURITY.md 4.2. The first check that fails is the
-// answer. Until knownRoute, all paths look alike, so that a host where only
+// guard is the order of SECURITY.md, "Every request, in this order". The first
+// check that fails is the answer. Until knownRoute, all paths look alike, so that a host where only
 // guests are served does not tell what else exists.
 var guard = []func(*Server, *request) error{
 	(*Server).knownHost,

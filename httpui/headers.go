@@ -9,7 +9,7 @@ const permissions = "camera=(self), microphone=(self), display-capture=(self), a
 	"geolocation=(), usb=(), serial=(), hid=(), bluetooth=(), midi=(), payment=(), accelerometer=(), gyroscope=(), " +
 	"magnetometer=(), idle-detection=(), browsing-topics=()"
 
-// setHeaders sets what every answer says (SECURITY.md 4.3), whatever its
+// setHeaders sets what every answer says (SECURITY.md, "Every answer"), whatever its
 // route, method and status. at is nil if the request was for no site of ours.
 // Nothing in them comes from the request.
 func setHeaders(h http.Header, at *site) {

@@ -11,7 +11,8 @@ import (
 	"anteroom/node/admit"
 )
 
-// SECURITY.md 4.1 (L5), 4.5 and 4.6. Limits of single messages are in package wire.
+// SECURITY.md, "Every request, in this order", says what these keep out. Limits
+// of single messages are in package wire.
 const (
 	readHeaderTime = 5 * time.Second
 	readTime       = 15 * time.Second
@@ -163,7 +164,7 @@ func limitPrefix(a netip.Addr) netip.Prefix {
 	return admit.Prefix(a)
 }
 
-// logPrefix is as much of an address as may be written down (SECURITY.md 4.11).
+// logPrefix is as much of an address as may be written down.
 func logPrefix(a netip.Addr) netip.Prefix {
 	p := limitPrefix(a)
 	if !p.Addr().Is4() {

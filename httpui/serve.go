@@ -20,7 +20,7 @@ import (
 
 // ServeHTTP answers one request and writes one line about it: which route, how
 // it ended, from which network. Nothing that a request holds is written down,
-// not even its path (SECURITY.md 4.11).
+// not even its path.
 //
 // What is left to do on a connection that was taken over goes on behind it, so
 // that everything that net/http keeps for a request is free again.

@@ -145,9 +145,9 @@ func closeAll(daemons []*daemon) error {
 	return errors.Join(errs...)
 }
 
-// introduceDemo lets the nodes know each other as DESIGN has it: the home node
-// and its front node each other, the other practice only the home node. Then it
-// makes the appointment.
+// introduceDemo lets the nodes know each other as practices would: the home
+// node and its public node each other, the other practice only the home node.
+// Then it makes the appointment.
 func introduceDemo(ctx context.Context, daemons []*daemon) (demoReply, error) {
 	home, front, other := daemons[0], daemons[1], daemons[2]
 	for _, meet := range []struct{ who, whom *daemon }{{front, home}, {home, front}, {other, home}} {

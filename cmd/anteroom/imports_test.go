@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// mayImport is which packages of ours each package of ours may import: the
-// table of DESIGN section 3. Folders form a line; a package that is not here
+// mayImport is which packages of ours each package of ours may import, as
+// ARCHITECTURE.md has it in words. Folders form a line; a package that is not here
 // must be put here, and one that is gone taken out.
 var mayImport = map[string][]string{
 	"cmd/anteroom": {"discovery", "discovery/identity", "httpui", "httpui/certs", "httpui/words", "node", "node/admit", "node/desk", "node/desk/api", "node/doctor", "node/media", "node/passthrough", "node/practice", "node/quiet", "node/relay", "node/store", "rendezvous/wire"},

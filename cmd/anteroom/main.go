@@ -4,7 +4,7 @@
 // This package is everything that reads the environment, flags, files of
 // configuration and signals, and that decides exit codes. In run.go the parts
 // are put together; the packages below know nothing of each other's existence
-// but what DESIGN's table of imports allows (imports_test.go).
+// but what the table of imports allows (imports_test.go).
 package main
 
 import (

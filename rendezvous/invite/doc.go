@@ -1,7 +1,8 @@
 // Package invite is what two parties share before they have ever met: the
 // secret in a guest's link, the keys that follow from it, the host key pair
 // that the link commits to, and the sealed, signed record under which the home
-// node can be found. PROTOCOL.md, "Invites" and "Records".
+// node can be found. PROTOCOL.md, "The link" and
+// "Records in the DHT".
 //
 // One guest holds one invite. From its secret S follow, by HKDF-SHA256:
 //

@@ -16,7 +16,7 @@ type Keys struct {
 	Rendezvous RendezvousKey // K_rdv, may be given to a gateway
 }
 
-// Keys derives the keys. PROTOCOL.md, "Key schedule".
+// Keys derives the keys. PROTOCOL.md, "Keys".
 func (l Link) Keys() Keys {
 	salt := sha256.Sum256([]byte("ar1 salt"))
 	prk, err := hkdf.Extract(sha256.New, l.secret.Reveal(), salt[:])

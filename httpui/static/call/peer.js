@@ -1,6 +1,6 @@
 // The connection to one member, for as long as both are in the room: who
 // offers, when tracks flow, and what is done when it breaks. PROTOCOL.md,
-// "Media".
+// "Connections".
 //
 // A Peer is in one of three modes. Prepared: the guest waits; no track is
 // attached on either side, and nothing of the practitioner's leaves, not even

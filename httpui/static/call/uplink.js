@@ -2,7 +2,7 @@
 // which any ordinary line carries, and gets the whole one once the line has
 // shown that it has room. On a weak line the picture is paused before the sound
 // suffers; then first the sound gets richer, which shows what the line carries,
-// and if that goes well a small picture comes. (DESIGN.md, section 8)
+// and if that goes well a small picture comes.
 //
 // Over TCP a line that gets more than it carries loses nothing: it is late, by
 // seconds, and the sound with it. So there a picture comes, or grows, only while

@@ -202,8 +202,8 @@ export function news(before, after, { chatOpen }) {
 }
 
 /**
- * The level of trust never changes without a visible event (DESIGN.md,
- * section 8): this is the sentence for it, or null.
+ * The level of trust never changes without a visible event: this is the
+ * sentence for it, or null.
  * @param {PeerView[]} before
  * @param {PeerView[]} after
  */

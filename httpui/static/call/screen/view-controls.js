@@ -1,5 +1,5 @@
-// The buttons along the foot of a call. Their names are fixed (DESIGN.md,
-// section 11); the short word under each picture is a part of its name.
+// The buttons along the foot of a call. People learn them by their
+// names, so these stay; the short word under each picture is a part of its name.
 
 import { html, nothing } from '../../kit/html.js';
 import { icon } from '../../kit/icons.js';

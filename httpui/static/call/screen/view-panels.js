@@ -1,6 +1,7 @@
 // What opens beside a call: chat, connection details, and for the practitioner
 // the people in it.
 
+import { MAX_CHAT } from '../chat.js';
 import { html, nothing } from '../../kit/html.js';
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { clock } from '../../kit/format.js';
@@ -25,8 +26,6 @@ import { say } from '../../kit/words.js';
  * @typedef {{hold: (member: string, on: boolean) => void, remove: (member: RosterEntry) => void,
  *   lock: (on: boolean) => void}} PeopleIntents
  */
-
-const chatMax = 4000; // SECURITY.md 4.4
 
 /** @param {'chat' | 'details' | 'people'} kind @param {{title: string, close: string}} names @param {unknown} content @param {() => void} close */
 const panel = (kind, names, content, close) => html`
@@ -55,7 +54,7 @@ export const chatPanel = (chat, { copied, sound, reachable }, act) =>
       <form class="chat-form" @submit=${onSubmit((form) => send(form, act))}>
         <label class="sr-only" for="chat-text">${say('call.chat.message')}</label>
         <p class="chat-unsent"></p>
-        <textarea id="chat-text" name="text" rows="2" maxlength=${chatMax} placeholder=${say('call.chat.write')} autocomplete="off" dir="auto"
+        <textarea id="chat-text" name="text" rows="2" maxlength=${MAX_CHAT} placeholder=${say('call.chat.write')} autocomplete="off" dir="auto"
           @keydown=${submitOnEnter}></textarea>
         <button class="button button-primary" ?disabled=${!reachable}>${say('call.chat.send')}</button>
         <label class="chat-sound"><input type="checkbox" .checked=${sound}
@@ -120,7 +119,7 @@ export const detailsPanel = ({ peers, media, speaker, online, relayOnly }, act) 
   );
 
 /**
- * The sentences of SECURITY.md 2.4, with what must be said beside them.
+ * What is promised (SECURITY.md, "What we promise"), with what must be said beside it.
  * @param {boolean} relayOnly
  */
 export const privacyFacts = (relayOnly) => html`

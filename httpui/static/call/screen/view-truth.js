@@ -1,5 +1,5 @@
 // The truth line: what getStats says now about how a call travels, in words.
-// It never says more than the numbers do (SECURITY.md 2.4).
+// It never says more than the numbers do (SECURITY.md, "What we promise").
 
 import { html, nothing } from '../../kit/html.js';
 import { reasonText } from '../../kit/errors.js';

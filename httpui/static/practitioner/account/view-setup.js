@@ -18,7 +18,7 @@ import { say } from '../../kit/words.js';
  * }} SetupIntents
  */
 
-/** The same limits as the node's (SECURITY.md 4.5, wire.MaxLabel). */
+/** The same limits as the node's, which refuses what the form lets through. */
 const passwordMin = 12;
 const passwordMax = 128;
 const nameMax = 64;

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var (
+	// citation is a document, and perhaps one or two of its headings: "X.md",
+	// "X.md, "Heading"", "X.md, "One" and "Two"". A line of a comment may end
+	// between any two words of it.
+	citation = regexp.MustCompile(`([A-Za-z_][A-Za-z_/]*)\.md\b(?:,?(?: section)? ([0-9][0-9.]*))?(?:, "([^"]+)"(?: and "([^"]+)")?)?`)
+	heading  = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	wrapped  = regexp.MustCompile(`\n[\t ]*(?://|\*|#)+ ?`)
+)
+
+// Where each document is that sources may cite by its name alone.
+var documents = map[string]string{"PROTOCOL": "rendezvous/PROTOCOL", "README": "README", "SECURITY": "SECURITY", "ARCHITECTURE": "ARCHITECTURE", "CHANGES": "CHANGES"}
+
+// What the sources cite can be opened, and has the heading that they name.
+func TestCitedDocumentsAreHere(t *testing.T) {
+	const root = "../.."
+	headings := map[string][]string{}
+	cited := 0
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if slices.Contains([]string{".git", "node_modules", "vendor", "bin", "out"}, entry.Name()) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !slices.Contains([]string{".go", ".js", ".mjs", ".yaml"}, filepath.Ext(path)) || entry.Name() == "citations_test.go" {
+			return nil
+		}
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		text := wrapped.ReplaceAllString(string(source), " ")
+		for _, m := range citation.FindAllStringSubmatch(text, -1) {
+			name := m[1]
+			if at, ok := documents[name]; ok {
+				name = at
+			}
+			if beside := filepath.Join(filepath.Dir(path), m[1]+".md"); m[1] != "PROTOCOL" && exists(beside) {
+				name, _ = filepath.Rel(root, strings.TrimSuffix(beside, ".md"))
+			}
+			if _, ok := headings[name]; !ok {
+				content, err := os.ReadFile(filepath.Join(root, name+".md"))
+				if err != nil {
+					t.Errorf("%s cites %s.md, which is not here", path, m[1])
+					continue
+				}
+				headings[name] = []string{}
+				for _, h := range heading.FindAllStringSubmatch(string(content), -1) {
+					headings[name] = append(headings[name], strings.ReplaceAll(h[1], "`", ""))
+				}
+			}
+			if m[2] != "" {
+				t.Errorf("%s cites section %s of %s.md, whose headings have no numbers", path, m[2], m[1])
+			}
+			for _, h := range m[3:] {
+				if h == "" {
+					continue
+				}
+				cited++
+				if !slices.ContainsFunc(headings[name], func(is string) bool { return is == h || strings.HasPrefix(is, h+": ") }) {
+					t.Errorf("%s cites %q, which is no heading of %s.md", path, h, m[1])
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cited < 40 {
+		t.Errorf("found %d citations of headings: the pattern no longer finds them", cited)
+	}
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
