@@ -58,7 +58,7 @@ func (s *Server) launch(w http.ResponseWriter, r *request, in struct {
 	Token string `json:"token"`
 },
 ) (any, error) {
-	used := &api.Refusal{Code: wire.CodeUnauthorized, Sentence: "This address has been used or is too old; please open Anteroom again."}
+	used := api.Refuse(wire.CodeUnauthorized, "refusal.launch", nil)
 	practitioner, back, ok := s.launches.take(in.Token)
 	if !ok {
 		return nil, used
@@ -101,14 +101,14 @@ func (s *Server) enter(w http.ResponseWriter, r *request, practitioner string) (
 func (s *Server) setUp(w http.ResponseWriter, r *request, in api.SetUp) (any, error) {
 	x, err := s.sessions.get(r.token)
 	if errors.Is(err, errSignedOut) || err == nil && x.Practitioner != "" {
-		return nil, &api.Refusal{Code: wire.CodeUnauthorized, Sentence: "Please open the address that Anteroom showed when it started."}
+		return nil, api.Refuse(wire.CodeUnauthorized, "refusal.set-up-elsewhere", nil)
 	}
 	if err != nil {
 		return nil, err
 	}
 	for _, field := range []struct{ name, value string }{{"practice", in.Practice}, {"person", in.Name}} {
 		if strings.TrimSpace(field.value) == "" || !text(field.value, wire.MaxLabel) {
-			return nil, badBody("The name of the " + field.name + " must have 1 to 64 ordinary characters.")
+			return nil, badBody("input.form.name", api.Args{"field": field.name, "n": wire.MaxLabel})
 		}
 	}
 	practitioner, err := s.backend.Accounts.SetUp(r.Context(), in)
@@ -125,7 +125,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, in struct {
 },
 ) (any, error) {
 	if !text(in.Name, wire.MaxName) {
-		return nil, badBody("The name must have at most 64 ordinary characters.")
+		return nil, badBody("input.form.sign-in", api.Args{"n": wire.MaxName})
 	}
 	account, err := s.backend.Accounts.Account(r.Context(), in.Name)
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, in struct {
 	}
 	practitioner, err := s.authenticate(r, in.Name, in.Password, s.triers(r, account))
 	if errors.Is(err, wire.ErrUnauthorized) {
-		return nil, &api.Refusal{Code: wire.CodeUnauthorized, Sentence: "The name or the password is wrong."}
+		return nil, api.Refuse(wire.CodeUnauthorized, "refusal.sign-in", nil)
 	}
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, in struct {
 // wire.ErrUnauthorized. That counts against who.
 func (s *Server) authenticate(r *request, name, password string, who []trier) (practitioner string, err error) {
 	if wait := s.lockout.begin(who...); wait > 0 {
-		return "", tooMany(wait, "Too many wrong passwords; please wait a little and try again.")
+		return "", tooMany(wait, "refusal.too-many-passwords")
 	}
 	practitioner, err = s.backend.Accounts.SignIn(r.Context(), name, password)
 	if errors.Is(err, wire.ErrUnauthorized) {
@@ -172,7 +172,7 @@ func (s *Server) confirm(_ http.ResponseWriter, r *request, in struct {
 	practitioner, err := s.authenticate(r, info.Name, in.Password, mine)
 	if errors.Is(err, wire.ErrUnauthorized) || err == nil && practitioner != r.session.Practitioner {
 		// Not wire.CodeUnauthorized: they are still signed in.
-		return nil, &api.Refusal{Code: wire.CodeDenied, Sentence: "The password is wrong."}
+		return nil, api.Refuse(wire.CodeDenied, "refusal.password", nil)
 	}
 	if err != nil {
 		return nil, err
@@ -209,6 +209,10 @@ func (s *Server) desk(_ http.ResponseWriter, r *request, _ nothing) (any, error)
 	return s.as(r).Desk(r.Context())
 }
 
+// longestAppointment is far beyond what the practice takes: it decides, and
+// longer ones are no numbers to compute with.
+const longestAppointment = 24 * time.Hour
+
 func (s *Server) createAppointment(_ http.ResponseWriter, r *request, in api.NewAppointment) (any, error) {
 	labels := []string{in.Label, in.Practitioner}
 	for _, guest := range in.Guests {
@@ -216,11 +220,11 @@ func (s *Server) createAppointment(_ http.ResponseWriter, r *request, in api.New
 	}
 	for _, label := range labels {
 		if !text(label, wire.MaxLabel) {
-			return nil, badBody("A label must have at most 64 ordinary characters.")
+			return nil, badBody("input.form.label", api.Args{"n": wire.MaxLabel})
 		}
 	}
-	if in.Starts < 0 || in.Starts > wire.MaxInt || in.Minutes < 1 || in.Minutes > int(24*time.Hour/time.Minute) || len(in.Guests) == 0 {
-		return nil, badBody("An appointment needs a time, at most 24 hours, and a guest.")
+	if in.Starts < 0 || in.Starts > wire.MaxInt || in.Minutes < 1 || in.Minutes > int(longestAppointment/time.Minute) || len(in.Guests) == 0 {
+		return nil, badBody("input.form.appointment", api.Args{"hours": int(longestAppointment / time.Hour)})
 	}
 	return s.as(r).CreateAppointment(r.Context(), in)
 }

@@ -117,7 +117,7 @@ func (f *fakeBackend) SetUp(_ context.Context, s api.SetUp) (string, error) {
 		f.t.Error("the backend was set up twice")
 	}
 	if len(s.Password) < 12 {
-		return "", &api.Refusal{Code: wire.CodeBadMessage, Sentence: "The password must have at least 12 characters."}
+		return "", api.Refuse(wire.CodeBadMessage, "input.password.short", api.Args{"n": 12})
 	}
 	f.fresh = false
 	return leeID, nil
@@ -194,7 +194,7 @@ func (f fakeAccess) CreateAppointment(ctx context.Context, n api.NewAppointment)
 		return api.Appointment{}, err
 	}
 	if len(n.Guests) > 3 {
-		return api.Appointment{}, &api.Refusal{Code: wire.CodeBadMessage, Sentence: "An appointment has room for three guests."}
+		return api.Appointment{}, api.Refuse(wire.CodeBadMessage, "input.guests.many", api.Args{"n": 3})
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

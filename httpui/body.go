@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -26,7 +27,7 @@ func inJSON[In any](do func(w http.ResponseWriter, r *request, in In) (any, erro
 				return errTooLarge
 			}
 			if err != nil {
-				return badBody("The request ended too early.")
+				return badBody("refusal.request.cut-off", nil)
 			}
 			if err := decode(body, &in); err != nil {
 				return err
@@ -41,8 +42,8 @@ func inJSON[In any](do func(w http.ResponseWriter, r *request, in In) (any, erro
 	}
 }
 
-func badBody(sentence string) *refusal {
-	return &refusal{http.StatusBadRequest, wire.CodeBadMessage, sentence, nil}
+func badBody(code string, args api.Args) *refusal {
+	return &refusal{http.StatusBadRequest, wire.CodeBadMessage, api.NewMessage(code, args), nil}
 }
 
 // decode reads one JSON object into v, a pointer to a struct whose JSON names
@@ -51,12 +52,12 @@ func badBody(sentence string) *refusal {
 // readers of a request can differ about it.
 func decode(body []byte, v any) error {
 	if !utf8.Valid(body) || !json.Valid(body) {
-		return badBody("The request is not one JSON object.")
+		return badBody("refusal.request.no-object", nil)
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return badBody("The request is not one JSON object.")
+		return badBody("refusal.request.no-object", nil)
 	}
 	if err := checkObject(dec, 1); err != nil {
 		return err
@@ -65,9 +66,9 @@ func decode(body []byte, v any) error {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
 		if _, wrong := errors.AsType[*json.UnmarshalTypeError](err); wrong {
-			return badBody("A field of the request has the wrong type.")
+			return badBody("refusal.request.field-type", nil)
 		}
-		return badBody("The request has a field that is not known.")
+		return badBody("refusal.request.field-unknown", nil)
 	}
 	return nil
 }
@@ -81,9 +82,9 @@ func checkObject(dec *json.Decoder, depth int) error {
 		key := name.(string)
 		switch {
 		case seen[key]:
-			return badBody("The request has a field twice.")
+			return badBody("refusal.request.field-twice", nil)
 		case strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_") != "":
-			return badBody("The request has a field that is not known.")
+			return badBody("refusal.request.field-unknown", nil)
 		}
 		seen[key] = true
 		if err := checkValue(dec, depth); err != nil {
@@ -98,10 +99,10 @@ func checkValue(dec *json.Decoder, depth int) error {
 	token, _ := dec.Token()
 	switch token {
 	case nil:
-		return badBody("A field of the request is null.")
+		return badBody("refusal.request.field-null", nil)
 	case json.Delim('{'), json.Delim('['):
 		if depth == maxDepth {
-			return badBody("The request is nested too deeply.")
+			return badBody("refusal.request.depth", nil)
 		}
 	}
 	switch token {

@@ -13,34 +13,37 @@ import (
 	"anteroom/rendezvous/wire"
 )
 
-// A refusal is an answer that says no: {"code": …, "message": …}.
+// A refusal is an answer that says no: {"code": …, "message": {"code": …, "args": …}}.
 type refusal struct {
-	status   int
-	code     wire.Code
-	sentence string
-	header   http.Header // what the status demands besides; may be nil
+	status  int
+	code    wire.Code   // for programs
+	message api.Message // for people
+	header  http.Header // what the status demands besides; may be nil
 }
 
-func (r *refusal) Error() string { return r.sentence }
+func (r *refusal) Error() string { return r.message.Code }
+
+// sentence is a message without arguments.
+func sentence(code string) api.Message { return api.NewMessage(code, nil) }
 
 var (
-	errNoRoute   = &refusal{http.StatusNotFound, wire.CodeNotFound, "There is nothing here.", nil}
-	errElsewhere = &refusal{http.StatusForbidden, wire.CodeUnauthorized, "The request came from another site.", nil}
-	errSignedOut = &refusal{http.StatusUnauthorized, wire.CodeUnauthorized, "Please sign in.", nil}
-	errNotProven = &refusal{http.StatusForbidden, wire.CodeUnauthorized, "Please enter your password again.", nil}
+	errNoRoute   = &refusal{http.StatusNotFound, wire.CodeNotFound, sentence("refusal.no-route"), nil}
+	errElsewhere = &refusal{http.StatusForbidden, wire.CodeUnauthorized, sentence("refusal.other-site"), nil}
+	errSignedOut = &refusal{http.StatusUnauthorized, wire.CodeUnauthorized, sentence("refusal.signed-out"), nil}
+	errNotProven = &refusal{http.StatusForbidden, wire.CodeUnauthorized, sentence("refusal.not-proven"), nil}
 	// The connection is closed because net/http would otherwise read the body.
-	errTooLarge = &refusal{http.StatusRequestEntityTooLarge, wire.CodeBadMessage, "The request is too large.",
+	errTooLarge = &refusal{http.StatusRequestEntityTooLarge, wire.CodeBadMessage, sentence("refusal.request.large"),
 		http.Header{"Connection": {"close"}}}
 )
 
 func notAllowed(methods []string) *refusal {
-	return &refusal{http.StatusMethodNotAllowed, wire.CodeBadMessage, "This cannot be done here.",
+	return &refusal{http.StatusMethodNotAllowed, wire.CodeBadMessage, sentence("refusal.method"),
 		http.Header{"Allow": {strings.Join(methods, ", ")}}}
 }
 
 // tooMany refuses somebody until wait has passed.
-func tooMany(wait time.Duration, sentence string) *refusal {
-	return &refusal{http.StatusTooManyRequests, wire.CodeTooMany, sentence,
+func tooMany(wait time.Duration, code string) *refusal {
+	return &refusal{http.StatusTooManyRequests, wire.CodeTooMany, sentence(code),
 		http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(wait.Seconds())))}}}
 }
 
@@ -50,13 +53,13 @@ func refusalFor(err error) *refusal {
 		return r
 	}
 	if r, ok := errors.AsType[*api.Refusal](err); ok {
-		return &refusal{statusOf(r.Code), r.Code, r.Sentence, nil}
+		return &refusal{statusOf(r.Code), r.Code, r.Message, nil}
 	}
 	if errors.Is(err, wire.ErrUnauthorized) {
 		return errSignedOut
 	}
 	code := wire.Public(err).Code
-	return &refusal{statusOf(code), code, sentenceOf(code), nil}
+	return &refusal{statusOf(code), code, sentence(messageOf(code)), nil}
 }
 
 // statusOf is the HTTP status of a code.
@@ -84,25 +87,25 @@ func statusOf(code wire.Code) int {
 	}
 }
 
-// sentenceOf is for codes that come without a sentence of their own.
-func sentenceOf(code wire.Code) string {
+// messageOf is for codes of the wire that come without a message.
+func messageOf(code wire.Code) string {
 	switch code {
 	case wire.CodeBadMessage:
-		return "The request could not be understood."
+		return "refusal.bad-message"
 	case wire.CodeNotFound, wire.CodeNoSuchRoom:
-		return "This no longer exists."
+		return "refusal.not-found"
 	case wire.CodeEnded, wire.CodeCancelled, wire.CodeRevoked, wire.CodeRotated:
-		return "This is over."
+		return "refusal.ended"
 	case wire.CodeTooMany, wire.CodeTooSlow:
-		return "That is too much at once; please try again in a moment."
+		return "refusal.too-many"
 	case wire.CodeGoingAway, wire.CodeTimeout:
-		return "Anteroom is busy or stopping; please try again in a moment."
+		return "refusal.busy"
 	case wire.CodeNoStorage:
-		return "The disk that the records are on is full or does not work: make room there, and try again."
+		return "refusal.no-storage"
 	case wire.CodeInternal:
-		return "Anteroom could not do this; its log says why."
+		return "refusal.internal"
 	default:
-		return "This is not possible now."
+		return "refusal.not-now"
 	}
 }
 
@@ -112,9 +115,9 @@ func writeRefusal(w http.ResponseWriter, r *refusal) {
 		w.Header()[name] = values
 	}
 	sendJSON(w, r.status, struct {
-		Code    wire.Code `json:"code"`
-		Message string    `json:"message"`
-	}{r.code, r.sentence})
+		Code    wire.Code   `json:"code"`
+		Message api.Message `json:"message"`
+	}{r.code, r.message})
 }
 
 // sendJSON answers with v, one of this package's types.

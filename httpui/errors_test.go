@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"anteroom/httpui/words"
 	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
@@ -21,16 +22,16 @@ func TestStatusOfCodes(t *testing.T) {
 	}
 	for _, code := range wire.Codes {
 		no := refusalFor(fmt.Errorf("cancel: %w", &wire.Error{Code: code, Message: "CANARY"}))
-		if no.status != want[code] || no.code != code || !strings.HasSuffix(no.sentence, ".") || strings.Contains(no.sentence, "CANARY") {
-			t.Errorf("%s: %d %s %q", code, no.status, no.code, no.sentence)
+		if no.status != want[code] || no.code != code || !strings.HasSuffix(words.English.Say(no.message), ".") || strings.Contains(fmt.Sprint(no.message), "CANARY") {
+			t.Errorf("%s: %d %s %q", code, no.status, no.code, no.message)
 		}
 	}
-	if no := refusalFor(errors.New("CANARY")); no.status != 500 || strings.Contains(no.sentence, "CANARY") {
-		t.Errorf("a private error: %d %q", no.status, no.sentence)
+	if no := refusalFor(errors.New("CANARY")); no.status != 500 || strings.Contains(fmt.Sprint(no.message), "CANARY") {
+		t.Errorf("a private error: %d %q", no.status, no.message)
 	}
-	no := refusalFor(fmt.Errorf("create: %w", &api.Refusal{Code: wire.CodeRoomFull, Sentence: "Three guests are enough."}))
-	if no.status != 409 || no.sentence != "Three guests are enough." {
-		t.Errorf("a refusal: %d %q", no.status, no.sentence)
+	no := refusalFor(fmt.Errorf("create: %w", api.Refuse(wire.CodeRoomFull, "input.guests.many", api.Args{"n": 3})))
+	if no.status != 409 || no.message.Code != "input.guests.many" || no.message.Args["n"] != 3 {
+		t.Errorf("a refusal: %d %q", no.status, no.message)
 	}
 }
 

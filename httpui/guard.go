@@ -59,7 +59,7 @@ func (s *Server) check(r *request) error {
 func (s *Server) knownHost(r *request) error {
 	l := r.Context().Value(listenerKey{}).(*listener)
 	if r.site = l.sites[r.Host]; r.site == nil {
-		return &refusal{http.StatusMisdirectedRequest, wire.CodeBadMessage, "This address is not served here.", nil}
+		return &refusal{http.StatusMisdirectedRequest, wire.CodeBadMessage, sentence("refusal.host"), nil}
 	}
 	r.route = s.find(r)
 	return nil
@@ -79,7 +79,7 @@ func (s *Server) forwarded(r *request) error {
 			s.strangers.add(event{slog.LevelWarn, "request of a trusted proxy refused", err.Error()})
 			return &refusal{
 				http.StatusBadRequest, wire.CodeBadMessage,
-				"The proxy must set X-Forwarded-For to the address that asks, and X-Forwarded-Proto to https.", nil,
+				sentence("refusal.proxy-headers"), nil,
 			}
 		}
 		r.RemoteAddr = netip.AddrPortFrom(client, 0).String()
@@ -90,7 +90,7 @@ func (s *Server) forwarded(r *request) error {
 		s.strangers.add(event{slog.LevelWarn, "request of an unknown proxy refused: http.tls.mode: behind_proxy is for proxies", ""})
 		return &refusal{
 			http.StatusForbidden, wire.CodeUnauthorized,
-			"This page is for the computer that Anteroom runs on, and a proxy passed the request on.", nil,
+			sentence("refusal.proxy"), nil,
 		}
 	}
 	return nil
@@ -121,7 +121,7 @@ func (s *Server) fewHeaders(r *request) error {
 		n += len(values)
 	}
 	if n > maxHeaders {
-		return &refusal{http.StatusRequestHeaderFieldsTooLarge, wire.CodeBadMessage, "The request has too many headers.", nil}
+		return &refusal{http.StatusRequestHeaderFieldsTooLarge, wire.CodeBadMessage, sentence("refusal.request.headers"), nil}
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ func (s *Server) jsonBody(r *request) error {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	delete(params, "charset")
 	if err != nil || mediaType != "application/json" || len(params) > 0 || len(r.Header.Values("Content-Type")) != 1 {
-		return &refusal{http.StatusUnsupportedMediaType, wire.CodeBadMessage, "The request must be JSON.", nil}
+		return &refusal{http.StatusUnsupportedMediaType, wire.CodeBadMessage, sentence("refusal.request.json"), nil}
 	}
 	if r.ContentLength > maxBody {
 		return errTooLarge
@@ -206,13 +206,13 @@ func (s *Server) realSocket(r *request) error {
 	switch {
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1 || !hasToken(r.Header, "Connection", "upgrade") || !hasToken(r.Header, "Upgrade", "websocket"):
 		return &refusal{
-			http.StatusUpgradeRequired, wire.CodeBadMessage, "Only a WebSocket is served here.",
+			http.StatusUpgradeRequired, wire.CodeBadMessage, sentence("refusal.websocket"),
 			http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
 		}
 	case r.Header.Get("Sec-Websocket-Version") != "13" || len(keys) != 1 || !nonce(keys[0]):
-		return &refusal{http.StatusBadRequest, wire.CodeBadMessage, "The WebSocket's request is damaged.", nil}
+		return &refusal{http.StatusBadRequest, wire.CodeBadMessage, sentence("refusal.websocket.damaged"), nil}
 	case !slices.Contains(tokens(r.Header, "Sec-Websocket-Protocol"), subprotocol):
-		return &refusal{http.StatusBadRequest, wire.CodeBadMessage, "The page speaks another version; reload it.", nil}
+		return &refusal{http.StatusBadRequest, wire.CodeBadMessage, sentence("refusal.websocket.version"), nil}
 	}
 	return nil
 }

@@ -236,6 +236,13 @@ func (b *browser) expect(status int, method, path string, body any) map[string]a
 	return out
 }
 
+// says is the code of what a refusal says to people.
+func says(refusal map[string]any) string {
+	message, _ := refusal["message"].(map[string]any)
+	code, _ := message["code"].(string)
+	return code
+}
+
 // signIn signs Dr Lee in and fetches the tab's token.
 func (b *browser) signIn() *browser {
 	b.ts.t.Helper()

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"anteroom/httpui/words"
 	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
@@ -98,7 +99,7 @@ func TestSetUp(t *testing.T) {
 		{"practice": "CANARY-practice", "name": leeName, "password": "short"},
 	} {
 		out := b.expect(400, "POST", "/api/setup", bad)
-		if !strings.HasSuffix(out["message"].(string), ".") {
+		if words.English.Messages[says(out)] == "" {
 			t.Errorf("%v is no sentence", out)
 		}
 	}
@@ -123,9 +124,9 @@ func TestLaunchOnAFullDisk(t *testing.T) {
 		ts := newTest(t)
 		ts.backend.fresh = id == ""
 		token := ts.launchToken(id)
-		ts.store.setFail(&api.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk is full."})
+		ts.store.setFail(api.Refuse(wire.CodeNoStorage, "refusal.disk-full", nil))
 		for range 3 {
-			if out := ts.browser().expect(507, "POST", "/api/launch", token); out["code"] != "no-storage" || out["message"] != "The disk is full." {
+			if out := ts.browser().expect(507, "POST", "/api/launch", token); out["code"] != "no-storage" || says(out) != "refusal.disk-full" {
 				t.Errorf("%v", out)
 			}
 		}
@@ -140,7 +141,7 @@ func TestSessionOnAFullDisk(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		ts := newTest(t)
 		lee := ts.signedIn()
-		ts.store.setFailCommit(&api.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk is full."})
+		ts.store.setFailCommit(api.Refuse(wire.CodeNoStorage, "refusal.disk-full", nil))
 		pass(5 * time.Second)
 		lee.expect(200, "GET", "/api/desk", nil)
 		pass(time.Hour)

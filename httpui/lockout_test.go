@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 )
@@ -26,7 +25,7 @@ func TestLockoutCurve(t *testing.T) {
 				t.Fatalf("status %d, Retry-After %s, want %d", resp.StatusCode, got, want)
 			}
 			pass(time.Duration(want)*time.Second - time.Millisecond)
-			if out := b.expect(429, "POST", "/api/signin", wrong); out["code"] != "too-many" || !strings.HasSuffix(out["message"].(string), ".") {
+			if out := b.expect(429, "POST", "/api/signin", wrong); out["code"] != "too-many" || says(out) != "refusal.too-many-passwords" {
 				t.Fatalf("answer %v", out)
 			}
 			pass(time.Millisecond)

@@ -314,7 +314,7 @@ func TestStoreFailure(t *testing.T) {
 	ts.store.fail = http.ErrServerClosed // any error
 	ts.store.mu.Unlock()
 	out := lee.expect(500, "GET", "/api/desk", nil)
-	if out["code"] != "internal" || strings.Contains(out["message"].(string), "closed") {
+	if out["code"] != "internal" || says(out) != "refusal.internal" {
 		t.Errorf("answer %v", out)
 	}
 	ts.browser().expect(500, "POST", "/api/signin", map[string]string{"name": "", "password": leePassword})

@@ -14,6 +14,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"anteroom/httpui/words"
+	"anteroom/node/desk/api"
 )
 
 var update = flag.Bool("update", false, "write testdata instead of comparing with it")
@@ -26,24 +29,27 @@ func TestConversations(t *testing.T) {
 			t.Parallel()
 			ts := newTest(t)
 			lee := ts.signedIn()
-			words := strings.NewReplacer("$cookie", lee.cookie.Name+"="+lee.cookie.Value, "$tab", lee.tab, "$hash", ts.assets.hash)
+			here := strings.NewReplacer("$cookie", lee.cookie.Name+"="+lee.cookie.Value, "$tab", lee.tab, "$hash", ts.assets.hash)
 			script, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, c := range parseConversation(t, string(script)) {
-				resp := ts.ask(words.Replace(c.request))
+				resp := ts.ask(here.Replace(c.request))
 				body, _ := io.ReadAll(resp.Body)
 				got := strconv.Itoa(resp.StatusCode)
-				var no struct{ Code, Message string }
+				var no struct {
+					Code    string
+					Message api.Message
+				}
 				json.Unmarshal(body, &no)
 				switch {
 				case strings.Contains(c.want, "{"):
 					got += " " + string(body)
 				case strings.Contains(c.want, " "):
 					got += " " + no.Code
-					if !strings.HasSuffix(no.Message, ".") {
-						t.Errorf("line %d: %q is no sentence", c.line, no.Message)
+					if !strings.HasSuffix(words.English.Say(no.Message), ".") {
+						t.Errorf("line %d: %v is no sentence", c.line, no.Message)
 					}
 				}
 				if got != c.want {

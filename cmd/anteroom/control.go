@@ -16,10 +16,12 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/httpui/certs"
+	"anteroom/httpui/words"
 	"anteroom/node"
 	"anteroom/node/desk"
 	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
+	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
 )
 
@@ -235,9 +237,16 @@ type controlError struct {
 func (e controlError) Error() string { return e.Message }
 
 // ownerText returns err for the owner of the node, who may know all of it.
-func ownerText(err error) string {
-	if refusal, ok := errors.AsType[*api.Refusal](desk.Readable(err)); ok {
-		return refusal.Sentence
+func ownerText(err error) string { return said(desk.Readable(err)) }
+
+// said is err on a terminal: what a page would say, in English, or else the
+// error's own text.
+func said(err error) string {
+	if refusal, ok := errors.AsType[*api.Refusal](err); ok {
+		return words.English.Say(refusal.Message)
+	}
+	if invalid, ok := errors.AsType[*practice.InvalidError](err); ok {
+		return words.English.Say(invalid.Message)
 	}
 	return err.Error()
 }

@@ -44,7 +44,7 @@ func sumRoutes() *http.ServeMux {
 	route(mux, "sum", func(_ context.Context, q sum) (sum, error) {
 		switch {
 		case q.A < 0:
-			return sum{}, &api.Refusal{Code: wire.CodeBadMessage, Sentence: "Too small."}
+			return sum{}, api.Refuse(wire.CodeBadMessage, "input.guests.many", api.Args{"n": 3})
 		case q.B < 0:
 			return sum{}, errors.New("open db: broken")
 		}
@@ -63,7 +63,7 @@ func TestCall(t *testing.T) {
 		request any
 		want    string
 	}{
-		{"sum", sum{A: -1}, "Too small."},
+		{"sum", sum{A: -1}, "An appointment can have at most 3 guests."},
 		{"sum", sum{B: -1}, "open db: broken"},
 		{"product", sum{}, `the daemon is of another version, it does not know "product": restart it`},
 	} {

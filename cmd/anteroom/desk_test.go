@@ -276,7 +276,7 @@ func TestSessionOnAFullDiskIsTold(t *testing.T) {
 		return resp.StatusCode, string(body)
 	}
 	for range 2 {
-		if status, body := launch(); status != 507 || !strings.Contains(body, "disk that the records are on is full") {
+		if status, body := launch(); status != 507 || !strings.Contains(body, `"refusal.disk-full"`) {
 			t.Errorf("%d %s", status, body)
 		}
 	}

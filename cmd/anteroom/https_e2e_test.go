@@ -40,7 +40,7 @@ func TestCertificateFromTheFirstStart(t *testing.T) {
 	if err != nil || s.Certificate == nil || s.Certificate.Alert || s.Certificate.Mode != tlsACME || s.Certificate.Names[0] != publicName {
 		t.Errorf("status: %+v, %v", s.Certificate, err)
 	}
-	if reach := d.desk.Reach(); reach.Text != "Links open at https://"+publicName+"." {
+	if reach := d.desk.Reach(); english(reach.Text) != "Links open at https://"+publicName+"." {
 		t.Errorf("%+v", reach)
 	}
 }

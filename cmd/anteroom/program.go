@@ -79,7 +79,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if !ok {
 		f = failure{exitError, err}
 	}
-	lines := strings.Split(f.Error(), "\n")
+	lines := strings.Split(said(f.err), "\n")
 	for _, line := range lines {
 		fmt.Fprintf(p.stderr, "anteroom: %s\n", line)
 	}

@@ -162,7 +162,7 @@ var asked = map[string]struct {
 	}, done, done, unauthorized, unauthorized, refused},
 	"TestCall": {func(t *testing.T, a *desk.Access, _ string, _ wire.MemberID) verdict {
 		_, err := a.TestCall(t.Context()) // this node has no echo guest
-		if refusal, ok := errors.AsType[*api.Refusal](err); ok && strings.Contains(refusal.Sentence, "no test calls") {
+		if refusal, ok := errors.AsType[*api.Refusal](err); ok && refusal.Message.Code == "refusal.no-test-calls" {
 			return done
 		}
 		return verdictOf(t, err)

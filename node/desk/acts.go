@@ -33,9 +33,7 @@ func (a *Access) CreateAppointment(ctx context.Context, n api.NewAppointment) (a
 // is a *practice.InvalidError.
 func (d *Desk) create(ctx context.Context, practitioner string, n practice.New) (practice.Made, error) {
 	if n.RelayOnly && !d.node.HasRelay() {
-		return practice.Made{}, &practice.InvalidError{
-			Field: "hide_addresses", Message: "Addresses can only be hidden behind a relay, and this node has none: set relay.listen, or relay.borrow_from.",
-		}
+		return practice.Made{}, &practice.InvalidError{Field: "hide_addresses", Message: api.NewMessage("input.hide-addresses", nil)}
 	}
 	return d.practice.Create(ctx, practitioner, n)
 }

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"anteroom/node/desk/api"
@@ -65,16 +64,17 @@ func (a *Access) read(ctx context.Context, from time.Time) ([]practice.Appointme
 // Reach says who can open the links.
 func (d *Desk) Reach() api.Reach {
 	if d.local {
-		return api.Reach{Kind: "local", Text: "Links work on this computer only."}
+		return api.Reach{Kind: "local", Text: api.NewMessage("desk.reach.local", nil)}
 	}
+	code := "desk.reach.open"
 	if d.certificate != nil {
 		if s := d.certificate(); s.Alert && !s.NotAfter.After(time.Now()) {
-			return api.Reach{Kind: "public", Text: fmt.Sprintf("Patients cannot open your links: %s has no valid certificate.", d.links)}
+			code = "desk.reach.no-certificate"
 		} else if s.Alert {
-			return api.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s, whose certificate ends soon and is not renewed.", d.links)}
+			code = "desk.reach.ending"
 		}
 	}
-	return api.Reach{Kind: "public", Text: fmt.Sprintf("Links open at %s.", d.links)}
+	return api.Reach{Kind: "public", Text: api.NewMessage(code, api.Args{"links": d.links})}
 }
 
 // shown returns a as the diary shows it at now: without its links, which are

@@ -17,7 +17,7 @@ func (a *Access) Look(ctx context.Context) (doctor.Report, error) {
 	}
 	report, err := a.d.rounds.Look(ctx)
 	if errors.Is(err, doctor.ErrTooOften) {
-		err = &api.Refusal{Code: wire.CodeTooMany, Sentence: "This was checked several times just now; please wait ten seconds."}
+		err = api.Refuse(wire.CodeTooMany, "refusal.check-too-often", nil)
 	}
 	return report, err
 }

@@ -11,35 +11,35 @@ import (
 
 // What is refused to whoever names nobody that there is.
 var (
-	errNotSetUp       = &api.Refusal{Code: wire.CodeNotFound, Sentence: `This practice is not set up yet: run "anteroom open" and follow the page.`}
-	errWhose          = &api.Refusal{Code: wire.CodeBadMessage, Sentence: "Several practitioners work here: name the one for whom this is with --practitioner."}
-	errNoPractitioner = &api.Refusal{Code: wire.CodeNotFound, Sentence: "There is no practitioner of that name."}
+	errNotSetUp       = api.Refuse(wire.CodeNotFound, "refusal.not-set-up", nil)
+	errWhose          = api.Refuse(wire.CodeBadMessage, "refusal.whose", nil)
+	errNoPractitioner = api.Refuse(wire.CodeNotFound, "refusal.no-practitioner", nil)
 )
 
 // Readable returns err in the words for a practitioner, if there are any.
 func Readable(err error) error {
 	if invalid, ok := errors.AsType[*practice.InvalidError](err); ok {
-		return &api.Refusal{Code: wire.CodeBadMessage, Sentence: invalid.Message}
+		return &api.Refusal{Code: wire.CodeBadMessage, Message: invalid.Message}
 	}
 	switch {
 	case errors.Is(err, practice.ErrNotFound):
-		return &api.Refusal{Code: wire.CodeNotFound, Sentence: "There is no such appointment or link."}
+		return api.Refuse(wire.CodeNotFound, "refusal.no-such", nil)
 	case errors.Is(err, wire.ErrEnded):
-		return &api.Refusal{Code: wire.CodeEnded, Sentence: "This appointment is over, so there is nothing to renew."}
+		return api.Refuse(wire.CodeEnded, "refusal.over", nil)
 	case errors.Is(err, people.ErrAlreadySetUp):
-		return &api.Refusal{Code: wire.CodeUnauthorized, Sentence: "This practice has been set up already."}
+		return api.Refuse(wire.CodeUnauthorized, "refusal.set-up-already", nil)
 	case errors.Is(err, practice.ErrUnreadable):
-		return &api.Refusal{Code: wire.CodeInternal, Sentence: "The record of this appointment is damaged: cancel it, and make a new one."}
+		return api.Refuse(wire.CodeInternal, "refusal.record-damaged", nil)
 	case errors.Is(err, practice.ErrFull):
-		return &api.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk that the records are on is full: make room there, and try again."}
+		return api.Refuse(wire.CodeNoStorage, "refusal.disk-full", nil)
 	case errors.Is(err, practice.ErrUnwritable):
-		return &api.Refusal{Code: wire.CodeNoStorage, Sentence: "The disk that the records are on cannot be written to: see whether it is connected, whole and not read-only."}
+		return api.Refuse(wire.CodeNoStorage, "refusal.disk-unwritable", nil)
 	case errors.Is(err, practice.ErrDamaged):
-		return &api.Refusal{Code: wire.CodeInternal, Sentence: "The database with the records is damaged: “anteroom doctor” says what to do."}
+		return api.Refuse(wire.CodeInternal, "refusal.database-damaged", nil)
 	case errors.Is(err, ErrNoEcho):
-		return &api.Refusal{Code: wire.CodeNotFound, Sentence: "This node makes no test calls."}
+		return api.Refuse(wire.CodeNotFound, "refusal.no-test-calls", nil)
 	case errors.Is(err, ErrEchoFailed):
-		return &api.Refusal{Code: wire.CodeTimeout, Sentence: "The test call could not start: “Echo” did not come. Anteroom’s log says why."}
+		return api.Refuse(wire.CodeTimeout, "refusal.test-call", nil)
 	}
 	return err
 }

@@ -59,19 +59,19 @@ func TestShownState(t *testing.T) {
 func TestReadable(t *testing.T) {
 	unknown := errors.New("disk on fire")
 	for _, c := range []struct {
-		err      error
-		code     wire.Code
-		sentence string
+		err     error
+		code    wire.Code
+		message string
 	}{
-		{&practice.InvalidError{Field: "label", Message: "The label is too long."}, wire.CodeBadMessage, "The label is too long."},
-		{practice.ErrNotFound, wire.CodeNotFound, "There is no such appointment or link."},
-		{people.ErrAlreadySetUp, wire.CodeUnauthorized, "This practice has been set up already."},
-		{wire.ErrEnded, wire.CodeEnded, "This appointment is over, so there is nothing to renew."},
-		{ErrNoEcho, wire.CodeNotFound, "This node makes no test calls."},
-		{ErrEchoFailed, wire.CodeTimeout, "The test call could not start: “Echo” did not come. Anteroom’s log says why."},
+		{&practice.InvalidError{Field: "label", Message: api.NewMessage("input.long", nil)}, wire.CodeBadMessage, "input.long"},
+		{practice.ErrNotFound, wire.CodeNotFound, "refusal.no-such"},
+		{people.ErrAlreadySetUp, wire.CodeUnauthorized, "refusal.set-up-already"},
+		{wire.ErrEnded, wire.CodeEnded, "refusal.over"},
+		{ErrNoEcho, wire.CodeNotFound, "refusal.no-test-calls"},
+		{ErrEchoFailed, wire.CodeTimeout, "refusal.test-call"},
 	} {
 		refusal, ok := errors.AsType[*api.Refusal](Readable(c.err))
-		if !ok || refusal.Code != c.code || refusal.Sentence != c.sentence {
+		if !ok || refusal.Code != c.code || refusal.Message.Code != c.message {
 			t.Errorf("%v: got %v", c.err, Readable(c.err))
 		}
 	}

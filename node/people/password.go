@@ -18,6 +18,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"anteroom/node/audit"
+	"anteroom/node/message"
 	"anteroom/node/store"
 )
 
@@ -47,16 +48,16 @@ var common = sync.OnceValue(func() map[string]bool {
 // checkPassword returns an *InvalidError if password is too easy to guess for
 // someone who knows the names.
 func checkPassword(password string, names ...string) error {
-	invalid := func(message string) error { return &InvalidError{"password", message} }
+	refuse := func(code string, args message.Args) error { return Invalid("password", code, args) }
 	if !utf8.ValidString(password) {
-		return invalid("The password is not valid text.")
+		return refuse("input.password.no-text", nil)
 	}
 	password = norm.NFC.String(password)
 	switch n := utf8.RuneCountInString(password); {
 	case n < minPassword:
-		return invalid(fmt.Sprintf("The password is too short: use at least %d characters.", minPassword))
+		return refuse("input.password.short", message.Args{"n": minPassword})
 	case n > maxPassword:
-		return invalid(fmt.Sprintf("The password is too long: use at most %d characters.", maxPassword))
+		return refuse("input.password.long", message.Args{"n": maxPassword})
 	}
 	folded := fold(password)
 	kinds := make(map[rune]bool)
@@ -64,14 +65,14 @@ func checkPassword(password string, names ...string) error {
 		kinds[r] = true
 	}
 	if len(kinds) < minCharKinds {
-		return invalid("The password repeats too few characters: use more different ones.")
+		return refuse("input.password.repeats", nil)
 	}
 	if common()[folded] {
-		return invalid("This password is one of the most common ones: choose another.")
+		return refuse("input.password.common", nil)
 	}
 	for _, name := range names {
 		if letters(name) != "" && letters(folded) == letters(name) {
-			return invalid("The password must not be a name that others know.")
+			return refuse("input.password.name", nil)
 		}
 	}
 	return nil

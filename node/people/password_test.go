@@ -16,21 +16,21 @@ import (
 
 func TestPasswordRules(t *testing.T) {
 	names := []string{"Riverside Practice", "Dr. Ada Lee"}
-	for _, tt := range []struct{ password, part string }{
-		{"", "too short"},
-		{"elevenchars", "too short"},
-		{strings.Repeat("abcde€", 21) + "xyz", "too long"}, // 129
-		{"aaaaaaaaaaaaaaa", "too few"},
-		{"121212121212", "too few"},
-		{"qwertyuiop123", "common"},
-		{"QwertyUiop123", "common"},
-		{"ＱwertyUiop123", "common"}, // a full-width letter folds to its plain form
-		{"justinbieber", "common"},
-		{"riverside PRACTICE 2027", "name"},
-		{"dr.ada.lee.1.2.3", "name"},
-		{"\xff\xfe nonsense, twelve", "not valid"},
+	for _, tt := range []struct{ password, code string }{
+		{"", "input.password.short"},
+		{"elevenchars", "input.password.short"},
+		{strings.Repeat("abcde€", 21) + "xyz", "input.password.long"}, // 129
+		{"aaaaaaaaaaaaaaa", "input.password.repeats"},
+		{"121212121212", "input.password.repeats"},
+		{"qwertyuiop123", "input.password.common"},
+		{"QwertyUiop123", "input.password.common"},
+		{"ＱwertyUiop123", "input.password.common"}, // a full-width letter folds to its plain form
+		{"justinbieber", "input.password.common"},
+		{"riverside PRACTICE 2027", "input.password.name"},
+		{"dr.ada.lee.1.2.3", "input.password.name"},
+		{"\xff\xfe nonsense, twelve", "input.password.no-text"},
 	} {
-		wantInvalid(t, checkPassword(tt.password, names...), "password", tt.part)
+		wantInvalid(t, checkPassword(tt.password, names...), "password", tt.code)
 	}
 	for _, password := range []string{
 		"twelve chars",
@@ -71,9 +71,9 @@ func TestCommonListIsAllOfUse(t *testing.T) {
 func TestSetUpChecksThePassword(t *testing.T) {
 	f := newEmpty(t)
 	_, err := f.SetUp(t.Context(), SetUp{"Riverside", "Ada", "short"})
-	wantInvalid(t, err, "password", "too short")
+	wantInvalid(t, err, "password", "input.password.short")
 	_, err = f.SetUp(t.Context(), SetUp{"Riverside Practice", "Ada", "RiversidePractice1"})
-	wantInvalid(t, err, "password", "name")
+	wantInvalid(t, err, "password", "input.password.name")
 }
 
 func TestHashes(t *testing.T) {

@@ -114,11 +114,11 @@ func (p *People) SetUp(ctx context.Context, s SetUp) (Practitioner, error) {
 	if info != (Info{}) { // somebody who cannot be read is somebody
 		return Practitioner{}, ErrAlreadySetUp
 	}
-	practice, err := cleanName("practice", "practice's name", s.Practice)
+	practice, err := cleanName("practice", s.Practice)
 	if err != nil {
 		return Practitioner{}, err
 	}
-	name, err := cleanName("name", "name", s.Name)
+	name, err := cleanName("name", s.Name)
 	if err != nil {
 		return Practitioner{}, err
 	}

@@ -3,9 +3,9 @@ package practice
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"time"
 
+	"anteroom/node/message"
 	"anteroom/node/people"
 	"anteroom/node/store"
 	"anteroom/rendezvous/wire"
@@ -116,32 +116,29 @@ func (n New) Check(now time.Time) error {
 
 // check returns n in its final form, or an *InvalidError.
 func (n New) check(now time.Time) (New, error) {
-	invalid := func(field, format string, args ...any) (New, error) {
-		return New{}, &InvalidError{Field: field, Message: fmt.Sprintf(format, args...)}
-	}
 	n.Starts = time.Unix(n.Starts.Unix(), 0)
 	window := Appointment{Starts: n.Starts, Minutes: n.Minutes}
 	switch {
 	case n.Minutes < minMinutes:
-		return invalid("minutes", "An appointment takes at least %d minutes.", minMinutes)
+		return New{}, people.Invalid("minutes", "input.minutes.few", message.Args{"n": minMinutes})
 	case n.Minutes > maxMinutes:
-		return invalid("minutes", "An appointment takes at most %d minutes.", maxMinutes)
+		return New{}, people.Invalid("minutes", "input.minutes.many", message.Args{"n": maxMinutes})
 	case !now.Before(window.Closes()):
-		return invalid("starts", "This appointment would already be over: choose a later time.")
+		return New{}, people.Invalid("starts", "input.starts.over", nil)
 	case n.Starts.After(now.Add(farthest)):
-		return invalid("starts", "An appointment can be at most a year from now.")
+		return New{}, people.Invalid("starts", "input.starts.far", nil)
 	case len(n.Guests) < 1:
-		return invalid("guests", "An appointment needs at least one guest.")
+		return New{}, people.Invalid("guests", "input.guests.none", nil)
 	case len(n.Guests) > maxGuests:
-		return invalid("guests", "An appointment can have at most %d guests.", maxGuests)
+		return New{}, people.Invalid("guests", "input.guests.many", message.Args{"n": maxGuests})
 	}
 	var err error
-	if n.Label, err = people.CleanText("label", "label", n.Label); err != nil {
+	if n.Label, err = people.CleanText("label", n.Label); err != nil {
 		return New{}, err
 	}
 	guests := make([]string, len(n.Guests))
 	for i, label := range n.Guests {
-		if guests[i], err = people.CleanText("guests", "guest's label", label); err != nil {
+		if guests[i], err = people.CleanText("guests", label); err != nil {
 			return New{}, err
 		}
 	}

@@ -59,30 +59,34 @@ func TestBadAppointmentsAreRefused(t *testing.T) {
 	good := New{Starts: noon.Add(time.Hour), Minutes: 30, Label: "Review", Guests: []string{"Ann"}}
 	for _, tt := range []struct {
 		change      func(*New)
-		field, part string
+		field, code string
+		n           any // the bound that the sentence names
 	}{
-		{func(n *New) { n.Minutes = 4 }, "minutes", "at least 5"},
-		{func(n *New) { n.Minutes = 0 }, "minutes", "at least 5"},
-		{func(n *New) { n.Minutes = -30 }, "minutes", "at least 5"},
-		{func(n *New) { n.Minutes = 481 }, "minutes", "at most 480"},
-		{func(n *New) { n.Minutes = 1 << 62 }, "minutes", "at most 480"},
-		{func(n *New) { n.Starts = noon.Add(-time.Hour) }, "starts", "over"},
-		{func(n *New) { n.Starts = time.Time{} }, "starts", "over"},
-		{func(n *New) { n.Starts = time.Unix(-1<<62, 0) }, "starts", "over"},
-		{func(n *New) { n.Starts = noon.AddDate(2, 0, 0) }, "starts", "a year"},
-		{func(n *New) { n.Starts = time.Unix(1<<50, 0) }, "starts", "a year"},
-		{func(n *New) { n.Guests = nil }, "guests", "at least one"},
-		{func(n *New) { n.Guests = make([]string, 4) }, "guests", "at most 3"},
-		{func(n *New) { n.Guests = []string{"a", strings.Repeat("x", 65)} }, "guests", "too long"},
-		{func(n *New) { n.Guests = []string{"a\u202e"} }, "guests", "invisible"},
-		{func(n *New) { n.Guests = []string{"\xff"} }, "guests", "not valid"},
-		{func(n *New) { n.Label = strings.Repeat("x", 65) }, "label", "too long"},
-		{func(n *New) { n.Label = "a\nb" }, "label", "invisible"},
+		{func(n *New) { n.Minutes = 4 }, "minutes", "input.minutes.few", 5},
+		{func(n *New) { n.Minutes = 0 }, "minutes", "input.minutes.few", 5},
+		{func(n *New) { n.Minutes = -30 }, "minutes", "input.minutes.few", 5},
+		{func(n *New) { n.Minutes = 481 }, "minutes", "input.minutes.many", 480},
+		{func(n *New) { n.Minutes = 1 << 62 }, "minutes", "input.minutes.many", 480},
+		{func(n *New) { n.Starts = noon.Add(-time.Hour) }, "starts", "input.starts.over", nil},
+		{func(n *New) { n.Starts = time.Time{} }, "starts", "input.starts.over", nil},
+		{func(n *New) { n.Starts = time.Unix(-1<<62, 0) }, "starts", "input.starts.over", nil},
+		{func(n *New) { n.Starts = noon.AddDate(2, 0, 0) }, "starts", "input.starts.far", nil},
+		{func(n *New) { n.Starts = time.Unix(1<<50, 0) }, "starts", "input.starts.far", nil},
+		{func(n *New) { n.Guests = nil }, "guests", "input.guests.none", nil},
+		{func(n *New) { n.Guests = make([]string, 4) }, "guests", "input.guests.many", 3},
+		{func(n *New) { n.Guests = []string{"a", strings.Repeat("x", 65)} }, "guests", "input.long", 64},
+		{func(n *New) { n.Guests = []string{"a\u202e"} }, "guests", "input.invisible", nil},
+		{func(n *New) { n.Guests = []string{"\xff"} }, "guests", "input.no-text", nil},
+		{func(n *New) { n.Label = strings.Repeat("x", 65) }, "label", "input.long", 64},
+		{func(n *New) { n.Label = "a\nb" }, "label", "input.invisible", nil},
 	} {
 		n := good
 		tt.change(&n)
 		_, err := f.Create(t.Context(), f.who.ID, n)
-		wantInvalid(t, err, tt.field, tt.part)
+		wantInvalid(t, err, tt.field, tt.code)
+		if invalid, ok := errors.AsType[*InvalidError](err); ok && invalid.Message.Args["n"] != tt.n {
+			t.Errorf("%s names %v, want %v", tt.code, invalid.Message.Args["n"], tt.n)
+		}
 	}
 	if _, err := f.Create(t.Context(), "0123456789abcdef", good); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v for an unknown practitioner", err)

@@ -9,7 +9,7 @@
  * @typedef {'early' | 'open' | 'ended' | 'cancelled' | 'damaged'} AppointmentState   open: also later, while a guest is here
  * @typedef {{id: string, label: string, starts: number, ends: number, opens: number, closes: number,
  *   state: AppointmentState, test: boolean, hidden: boolean, damaged?: boolean, guests: GuestInfo[]}} Appointment   times in Unix seconds; damaged: something of it cannot be read, and if that is its state, its times are 0
- * @typedef {{kind: 'local' | 'public', text: string}} Reach
+ * @typedef {{kind: 'local' | 'public', text: Message}} Reach
  * @typedef {{now: number, practice: string, practitioner: string, appointments: Appointment[], reach: Reach, relay: boolean,
  *   report: Report | null}} DeskData   report: the newest; null while the node looks at itself for the first time
  * @typedef {{starts: number, minutes: number, label: string, guests: {label: string}[], hide_addresses?: boolean}} NewAppointment
@@ -27,12 +27,13 @@
 export class ApiError extends Error {
   /**
    * @param {string} code
-   * @param {string} message one sentence
+   * @param {Message | null} said what it says to people
    * @param {number} status HTTP, 0 when there was no answer
    * @param {number} [retryAfter] seconds
    */
-  constructor(code, message, status, retryAfter = 0) {
-    super(message);
+  constructor(code, said, status, retryAfter = 0) {
+    super(code);
+    this.said = said;
     this.code = code;
     this.status = status;
     this.retryAfter = retryAfter;
@@ -178,11 +179,11 @@ export class Api {
         signal: AbortSignal.timeout(wait),
       });
     } catch {
-      throw new ApiError('offline', '', 0);
+      throw new ApiError('offline', null, 0);
     }
     const answer = await response.json().catch(() => null);
     if (response.ok) return answer;
-    const { code = 'internal', message = '' } = answer ?? {};
+    const { code = 'internal', message = null } = answer ?? {};
     throw new ApiError(code, message, response.status, Number(response.headers.get('Retry-After')) || 0);
   }
 }

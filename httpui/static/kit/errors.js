@@ -1,7 +1,7 @@
 // Codes become sentences here: one that says what is so, and one that says what
 // to do. Codes of the wire are those of rendezvous/wire/error.go.
 
-import { isCode, say } from './words.js';
+import { isCode, say, sayMessage } from './words.js';
 
 /**
  * @typedef {{title: string, todo: string, again: boolean}} Sentence
@@ -78,9 +78,9 @@ export function devicesText({ audio, video, error }) {
  * @param {import('./api.js').ApiError} err
  * @returns {string}
  */
-export function apiSentence({ code, message }) {
+export function apiSentence({ code, said }) {
   if (code === 'offline') return say('desk.offline');
-  return message || say('desk.not-done');
+  return said && isCode(said.code) ? sayMessage(said) : say('desk.not-done');
 }
 
 /**

@@ -210,7 +210,7 @@ class PractitionerPage {
       this.#ui.set({ problem: '' });
       return await request();
     } catch (err) {
-      this.#refused(err instanceof ApiError ? err : new ApiError('internal', '', 0));
+      this.#refused(err instanceof ApiError ? err : new ApiError('internal', null, 0));
       return null;
     }
   }
@@ -362,7 +362,7 @@ class PractitionerPage {
       this.#tell(say('desk.new.made'));
       this.#focusOn = `[data-appointment="${CSS.escape(made.id)}"] [data-copy]`;
     } catch (err) {
-      const refusal = err instanceof ApiError ? err : new ApiError('internal', '', 0);
+      const refusal = err instanceof ApiError ? err : new ApiError('internal', null, 0);
       if (refusal.status === 401) this.#session.expired();
       else this.#ui.set({ draft: { ...draft, busy: false, error: apiSentence(refusal) } });
     }

@@ -56,7 +56,7 @@ test('a link is not shown again without the password', {timeout: 90_000}, async 
   // As after a quarter of an hour: until the password came, the node refuses.
   let confirmed = false;
   await doctor.page.route('**/api/appointments/*/links', (route) => (confirmed ? route.continue()
-    : route.fulfill({status: 403, contentType: 'application/json', body: JSON.stringify({code: 'unauthorized', message: 'The password is needed.'})})));
+    : route.fulfill({status: 403, contentType: 'application/json', body: JSON.stringify({code: 'unauthorized', message: {code: 'refusal.not-proven'}})})));
   await doctor.page.route('**/api/confirm', async (route) => {
     const response = await route.fetch();
     confirmed = response.ok();

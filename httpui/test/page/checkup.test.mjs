@@ -51,7 +51,7 @@ test('a failure is a sentence, and what was known stays', async () => {
   const { it, seen } = checkup();
   it.learn(report);
   const first = it.run();
-  seen.asked[0].reject(new ApiError('too-many', 'This was checked several times just now; please wait ten seconds.', 429));
+  seen.asked[0].reject(new ApiError('too-many', { code: 'refusal.check-too-often' }, 429));
   await first;
   assert.deepEqual(it.snapshot, { busy: false, report, error: 'This was checked several times just now; please wait ten seconds.' });
   const second = it.run();
@@ -69,7 +69,7 @@ test('who is signed out is told so, and sees nothing of it later', async () => {
   await run;
   assert.deepEqual(it.snapshot, { busy: false, report: null, error: '' });
   const expired = it.run();
-  seen.asked[1].reject(new ApiError('unauthorized', '', 401));
+  seen.asked[1].reject(new ApiError('unauthorized', null, 401));
   await expired;
   assert.equal(seen.expired, 1);
 });

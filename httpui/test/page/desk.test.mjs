@@ -70,7 +70,7 @@ function desk(ids = ['a', 'b']) {
     onRefusal: (code) => seen.refusals.push(code),
     onKnock: ({ member }) => seen.knocks.push(member),
   });
-  const update = (appointments) => d.update({ now, practice: 'P', practitioner: 'D', appointments, reach: { kind: 'local', text: '' } });
+  const update = (appointments) => d.update({ now, practice: 'P', practitioner: 'D', appointments, reach: { kind: 'local', text: { code: '' } } });
   update(ids.map((id) => appointment(id)));
   return { d, media, calls, seen, update };
 }

@@ -11,12 +11,12 @@ const url = 'https://care.example/j#secret';
 
 function links({ copies = true, proven = true } = {}) {
   const seen = { now: noLinks, asked: [], clipboard: '', copied: [], errors: [] };
-  const node = { proven, password: 'right', refusal: new ApiError('denied', 'The password is wrong.', 403) };
+  const node = { proven, password: 'right', refusal: new ApiError('denied', { code: 'refusal.password' }, 403) };
   const it = new Links({
     api: {
       async links(appointment) {
         seen.asked.push(appointment);
-        if (!node.proven) throw new ApiError('unauthorized', 'Please enter your password again.', 403);
+        if (!node.proven) throw new ApiError('unauthorized', { code: 'refusal.not-proven' }, 403);
         return { links: [{ member: 'm', label: 'Ana', url }] };
       },
       async confirm(password) {
@@ -95,10 +95,10 @@ test('whoever gives no password gets no link', async () => {
 test('too many wrong passwords say how long to wait, and a session that is over is told', async () => {
   const { it, seen, node } = links({ proven: false });
   await it.copy(wanted);
-  node.refusal = new ApiError('too-many', 'Too many.', 429, 30);
+  node.refusal = new ApiError('too-many', { code: 'refusal.too-many-passwords' }, 429, 30);
   await it.confirm('wrong');
   assert.match(seen.now.error, /30 seconds/);
-  node.refusal = new ApiError('unauthorized', 'Please sign in.', 401);
+  node.refusal = new ApiError('unauthorized', { code: 'refusal.signed-out' }, 401);
   await it.confirm('wrong');
   assert.deepEqual([seen.now, seen.errors], [noLinks, ['unauthorized']]);
 });

@@ -28,7 +28,7 @@ test('who signs out is told so once the node has confirmed it', async () => {
 });
 
 test('a sign-out that the node did not confirm is not said to have happened', async () => {
-  const { session, log } = await signedIn(async () => { throw new ApiError('offline', '', 0); });
+  const { session, log } = await signedIn(async () => { throw new ApiError('offline', null, 0); });
   await session.signOut();
   assert.deepEqual([session.snapshot.phase, session.snapshot.notice, log], ['signed-out', 'unconfirmed', ['forget']]);
 });
@@ -36,9 +36,9 @@ test('a sign-out that the node did not confirm is not said to have happened', as
 test('a launch address that the node could not use is not said to be used', async () => {
   const sentence = 'The disk that the records are on is full: make room there, and try again.';
   for (const [err, want] of [
-    [new ApiError('no-storage', sentence, 507), new RegExp(sentence)],
-    [new ApiError('internal', 'Anteroom could not do this; its log says why.', 500), /its log says why/],
-    [new ApiError('unauthorized', 'This address has been used.', 401), /has been used before/],
+    [new ApiError('no-storage', { code: 'refusal.disk-full' }, 507), new RegExp(sentence)],
+    [new ApiError('internal', { code: 'refusal.internal' }, 500), /its log says why/],
+    [new ApiError('unauthorized', { code: 'refusal.launch' }, 401), /has been used before/],
   ]) {
     const api = { launch: async () => { throw err; }, session: async () => ({ state: 'signed-out', practice: 'P', name: '', names: 1 }) };
     const session = new Session({ api, onChange: () => {}, cookies: () => true });

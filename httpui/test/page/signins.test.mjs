@@ -38,11 +38,11 @@ test('what is left is what the node says is left', async () => {
 test('a failure is told, a session that is over ends the page’s', async () => {
   const { it, seen } = signIns();
   const load = it.load();
-  seen.asked[0].reject(new ApiError('internal', 'The disk is full.', 500));
+  seen.asked[0].reject(new ApiError('internal', { code: 'refusal.internal' }, 500));
   await load;
-  assert.deepEqual(seen.now, { list: null, error: 'The disk is full.' });
+  assert.deepEqual(seen.now, { list: null, error: 'Anteroom could not do this; its log says why.' });
   const again = it.load();
-  seen.asked[1].reject(new ApiError('unauthorized', '', 401));
+  seen.asked[1].reject(new ApiError('unauthorized', null, 401));
   await again;
   assert.equal(seen.expired, 1);
 });

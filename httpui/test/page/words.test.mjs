@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './fakes/words.mjs';
+import { ApiError } from '../../static/kit/api.js';
 import { apiSentence, deviceText, guestSentence, hostSentence, reasonText, refusalSentence, signInSentence } from '../../static/kit/errors.js';
 import { agentOf, permissionSteps } from '../../static/kit/browser.js';
 import { dateKey, duration, initials, moments, span, timeKey } from '../../static/kit/format.js';
@@ -49,10 +50,17 @@ test('reasons and devices have words', () => {
 });
 
 test('the node’s own sentence is shown, with how long to wait when signing in', () => {
-  assert.equal(apiSentence({ code: 'bad-message', message: 'A label is too long.' }), 'A label is too long.');
-  assert.match(apiSentence({ code: 'offline', message: '' }), /does not answer/);
-  assert.match(signInSentence({ code: 'too-many', message: 'x', retryAfter: 30 }), /30 seconds/);
-  assert.match(signInSentence({ code: 'too-many', message: 'x', retryAfter: 900 }), /15 minutes/);
+  assert.equal(apiSentence(new ApiError('bad-message', { code: 'input.guests.many', args: { n: 3 } }, 400)), 'An appointment can have at most 3 guests.');
+  assert.match(apiSentence(new ApiError('offline', null, 0)), /does not answer/);
+  const tooMany = (seconds) => new ApiError('too-many', { code: 'refusal.too-many-passwords' }, 429, seconds);
+  assert.match(signInSentence(tooMany(30)), /30 seconds/);
+  assert.match(signInSentence(tooMany(900)), /15 minutes/);
+});
+
+test('what the node says in a code that this page does not know is not shown', () => {
+  for (const said of [null, { code: '' }, { code: 'constructor' }, { code: 'The database is locked.' }]) {
+    assert.equal(apiSentence(new ApiError('internal', said, 500)), 'Anteroom could not do this. Try again.');
+  }
 });
 
 test('browsers are told apart as far as permissions differ', () => {

@@ -51,8 +51,8 @@ type Desk struct {
 
 // Reach says who can open this node's links.
 type Reach struct {
-	Kind string `json:"kind"` // "local" or "public"
-	Text string `json:"text"` // one sentence
+	Kind string  `json:"kind"` // "local" or "public"
+	Text Message `json:"text"`
 }
 
 // Appointment is one entry of the diary. Times are Unix seconds.
@@ -115,8 +115,13 @@ type Check struct {
 
 // A Refusal is an error that the practitioner reads.
 type Refusal struct {
-	Code     wire.Code
-	Sentence string // one sentence, ending in a full stop; it does not quote input
+	Code    wire.Code // for programs
+	Message Message   // for people; it does not quote input
 }
 
-func (r *Refusal) Error() string { return r.Sentence }
+func (r *Refusal) Error() string { return r.Message.Code }
+
+// Refuse returns a Refusal that says the sentence of message; args may be nil.
+func Refuse(code wire.Code, message string, args Args) *Refusal {
+	return &Refusal{code, NewMessage(message, args)}
+}

@@ -107,5 +107,5 @@ export class Session {
 
 /** @param {unknown} err */
 function asApiError(err) {
-  return err instanceof ApiError ? err : new ApiError('internal', '', 0);
+  return err instanceof ApiError ? err : new ApiError('internal', null, 0);
 }

@@ -55,7 +55,7 @@ export class SignIns {
       if (turn === this.#turn) this.#onChange({ list: sessions, error: '' });
     } catch (err) {
       if (turn !== this.#turn) return;
-      const refusal = err instanceof ApiError ? err : new ApiError('internal', '', 0);
+      const refusal = err instanceof ApiError ? err : new ApiError('internal', null, 0);
       if (refusal.status === 401) return this.#onExpired();
       this.#onChange({ list: null, error: apiSentence(refusal) });
     }

@@ -5,7 +5,6 @@
 import { ApiError } from '../../kit/api.js';
 import { signInSentence } from '../../kit/errors.js';
 import { stopwatch } from '../../kit/lapse.js';
-import { say } from '../../kit/words.js';
 
 /**
  * @typedef {{member: string, url: string}} Link
@@ -87,7 +86,7 @@ export class Links {
     if (this.#now.shown?.member === member) return this.#now.shown.url;
     const { links } = await this.#api.links(appointment);
     const link = links.find((one) => one.member === member);
-    if (!link) throw new ApiError('not-found', say('desk.link.gone'), 404);
+    if (!link) throw new ApiError('not-found', { code: 'desk.link.gone' }, 404);
     return link.url;
   }
 
@@ -102,7 +101,7 @@ export class Links {
       this.#onCopied(copied);
     } catch (err) {
       if (turn !== this.#turn) return;
-      this.#failed(wanted, err instanceof ApiError ? err : new ApiError('internal', '', 0));
+      this.#failed(wanted, err instanceof ApiError ? err : new ApiError('internal', null, 0));
     }
   }
 

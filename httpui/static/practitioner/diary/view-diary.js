@@ -12,7 +12,7 @@ import { foreignLink, newAppointment } from './view-new.js';
 import { banner, busy, mark } from '../../kit/view-shell.js';
 import { signInsView } from '../account/view-signins.js';
 import { waitingRoom } from '../../call/screen/view-waiting.js';
-import { say } from '../../kit/words.js';
+import { say, sayMessage } from '../../kit/words.js';
 
 /**
  * @typedef {import('../../kit/api.js').Appointment} Appointment
@@ -135,7 +135,7 @@ function notices(desk, ui, act) {
 const reachCard = ({ reach }, ui, act) => html`
   <section class="card card-plain reach" aria-labelledby="reach-title">
     <h2 id="reach-title" class="card-title">${icon(reach.kind === 'local' ? 'info' : 'shield')}<span>${say('desk.reach.title')}</span></h2>
-    <p class=${reach.kind === 'local' ? 'hint-warn' : 'hint'}>${reach.text || say(`desk.reach.${reach.kind}`)}</p>
+    <p class=${reach.kind === 'local' ? 'hint-warn' : 'hint'}>${sayMessage(reach.text)}</p>
     ${ui.notifications === 'denied' ? html`<p class="hint">${say('desk.notify.denied')}</p>` : nothing}
     ${doctorView(ui.checkup, act)}
   </section>`;

@@ -88,7 +88,7 @@ export class Checkup {
       report = await this.#api.doctor();
     } catch (err) {
       if (turn !== this.#turn) return;
-      const refusal = err instanceof ApiError ? err : new ApiError('internal', '', 0);
+      const refusal = err instanceof ApiError ? err : new ApiError('internal', null, 0);
       if (refusal.status === 401) this.#onExpired();
       error = apiSentence(refusal);
     }
