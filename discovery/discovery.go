@@ -23,6 +23,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/contacts"
 	"anteroom/discovery/limit"
 	"anteroom/discovery/records"
 )
@@ -97,6 +98,9 @@ type Config struct {
 	environment *environment // nil: the real one
 }
 
+// PeerInfo is what an operator knows of another node.
+type PeerInfo = contacts.Info
+
 // What Publish and Search take and return.
 type (
 	Ack   = records.Ack
@@ -122,7 +126,7 @@ type Discovery struct {
 	dht          *records.DHT
 	gater        *gater
 	store        *records.Store
-	book         *book
+	book         *contacts.Book
 	inbound      *limit.Count
 	finds        *limit.Rate
 	puts         *limit.Rate
@@ -177,7 +181,10 @@ func New(cfg Config) (*Discovery, error) {
 	if err := errors.Join(errListen, errAnnounce); err != nil {
 		return nil, err
 	}
-	book, err := openBook(self, cfg)
+	book, err := contacts.Open(contacts.Config{
+		Self: self, Peers: cfg.Peers, Bootstrap: cfg.Bootstrap, Relays: cfg.Relays,
+		AllowPrivate: cfg.AllowPrivate, File: cfg.PeersFile, Log: cfg.Log,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +230,7 @@ func New(cfg Config) (*Discovery, error) {
 		relays:       setOf(idsOf(cfg.Relays)),
 		lan:          neighbours{at: make(map[peer.ID][]ma.Multiaddr)},
 		partners:     setOf(cfg.Partners),
-		trusted:      func(p peer.ID) bool { return guests[p] || book.has(p) },
+		trusted:      func(p peer.ID) bool { return guests[p] || book.Has(p) },
 		useful:       func(peer.ID) bool { return false },
 	}
 	d.life, d.end = context.WithCancel(context.Background())
@@ -251,7 +258,7 @@ func (d *Discovery) start(cfg Config, listen []ma.Multiaddr) (err error) {
 	}
 	d.dht, err = records.New(d.host, records.Config{
 		Server: cfg.Server, AllowPrivate: cfg.AllowPrivate,
-		Store: d.store, Puts: d.puts, Seeds: d.book.seeds, Log: d.log,
+		Store: d.store, Puts: d.puts, Seeds: d.book.Seeds, Log: d.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start DHT: %w", err)
@@ -260,7 +267,7 @@ func (d *Discovery) start(cfg Config, listen []ma.Multiaddr) (err error) {
 	d.host.Network().Notify(&network.NotifyBundle{ConnectedF: d.gater.door.connected})
 	d.host.Network().Notify(&network.NotifyBundle{ConnectedF: d.doubtOlder})
 	d.Handle(findProtocol, d.answer)
-	for _, id := range slices.Concat(d.book.ids(), cfg.RelayFor) {
+	for _, id := range slices.Concat(d.book.IDs(), cfg.RelayFor) {
 		d.host.ConnManager().Protect(id, protectTag)
 	}
 	if len(cfg.RelayFor) > 0 {
@@ -342,6 +349,13 @@ func (d *Discovery) Consume(signed []byte) (peer.AddrInfo, error) {
 	return info, nil
 }
 
+// Card returns this node's card. The name is what its operator calls it, at
+// most 64 printable code points, or empty. A node that nobody can dial has a
+// card without addresses, which serves to recognise it when it calls.
+func (d *Discovery) Card(name string) (string, error) {
+	return contacts.MakeCard(d.key, d.Addrs(), name)
+}
+
 // advertise makes what libp2p tells others of this node's addresses.
 func (d *Discovery) advertise(own []ma.Multiaddr) []ma.Multiaddr {
 	return address.Pick(slices.Concat(d.announce, d.renew(own), d.circuits()), d.allowPrivate, 4*address.Max)
@@ -372,7 +386,7 @@ func (d *Discovery) Run(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(d.life, cancel)() // Close ends Run, too
 
-	if d.book.lonely() && !d.lan {
+	if d.book.Empty() && !d.lan {
 		d.log.Debug("no peers configured, contacting nobody")
 	} else if err := d.dht.Bootstrap(ctx); err != nil {
 		return errors.Join(fmt.Errorf("enter DHT: %w", err), d.Close())
@@ -433,9 +447,9 @@ func (d *Discovery) heed(e any) {
 			tick(d.company)
 		}
 		if e.Connectedness == network.NotConnected {
-			d.book.lost(e.Peer)
+			d.book.Lost(e.Peer)
 		} else {
-			d.book.connected(e.Peer)
+			d.book.Connected(e.Peer)
 			if d.gater.trusted(e.Peer) {
 				d.met.ring()
 			}

@@ -70,7 +70,7 @@ const maxLingering = 256
 func newDoorkeeper(m network.ResourceManager, g *gater, limits Limits, guests int) *doorkeeper {
 	limits.Handshakes += guests
 	limits.HandshakesPerNetwork += guests
-	if g.allowPrivate { // all nodes may be in one network
+	if g.allowPrivate { // All nodes may be in one network
 		limits.HandshakesPerNetwork, limits.StrangersPerNetwork = limits.Handshakes, limits.Strangers
 	}
 	burst := 2 * (8 + guests)
@@ -132,7 +132,7 @@ func (k *doorkeeper) stays(c network.Conn) bool {
 	return !v.gone
 }
 
-// connected notes a connection whose streams can be looked at from now on.
+// Connected notes a connection whose streams can be looked at from now on.
 func (k *doorkeeper) connected(_ network.Network, c network.Conn) {
 	if v, ok := c.Scope().(*visit); ok {
 		k.mu.Lock()

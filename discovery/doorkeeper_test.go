@@ -261,7 +261,7 @@ func TestWhoSpeaksStays(t *testing.T) {
 		h.gone("n2")
 		_ = come(4, "/ours")
 		h.gone("n3")
-		_ = come(5, "/ours") // all speak
+		_ = come(5, "/ours") // All speak
 		h.gone("n0")
 		time.Sleep(proofTime)
 		for i := range 3 { // beside the three that have proved something

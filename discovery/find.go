@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"anteroom/discovery/contacts"
 	"anteroom/discovery/host"
 )
 
@@ -71,23 +72,23 @@ func (d *Discovery) mayAsk(p peer.ID) bool { return d.partners[p] || d.finds.All
 // It fails with ErrNotFound when all have said no or failed to answer; nobody
 // waits more than a second for a peer that is known to be down.
 func (d *Discovery) Ask(ctx context.Context, question [32]byte) (peer.ID, error) {
-	return d.askAll(ctx, d.book.peers(), question)
+	return d.askAll(ctx, d.book.Peers(), question)
 }
 
 // AskThose is Ask for nodes of a list: those that are configured or connected.
 func (d *Discovery) AskThose(ctx context.Context, ids []peer.ID, question [32]byte) (peer.ID, error) {
-	var list []contact
+	var list []contacts.Contact
 	for _, id := range ids {
-		if c, ok := d.book.get(id); ok {
+		if c, ok := d.book.Get(id); ok {
 			list = append(list, c)
 		} else if d.Connected(id) {
-			list = append(list, contact{PeerInfo: PeerInfo{ID: id}})
+			list = append(list, contacts.Contact{Info: PeerInfo{ID: id}})
 		}
 	}
 	return d.askAll(ctx, list, question)
 }
 
-func (d *Discovery) askAll(ctx context.Context, list []contact, question [32]byte) (peer.ID, error) {
+func (d *Discovery) askAll(ctx context.Context, list []contacts.Contact, question [32]byte) (peer.ID, error) {
 	asking, found := context.WithCancel(ctx)
 	defer found()
 	var mu sync.Mutex // guards home
@@ -115,14 +116,14 @@ func (d *Discovery) askAll(ctx context.Context, list []contact, question [32]byt
 }
 
 // ask asks one peer. Every failure is a no.
-func (d *Discovery) ask(ctx context.Context, c contact, question [32]byte) bool {
+func (d *Discovery) ask(ctx context.Context, c contacts.Contact, question [32]byte) bool {
 	patience := findTime
-	if c.failures > 0 && !d.Connected(c.ID) {
+	if c.Failures > 0 && !d.Connected(c.ID) {
 		patience = downTime
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	s, err := d.Open(ctx, peer.AddrInfo{ID: c.ID, Addrs: c.addrs()}, findProtocol)
+	s, err := d.Open(ctx, peer.AddrInfo{ID: c.ID, Addrs: c.AllAddrs()}, findProtocol)
 	if err != nil {
 		return false
 	}

@@ -114,8 +114,8 @@ func TestNeighboursAreDialledWhereTheyWereFound(t *testing.T) {
 		t.Error("another node may be dialled there")
 	}
 	list := d.ListPeers()
-	if len(list) != 1 || !list[0].LAN || len(list[0].Addrs) != 1 || d.book.has(id) {
-		t.Errorf("got %+v, trusted: %v", list, d.book.has(id))
+	if len(list) != 1 || !list[0].LAN || len(list[0].Addrs) != 1 || d.book.Has(id) {
+		t.Errorf("got %+v, trusted: %v", list, d.book.Has(id))
 	}
 	for range 2 * maxLAN {
 		d.found(peer.AddrInfo{ID: idOf(t), Addrs: file})
@@ -124,7 +124,7 @@ func TestNeighboursAreDialledWhereTheyWereFound(t *testing.T) {
 		t.Errorf("remembers %d neighbours, want %d", got, maxLAN)
 	}
 	d.found(peer.AddrInfo{ID: d.ID(), Addrs: file})
-	if err := d.AddPeer(PeerInfo{ID: id, Addrs: addrs("/ip4/9.9.9.9/tcp/1")}); err != nil || !d.book.has(id) {
+	if err := d.AddPeer(PeerInfo{ID: id, Addrs: addrs("/ip4/9.9.9.9/tcp/1")}); err != nil || !d.book.Has(id) {
 		t.Errorf("operator names a neighbour: %v", err)
 	}
 }

@@ -24,6 +24,9 @@ const (
 	// maxLAN is how many nodes found on the LAN are remembered.
 	maxLAN = 16
 
+	// lanEvery is how often this node looks whether it must announce itself anew.
+	lanEvery = 30 * time.Second
+
 	// maxLANFailures is how often in a row one of them may be out of reach
 	// before it is forgotten, until it announces itself again.
 	maxLANFailures = 4
@@ -39,7 +42,7 @@ type neighbours struct {
 	at map[peer.ID][]ma.Multiaddr
 }
 
-// has reports whether a is an address of p on the LAN.
+// Has reports whether a is an address of p on the LAN.
 func (n *neighbours) has(p peer.ID, a ma.Multiaddr) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -52,7 +55,7 @@ func (n *neighbours) knows(p peer.ID) bool {
 	return n.at[p] != nil
 }
 
-// add notes where p was found; it reports false if there are too many.
+// Add notes where p was found; it reports false if there are too many.
 func (n *neighbours) add(p peer.ID, addrs []ma.Multiaddr) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -78,7 +81,7 @@ func (d *Discovery) keepLAN(ctx context.Context) {
 	defer func() { stop() }()
 	changed, stopWatching := d.AddressesChanged()
 	defer stopWatching()
-	tick := time.NewTicker(lookAround)
+	tick := time.NewTicker(lanEvery)
 	defer tick.Stop()
 	for {
 		own, err := d.lanAddrs()
@@ -148,7 +151,7 @@ func (d *Discovery) found(info peer.AddrInfo) {
 	if len(addrs) == 0 || !d.gater.lan.add(info.ID, addrs) {
 		return
 	}
-	if err := d.book.putNeighbour(PeerInfo{ID: info.ID, Addrs: addrs}); err != nil {
+	if err := d.book.AddNeighbour(PeerInfo{ID: info.ID, Addrs: addrs}); err != nil {
 		d.log.Debug("node on the local network not taken up", "node", short(info.ID), "err", err)
 	}
 }

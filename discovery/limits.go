@@ -9,6 +9,8 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	connrate "github.com/libp2p/go-libp2p/x/rate"
+
+	"anteroom/discovery/contacts"
 )
 
 const (
@@ -58,9 +60,9 @@ var DefaultLimits = Limits{Handshakes: 64, HandshakesPerNetwork: 16, Strangers: 
 func newResourceManager(places Limits, carriers, guests []peer.ID) (network.ResourceManager, error) {
 	base := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&base)
-	const out, leaving = 256, 32 // dials, and those who have just given way
+	const out, leaving = 256, 32 // Dialling, and those who have just given way
 	handshakes := places.Handshakes + len(guests) + leaving
-	named := maxPeers + len(carriers) + len(guests)
+	named := contacts.MaxPeers + len(carriers) + len(guests)
 	in := handshakes + 2*places.Strangers + 4*named
 	limits := rcmgr.PartialLimitConfig{
 		System: rcmgr.ResourceLimits{

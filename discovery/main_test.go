@@ -27,7 +27,7 @@ func newKey(t testing.TB) crypto.PrivKey {
 	return key
 }
 
-// addrs reads multiaddrs.
+// AllAddrs reads multiaddrs.
 func addrs(list ...string) (out []ma.Multiaddr) {
 	for _, s := range list {
 		out = append(out, ma.StringCast(s))

@@ -49,7 +49,7 @@ func inetSockets(t testing.TB) (lines []string) {
 // its peers file remembers nodes, even when it is used, and in an hour.
 func TestEmptyConfigIsSilent(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "peers.json")
-	data, err := json.Marshal(peersFile{Version: 1, Added: []PeerInfo{}, Seen: []PeerInfo{{ID: idOf(t), Addrs: addrs("/ip4/9.9.9.9/tcp/1")}}})
+	data, err := json.Marshal(map[string]any{"version": 1, "added": []PeerInfo{}, "seen": []PeerInfo{{ID: idOf(t), Addrs: addrs("/ip4/9.9.9.9/tcp/1")}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,9 @@ const (
 	// that has forgotten it does not say so.
 	renewEvery = 10 * time.Minute
 
+	// minRenewal is the shortest wait before a berth is renewed.
+	minRenewal = 2 * time.Second
+
 	// refusedFor is how long a relay that refused is left alone: its operator
 	// has to change something first.
 	refusedFor = time.Minute
@@ -250,7 +253,7 @@ func (d *Discovery) reserve(ctx context.Context, b *berth) (renew time.Time, err
 		d.log.Info("relay takes calls for this node", "node", short(b.ID))
 	}
 	now := time.Now()
-	return now.Add(min(renewEvery, max(relayBackoff, r.Expiration.Sub(now)/2))), nil
+	return now.Add(min(renewEvery, max(minRenewal, r.Expiration.Sub(now)/2))), nil
 }
 
 // refused reports whether a relay answered, and said no.

@@ -52,7 +52,7 @@ func (d *Discovery) keepRoaming(ctx context.Context) {
 			if changed, gone := d.lookOut(own, now); (changed || woken) && !first {
 				d.log.Info("own addresses changed, or the computer has slept")
 				d.letGo(ctx, gone, &pulses)
-				d.book.hurry()
+				d.book.Hurry()
 				d.moved.ring()
 			}
 		}
@@ -134,21 +134,4 @@ func (d *Discovery) letGo(ctx context.Context, gone map[netip.Addr]bool, pulses 
 			pulses.Go(func() { d.feelPulseOf(ctx, c, roamPulse) })
 		}
 	}
-}
-
-// hurry makes contacts that could not be reached due, and gives up dials that
-// have not got anywhere: what was in the way may have been the network that this
-// node has left.
-func (b *book) hurry() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, c := range b.contacts {
-		if c.failures > 0 || c.dialing {
-			c.next = time.Time{}
-		}
-		if c.giveUp != nil {
-			c.giveUp()
-		}
-	}
-	b.tickLocked()
 }

@@ -61,8 +61,8 @@ type standing int
 const (
 	silent standing = iota
 	useful          // silent, and in the routing table
-	speaks          // has a stream of one of our protocols
-	proved          // has had one for longer than one waits for proof: does not give way
+	speaks          // Has a stream of one of our protocols
+	proved          // Has had one for longer than one waits for proof: does not give way
 )
 
 // provesLocked is the standing that a stream gives.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/node/nodetest"
 	"anteroom/rendezvous"
 	"anteroom/rendezvous/invite"
@@ -78,7 +79,7 @@ func TestGatewayForgetsKeys(t *testing.T) {
 		t.Fatalf("the guests' process ends before it says %q", what)
 		return ""
 	}
-	home, err := discovery.ParseCard(told("home"))
+	home, err := contacts.ParseCard(told("home"))
 	must(t, err)
 	must(t, gateway.Discovery.AddPeer(home))
 
@@ -119,7 +120,7 @@ func TestGatewayForgetsKeys(t *testing.T) {
 // homeAndGuests has a guest and then a stranger open their links, and says
 // under which key once they were answered, masked.
 func homeAndGuests(t *testing.T, card, door string) {
-	gateway, err := discovery.ParseCard(card)
+	gateway, err := contacts.ParseCard(card)
 	must(t, err)
 	home := nodetest.Start(t, "A", nodetest.Options{Peers: []discovery.PeerInfo{gateway}})
 	own, err := home.Discovery.Card("")

@@ -15,7 +15,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
-	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/httpui"
 )
 
@@ -291,7 +291,7 @@ func (p *problems) cards(key string, list []string, private bool) {
 	seen := make(map[peer.ID]int)
 	for i, text := range list {
 		at := fmt.Sprintf("%s[%d]", key, i)
-		info, err := discovery.ParsePeer(text)
+		info, err := contacts.ParsePeer(text)
 		if err != nil {
 			p.add(at, "%v (anteroom peer card prints one)", err)
 			continue

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/httpui/certs"
 	"anteroom/httpui/words"
 	"anteroom/node"
@@ -272,7 +273,7 @@ func decodeStrict[T any](r io.Reader) (v T, err error) {
 }
 
 func addPeer(d *discovery.Discovery, text string) (peerReply, error) {
-	info, err := discovery.ParsePeer(text)
+	info, err := contacts.ParsePeer(text)
 	if err != nil {
 		return peerReply{}, err
 	}

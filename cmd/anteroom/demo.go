@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/node/desk/api"
 	"anteroom/node/practice"
 )
@@ -155,7 +155,7 @@ func introduceDemo(ctx context.Context, daemons []*daemon) (demoReply, error) {
 		if err != nil {
 			return demoReply{}, err
 		}
-		info, err := discovery.ParseCard(card)
+		info, err := contacts.ParseCard(card)
 		if err != nil {
 			return demoReply{}, err
 		}

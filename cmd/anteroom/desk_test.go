@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/httpui"
 	"anteroom/node/audit"
 	"anteroom/node/desk"
@@ -226,7 +226,7 @@ func TestCardBeforeSetUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, err := discovery.ParseCard(card); err != nil || info.ID != d.discovery.ID() {
+	if info, err := contacts.ParseCard(card); err != nil || info.ID != d.discovery.ID() {
 		t.Errorf("got the card of %v, %v", info.ID, err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/spf13/cobra"
 
-	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/httpui/certs"
 	"anteroom/httpui/words"
 	"anteroom/node/doctor"
@@ -156,7 +156,7 @@ func patient(cfg Config) doctor.Config {
 		Fronts:    ids(fronts),
 	}
 	c.Identity = func() error { return checkIdentity(cfg) }
-	c.KnownNodes = func() error { return discovery.CheckPeersFile(peersFile(cfg)) }
+	c.KnownNodes = func() error { return contacts.CheckFile(peersFile(cfg)) }
 	c.Configuration = func() (bool, error) { return false, errors.Join(checkPlace(cfg), checkKeyFile(cfg)) }
 	if cfg.hasRelay() {
 		c.RelayHost = strings.ToLower(cfg.relayHost())

@@ -19,7 +19,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/discovery/identity"
 	"anteroom/httpui/certs/certstest"
 	"anteroom/httpui/words"
@@ -71,7 +71,7 @@ func befriend(t *testing.T, a, b *daemon) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		info, err := discovery.ParseCard(card)
+		info, err := contacts.ParseCard(card)
 		if err != nil {
 			t.Fatal(err)
 		}

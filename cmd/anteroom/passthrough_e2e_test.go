@@ -28,7 +28,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/mholt/acmez/v3"
 
-	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/discovery/identity"
 	"anteroom/httpui/certs/certstest"
 )
@@ -248,7 +248,7 @@ func TestHiddenNodeHasItsOwnCertificate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info, err := discovery.ParseCard(card); err != nil || info.ID != d.discovery.ID() {
+		if info, err := contacts.ParseCard(card); err != nil || info.ID != d.discovery.ID() {
 			t.Errorf("%s: another node answered: %v", name, err)
 		}
 		leaves[d] = leaf

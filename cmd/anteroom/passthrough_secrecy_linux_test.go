@@ -29,7 +29,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	"go.yaml.in/yaml/v3"
 
-	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/httpui/certs/certstest"
 )
 
@@ -297,7 +297,7 @@ func TestPublicNodeMovesNothingReadable(t *testing.T) {
 	ask(t, encrypted, "https://"+hiddenName+"/static/0/"+secret+"-path", secret+"-header")
 	page := ask(t, encrypted, "https://"+hiddenName+"/j", "")
 	hiddenCard := ask(t, encrypted, "https://"+hiddenName+cardPath, "")
-	if info, err := discovery.ParseCard(hiddenCard); err != nil || info.ID != hidden.discovery.ID() {
+	if info, err := contacts.ParseCard(hiddenCard); err != nil || info.ID != hidden.discovery.ID() {
 		t.Fatalf("the hidden node did not answer: %q, %v", hiddenCard, err)
 	}
 	sent, received := conn.soFar()
@@ -333,7 +333,7 @@ func TestPublicNodeMovesNothingReadable(t *testing.T) {
 // nodePort returns the TCP port at which other nodes reach the one of card.
 func nodePort(t *testing.T, card string) int {
 	t.Helper()
-	info, err := discovery.ParseCard(card)
+	info, err := contacts.ParseCard(card)
 	if err != nil || len(info.Addrs) != 1 {
 		t.Fatalf("%v, %v", info.Addrs, err)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/discovery/identity"
 	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
@@ -83,7 +83,7 @@ configuration, one is made there, and it is said where. A node that has lost its
 identity gets another with --new-identity alone; its cards of before are void.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := discovery.CheckName(name); err != nil {
+			if err := contacts.CheckName(name); err != nil {
 				return failure{exitUsage, fmt.Errorf("--name: %w", err)}
 			}
 			cfg, err := p.config(cmd)
@@ -99,7 +99,7 @@ identity gets another with --new-identity alone; its cards of before are void.`,
 			if err != nil {
 				return err
 			}
-			if info, err := discovery.ParsePeer(reply.Card); err == nil && len(info.Addrs) == 0 {
+			if info, err := contacts.ParsePeer(reply.Card); err == nil && len(info.Addrs) == 0 {
 				fmt.Fprintln(p.stderr, "This card has no address: others recognise this node by it, but cannot call it. For that, set discovery.listen.")
 			}
 			return output.print(p.stdout, reply, func(w io.Writer) error {
@@ -192,7 +192,7 @@ func (p *program) readCard(arg string) (string, error) {
 		}
 		arg = string(text)
 	}
-	if _, err := discovery.ParsePeer(arg); err != nil {
+	if _, err := contacts.ParsePeer(arg); err != nil {
 		return "", err
 	}
 	return arg, nil

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/discovery/identity"
 	"anteroom/httpui"
 	"anteroom/node"
@@ -261,7 +262,7 @@ func peersFile(cfg Config) string    { return filepath.Join(cfg.dataDir(), "peer
 func parsePeers(lists ...[]string) (peers []discovery.PeerInfo, err error) {
 	for _, list := range lists {
 		for _, text := range list {
-			info, err := discovery.ParsePeer(text)
+			info, err := contacts.ParsePeer(text)
 			if err != nil {
 				return nil, err
 			}
@@ -424,7 +425,7 @@ func (d *daemon) status(ctx context.Context) (statusReply, error) {
 		s := d.entrance.certs.Status()
 		reply.Certificate = &s
 	}
-	if err := discovery.CheckPeersFile(peersFile(d.config())); err != nil {
+	if err := contacts.CheckFile(peersFile(d.config())); err != nil {
 		reply.Problems = append(reply.Problems, err.Error())
 	}
 	return reply, nil

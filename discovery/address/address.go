@@ -5,6 +5,7 @@ package address
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -126,6 +127,10 @@ func ReachOfIP(ip netip.Addr) Reach {
 	}
 	return Public
 }
+
+// ErrPrivate means that all addresses of a peer are outside the public internet,
+// and the config does not allow those.
+var ErrPrivate = errors.New("all addresses of this peer are private, and the config does not allow those")
 
 // Allowed reports whether a node that allows private addresses or not may dial
 // or name an address of this reach.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strings"
 
-	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/node/desk/api"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
@@ -156,7 +156,7 @@ func (a *Access) Card(ctx context.Context) (string, error) {
 		return "", err
 	}
 	card, err := a.d.node.Discovery.Card(info.Name)
-	if errors.Is(err, discovery.ErrBadCard) { // a name that pages can show and terminals cannot
+	if errors.Is(err, contacts.ErrBadCard) { // a name that pages can show and terminals cannot
 		return a.d.node.Discovery.Card("")
 	}
 	return card, err

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/httpui/certs/certstest"
 	"anteroom/httpui/words"
 	"anteroom/node/admit"
@@ -74,7 +75,7 @@ func infoOf(t testing.TB, d *discovery.Discovery, name string) discovery.PeerInf
 	t.Helper()
 	card, err := d.Card(name)
 	check(t, err)
-	info, err := discovery.ParseCard(card)
+	info, err := contacts.ParseCard(card)
 	check(t, err)
 	return info
 }

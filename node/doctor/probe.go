@@ -21,7 +21,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 )
 
 // errAnswer says that something else than what was asked for answers.
@@ -110,7 +110,7 @@ func readCard(conn net.Conn, host string) (peer.ID, error) {
 	if err != nil {
 		return "", err
 	}
-	card, err := discovery.ParseCard(string(text))
+	card, err := contacts.ParseCard(string(text))
 	if err != nil {
 		return "", errAnswer
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/discovery/identity"
 	"anteroom/node"
 	"anteroom/node/people"
@@ -125,7 +126,7 @@ func (n *Node) Info() discovery.PeerInfo {
 	n.t.Helper()
 	card, err := n.Discovery.Card("")
 	check(n.t, err)
-	info, err := discovery.ParseCard(card)
+	info, err := contacts.ParseCard(card)
 	check(n.t, err)
 	return info
 }

@@ -26,6 +26,7 @@ import (
 	"go.uber.org/goleak"
 
 	"anteroom/discovery"
+	"anteroom/discovery/contacts"
 	"anteroom/node/admit"
 	"anteroom/node/passthrough"
 	"anteroom/node/relay"
@@ -61,7 +62,7 @@ func node(t *testing.T, key crypto.PrivKey, relays []discovery.PeerInfo, relayFo
 	must(t, err)
 	card, err := d.Card("")
 	must(t, err)
-	info, err := discovery.ParseCard(card)
+	info, err := contacts.ParseCard(card)
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -352,7 +353,7 @@ func TestStrangersPassNothing(t *testing.T) {
 	w := start(t, false)
 	card, err := w.hidden.Card("")
 	must(t, err)
-	info, err := discovery.ParseCard(card)
+	info, err := contacts.ParseCard(card)
 	must(t, err)
 	key, _ := newKey(t)
 	stranger, _ := node(t, key, []discovery.PeerInfo{info})

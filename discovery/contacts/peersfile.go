@@ -1,4 +1,4 @@
-package discovery
+package contacts
 
 import (
 	"bytes"
@@ -15,42 +15,39 @@ import (
 	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
-	"anteroom/discovery/address"
 	"anteroom/discovery/atomicfile"
 )
 
 // maxKnown is how many DHT servers are remembered.
 const maxKnown = 16
 
-// peersFile is the JSON in Config.PeersFile.
+// peersFile is the JSON in Config.File.
 type peersFile struct {
-	Version int        `json:"version"` // 1
-	Added   []PeerInfo `json:"added"`   // by AddPeer; the operator's, never dropped
-	Seen    []PeerInfo `json:"seen"`    // last-known-good addresses, of contacts and DHT servers
+	Version int    `json:"version"` // 1
+	Added   []Info `json:"added"`   // by Add; the operator's, never dropped
+	Seen    []Info `json:"seen"`    // last-known-good addresses, of contacts and DHT servers
 }
 
-// maxPeersFile is more than maxPeers and maxKnown nodes take, bytes.
+// maxPeersFile is more than MaxPeers and maxKnown nodes take, bytes.
 const maxPeersFile = 1 << 20
 
-// A damagedPeers says which peers file is damaged, or was, and is kept aside.
-type damagedPeers struct{ path string }
+// A Damaged says which peers file is damaged, or was, and is kept aside.
+type Damaged struct{ Path string }
 
-func (d damagedPeers) Error() string {
-	return fmt.Sprintf("the file of known nodes is damaged, and is kept as %s: nodes that were added by hand may be missing, so add them again with anteroom peer add, and then delete that file", d.path)
+func (d Damaged) Error() string {
+	return fmt.Sprintf("the file of known nodes is damaged, and is kept as %s: nodes that were added by hand may be missing, so add them again with anteroom peer add, and then delete that file", d.Path)
 }
 
-// CheckPeersFile fails if the peers file at path is damaged, or if a damaged one
+// CheckFile fails if the peers file at path is damaged, or if a damaged one
 // is still kept beside it, which its operator has not dealt with. It changes
 // nothing.
-func CheckPeersFile(path string) error {
+func CheckFile(path string) error {
 	kept, err := filepath.Glob(globbed(path) + damagedMark + "*")
 	if err != nil {
 		return err
 	}
 	if len(kept) > 0 {
-		return damagedPeers{kept[len(kept)-1]} // the newest
+		return Damaged{kept[len(kept)-1]} // the newest
 	}
 	if _, whole := readPeersFile(path); !whole {
 		return fmt.Errorf("the file of known nodes, %s, is damaged: put back a good copy, or start Anteroom, which goes on without what cannot be read", path)
@@ -90,9 +87,9 @@ func readPeersFile(path string) (f peersFile, whole bool) {
 	err = decoder.Decode(&raw)
 	_, after := decoder.Token()
 	whole = err == nil && errors.Is(after, io.EOF) && raw.Version == 1 && raw.Added != nil && raw.Seen != nil
-	read := func(entries []json.RawMessage) (list []PeerInfo) {
+	read := func(entries []json.RawMessage) (list []Info) {
 		for _, entry := range entries {
-			var p PeerInfo
+			var p Info
 			if err := decodeStrictly(entry, &p); err != nil || p.ID.Validate() != nil || !validName(p.Name) {
 				whole = false
 				continue
@@ -113,13 +110,13 @@ func decodeStrictly(data []byte, v any) error {
 // load takes up what the peers file says. A node must start without it, and the
 // file may be the only place that knows whom the operator added: a damaged one
 // is put aside, and what could be read of it is written anew.
-func (b *book) load(log *slog.Logger) error {
+func (b *Book) load(log *slog.Logger) error {
 	if b.file == "" {
 		return nil
 	}
 	f, whole := readPeersFile(b.file)
 	for _, p := range f.Added {
-		if err := b.add(p); err != nil {
+		if err := b.Add(p); err != nil {
 			whole = false
 		}
 	}
@@ -138,30 +135,12 @@ func (b *book) load(log *slog.Logger) error {
 		return fmt.Errorf("put damaged peers file aside: %w", err)
 	}
 	log.Error("the file of known nodes is damaged and was kept aside: see anteroom doctor", "peers", len(f.Added))
-	return b.save(nil)
+	return b.Save(nil)
 }
 
-// remember notes where connected contacts are and who makes up the DHT, and
-// brings the peers file up to date.
-func (d *Discovery) remember() error {
-	where := func(p peer.ID) PeerInfo {
-		return PeerInfo{ID: p, Addrs: address.Pick(d.host.Peerstore().Addrs(p), d.allowPrivate, address.Max)}
-	}
-	var seen []PeerInfo
-	for _, c := range d.book.all() {
-		if d.Connected(c.ID) {
-			seen = append(seen, where(c.ID))
-		}
-	}
-	for _, p := range d.dht.RoutingTable().ListPeers() {
-		seen = append(seen, where(p))
-	}
-	return d.book.save(seen)
-}
-
-// save writes the peers file if that changes it. A contact, and the DHT, keep
+// Save writes the peers file if that changes it. A contact, and the DHT, keep
 // their last-known-good addresses when seen has none.
-func (b *book) save(seen []PeerInfo) error {
+func (b *Book) Save(seen []Info) error {
 	if b.file == "" {
 		return nil
 	}
@@ -182,10 +161,10 @@ func (b *book) save(seen []PeerInfo) error {
 }
 
 // note takes up what was seen and returns what is worth keeping.
-func (b *book) note(seen []PeerInfo) peersFile {
+func (b *Book) note(seen []Info) peersFile {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var known []PeerInfo
+	var known []Info
 	for _, p := range seen {
 		switch c := b.contacts[p.ID]; {
 		case len(p.Addrs) == 0:
@@ -198,17 +177,17 @@ func (b *book) note(seen []PeerInfo) peersFile {
 	if len(known) > 0 {
 		b.known = known
 	}
-	f := peersFile{Version: 1, Added: []PeerInfo{}, Seen: append([]PeerInfo{}, b.known...)}
+	f := peersFile{Version: 1, Added: []Info{}, Seen: append([]Info{}, b.known...)}
 	for id, c := range b.contacts {
-		if c.added {
-			f.Added = append(f.Added, c.PeerInfo)
+		if c.Added {
+			f.Added = append(f.Added, c.Info)
 		}
-		if len(c.seen) > 0 && !c.lan {
-			f.Seen = append(f.Seen, PeerInfo{ID: id, Addrs: c.seen})
+		if len(c.seen) > 0 && !c.LAN {
+			f.Seen = append(f.Seen, Info{ID: id, Addrs: c.seen})
 		}
 	}
-	for _, list := range [][]PeerInfo{f.Added, f.Seen} {
-		slices.SortFunc(list, func(x, y PeerInfo) int { return cmp.Compare(x.ID, y.ID) })
+	for _, list := range [][]Info{f.Added, f.Seen} {
+		slices.SortFunc(list, func(x, y Info) int { return cmp.Compare(x.ID, y.ID) })
 	}
 	return f
 }

@@ -1,4 +1,4 @@
-package discovery
+package contacts
 
 import (
 	"encoding/base64"
@@ -40,18 +40,11 @@ var ErrBadCard = errors.New("peer card")
 
 func badCard(why string) error { return fmt.Errorf("%w: %s", ErrBadCard, why) }
 
-// PeerInfo is what an operator knows of another node.
-type PeerInfo struct {
+// Info is what an operator knows of another node.
+type Info struct {
 	ID    peer.ID        `json:"id"`
 	Addrs []ma.Multiaddr `json:"addrs"` // none: it is only asked while it is connected to us
 	Name  string         `json:"name,omitempty"`
-}
-
-// Card returns this node's card. The name is what its operator calls it, at
-// most 64 printable code points, or empty. A node that nobody can dial has a
-// card without addresses, which serves to recognise it when it calls.
-func (d *Discovery) Card(name string) (string, error) {
-	return makeCard(d.key, d.Addrs(), name)
 }
 
 // CheckName fails if no card can have this name.
@@ -62,7 +55,7 @@ func CheckName(name string) error {
 	return nil
 }
 
-func makeCard(key crypto.PrivKey, addrs []ma.Multiaddr, name string) (string, error) {
+func MakeCard(key crypto.PrivKey, addrs []ma.Multiaddr, name string) (string, error) {
 	if err := CheckName(name); err != nil {
 		return "", err
 	}
@@ -82,10 +75,10 @@ func makeCard(key crypto.PrivKey, addrs []ma.Multiaddr, name string) (string, er
 
 // ParseCard reads a card. White space is ignored wherever a mail program may
 // have put it; all else must be as Card wrote it. Addresses of a kind that this
-// program cannot dial are left out; private ones stay, and AddPeer decides.
-func ParseCard(text string) (PeerInfo, error) {
+// program cannot dial are left out; private ones stay, and whoever adds the peer decides.
+func ParseCard(text string) (Info, error) {
 	if len(text) > maxCardText {
-		return PeerInfo{}, badCard("too long to be one")
+		return Info{}, badCard("too long to be one")
 	}
 	text = strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" \t\r\n", r) {
@@ -97,57 +90,57 @@ func ParseCard(text string) (PeerInfo, error) {
 	switch {
 	case ok:
 	case strings.HasPrefix(text, cardFamily):
-		return PeerInfo{}, badCard("made by another version of this program")
+		return Info{}, badCard("made by another version of this program")
 	default:
-		return PeerInfo{}, badCard("must begin with " + cardPrefix)
+		return Info{}, badCard("must begin with " + cardPrefix)
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(payload)
 	if err != nil || len(raw) < 2+signatureSize {
-		return PeerInfo{}, badCard("incomplete or damaged; copy it again")
+		return Info{}, badCard("incomplete or damaged; copy it again")
 	}
 	body, signature := raw[:len(raw)-signatureSize], raw[len(raw)-signatureSize:]
 	n := int(binary.BigEndian.Uint16(body))
 	if n > maxCardRecord || n > len(body)-2 {
-		return PeerInfo{}, badCard("incomplete or damaged; copy it again")
+		return Info{}, badCard("incomplete or damaged; copy it again")
 	}
 	info, err := address.Open(body[2 : 2+n])
 	if err != nil {
-		return PeerInfo{}, badCard("incomplete or damaged; copy it again")
+		return Info{}, badCard("incomplete or damaged; copy it again")
 	}
 	key, err := info.ID.ExtractPublicKey()
 	if err != nil {
-		return PeerInfo{}, badCard("has no usable key")
+		return Info{}, badCard("has no usable key")
 	}
 	if ok, err := key.Verify(append([]byte(cardDomain), body...), signature); err != nil || !ok {
-		return PeerInfo{}, badCard("incomplete or damaged; copy it again")
+		return Info{}, badCard("incomplete or damaged; copy it again")
 	}
 	name := string(body[2+n:])
 	if !validName(name) {
-		return PeerInfo{}, badCard("has a name that cannot be shown")
+		return Info{}, badCard("has a name that cannot be shown")
 	}
 	addrs := address.Pick(info.Addrs, true, address.Max)
 	if len(addrs) == 0 && len(info.Addrs) > 0 {
-		return PeerInfo{}, badCard("has no address that this program can dial")
+		return Info{}, badCard("has no address that this program can dial")
 	}
-	return PeerInfo{ID: info.ID, Addrs: addrs, Name: name}, nil
+	return Info{ID: info.ID, Addrs: addrs, Name: name}, nil
 }
 
 // ParsePeer reads a card, or a multiaddr that ends in /p2p/ and a peer ID.
-func ParsePeer(text string) (PeerInfo, error) {
+func ParsePeer(text string) (Info, error) {
 	text = strings.TrimSpace(text)
 	if !strings.HasPrefix(text, "/") {
 		return ParseCard(text)
 	}
 	info, err := peer.AddrInfoFromString(text)
 	if err != nil {
-		return PeerInfo{}, errors.New("parse peer: not a multiaddr that ends in /p2p/<peer id>")
+		return Info{}, errors.New("parse peer: not a multiaddr that ends in /p2p/<peer id>")
 	}
 	for _, a := range info.Addrs {
 		if address.ReachOf(a) == address.Nowhere {
-			return PeerInfo{}, errors.New("parse peer: want host/tcp/port or host/udp/port/quic-v1 before /p2p/")
+			return Info{}, errors.New("parse peer: want host/tcp/port or host/udp/port/quic-v1 before /p2p/")
 		}
 	}
-	return PeerInfo{ID: info.ID, Addrs: info.Addrs}, nil
+	return Info{ID: info.ID, Addrs: info.Addrs}, nil
 }
 
 // validName reports whether s can be printed on one line of a terminal or page

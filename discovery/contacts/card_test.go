@@ -1,62 +1,21 @@
-package discovery
+package contacts
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery/address"
 )
 
-func TestCardRoundTrip(t *testing.T) {
-	d := run(t, Config{Announce: []string{"/ip4/9.9.9.9/udp/4001/quic-v1", "/dns4/node.example.org/tcp/4001"}})
-	for _, name := range []string{"", "Practice A", "Dr. Zoë’s 診療所"} {
-		card, err := d.Card(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.ContainsAny(card, " \n") || !strings.HasPrefix(card, cardPrefix) {
-			t.Errorf("not one word: %q", card)
-		}
-		wrapped := " \r\n" + card[:20] + "\r\n\t" + card[20:90] + " " + card[90:] + "\n"
-		for _, text := range []string{card, wrapped} {
-			got, err := ParseCard(text)
-			if err != nil {
-				t.Fatalf("%q: %v", name, err)
-			}
-			want := PeerInfo{ID: d.ID(), Addrs: d.Addrs(), Name: name}
-			if fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("got %v, want %v", got, want)
-			}
-			if via, err := ParsePeer(text); err != nil || via.ID != got.ID {
-				t.Errorf("ParsePeer: %v, %v", via, err)
-			}
-		}
-	}
-	for _, name := range []string{strings.Repeat("x", 65), "two\nlines", "\u202eevil", "\xff", "a\x00b"} {
-		if _, err := d.Card(name); !errors.Is(err, ErrBadCard) {
-			t.Errorf("name %q: got %v", name, err)
-		}
-	}
-}
-
-// A node behind NAT has a card, too: it says whom to recognise.
-func TestCardWithoutAddresses(t *testing.T) {
-	d := run(t, Config{})
-	card, err := d.Card("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := ParseCard(card); err != nil || got.ID != d.ID() || len(got.Addrs) != 0 {
-		t.Errorf("got %v, %v", got, err)
-	}
-}
-
 func TestParseCardRefuses(t *testing.T) {
-	key := newKey(t)
-	good, err := makeCard(key, addrs("/ip4/9.9.9.9/tcp/1"), "A")
+	key := newIdentity(t)
+	good, err := MakeCard(key, multiaddrs("/ip4/9.9.9.9/tcp/1"), "A")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +23,7 @@ func TestParseCardRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	undialable, err := makeCard(key, addrs("/ip4/0.0.0.0/tcp/1", "/ip4/9.9.9.9/tcp/1/ws"), "")
+	undialable, err := MakeCard(key, multiaddrs("/ip4/0.0.0.0/tcp/1", "/ip4/9.9.9.9/tcp/1/ws"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,9 +88,9 @@ func TestParsePeer(t *testing.T) {
 
 // Whatever is accepted was signed as it stands, and can be shown and dialled.
 func FuzzCard(f *testing.F) {
-	key := newKey(f)
+	key := newIdentity(f)
 	for _, name := range []string{"", "Practice A"} {
-		card, err := makeCard(key, addrs("/ip4/9.9.9.9/tcp/1", "/ip6/2a00::1/udp/1/quic-v1"), name)
+		card, err := MakeCard(key, multiaddrs("/ip4/9.9.9.9/tcp/1", "/ip6/2a00::1/udp/1/quic-v1"), name)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -159,4 +118,21 @@ func FuzzCard(f *testing.F) {
 			}
 		}
 	})
+}
+
+func multiaddrs(list ...string) (out []ma.Multiaddr) {
+	for _, s := range list {
+		out = append(out, ma.StringCast(s))
+	}
+	return out
+}
+
+// newIdentity makes an identity.
+func newIdentity(t testing.TB) crypto.PrivKey {
+	t.Helper()
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
