@@ -2,16 +2,13 @@
 // Each test breaks one part of that proof; nothing may be shown or heard.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import test, { afterEach, beforeEach, mock } from 'node:test';
+import test from 'node:test';
 import { encode } from '../../static/link/wire.js';
-import { World, holdTime } from './fakes/world.mjs';
+import { leap } from './fakes/clock.mjs';
+import { World, worlds } from './fakes/world.mjs';
 
 /** @type {World} */ let w;
-beforeEach(() => holdTime());
-afterEach(() => {
-  w?.close();
-  mock.timers.reset();
-});
+worlds();
 
 const other = (bytes) => new Uint8Array(randomBytes(bytes.length));
 
@@ -188,7 +185,7 @@ test('a slow device is no forger: its proof counts whenever it comes', async () 
 test('time in which the page could not run is no time to prove oneself in', async () => {
   const { host, guest } = await admitted({ wait: 0, before: () => { w.network.intercept = (channel, data) => { queueMicrotask(() => channel.raw(data)); return false; }; } });
   // The proof has come and waits to be looked at, while the clock runs on.
-  mock.timers.tick(30_000);
+  leap(30_000);
   await w.settle();
   for (const [page, member] of [[host, guest.member], [guest, 'host']]) {
     assert.equal(page.peer(member).state, 'verified');

@@ -1,23 +1,12 @@
 // Calls against a home node, a network and devices that are all fake: what each
 // side sees, and what must never be sent or shown.
 import assert from 'node:assert/strict';
-import test, { afterEach, beforeEach, mock } from 'node:test';
+import test from 'node:test';
 import { encode } from '../../static/link/wire.js';
 import { FakeTrack } from './fakes/media.mjs';
-import { World, holdTime, together } from './fakes/world.mjs';
+import { World, together, worlds } from './fakes/world.mjs';
 
-/** @type {World} */ let w;
-beforeEach(() => holdTime());
-afterEach(() => {
-  w?.close();
-  mock.timers.reset();
-});
-
-const make = async (guests = 1) => {
-  w = new World(guests);
-  await w.settle();
-  return { w, host: w.host, guest: w.guests[0], other: w.guests[1] };
-};
+const make = worlds();
 
 test('opening a link has no effect', async () => {
   const { host, guest } = await make();
@@ -30,7 +19,7 @@ test('opening a link has no effect', async () => {
 });
 
 test('a damaged link is told without any traffic', async () => {
-  w = new World(0);
+  const w = new World(0);
   const { GuestCall } = await import('../../static/call/call.js');
   for (const fragment of ['', '#x', `#${'A'.repeat(68)}`, `#${'A'.repeat(69)}`]) {
     const sockets = [];

@@ -1,19 +1,14 @@
 // Whoever carries a connection can close it with any code. None of them ends
 // anything, at any moment, on either side.
 import assert from 'node:assert/strict';
-import test, { afterEach, beforeEach, mock } from 'node:test';
+import test from 'node:test';
 import './fakes/words.mjs';
 import { guestSentence } from '../../static/kit/errors.js';
 import { CODES } from '../../static/link/wire.js';
-import { World, holdTime, together } from './fakes/world.mjs';
+import { World, together, worlds } from './fakes/world.mjs';
 
-/** @type {World | null} */ let w = null;
-beforeEach(() => holdTime());
-afterEach(() => {
-  w?.close();
-  w = null;
-  mock.timers.reset();
-});
+/** @type {World} */ let w;
+worlds();
 
 const statuses = [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015, 3000, 4000, 4001, 4999];
 const closes = [

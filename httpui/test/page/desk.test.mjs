@@ -1,9 +1,10 @@
 // The practitioner's desk against calls and a camera that do nothing by themselves.
 import assert from 'node:assert/strict';
-import { mock, test } from 'node:test';
+import { test } from 'node:test';
 import './fakes/words.mjs';
 import { Desk } from '../../static/practitioner/desk.js';
 import { undoTime } from '../../static/practitioner/undo.js';
+import { holdTime, leap, releaseTime, turn } from './fakes/clock.mjs';
 
 const now = 1_763_000_000;
 
@@ -56,7 +57,6 @@ function deferred() {
   return { promise, resolve };
 }
 
-const settle = () => new Promise((done) => { setImmediate(done); });
 
 function desk(ids = ['a', 'b']) {
   const media = new FakeMedia();
@@ -88,7 +88,7 @@ test('lists who waits in any of them, the first to come first', async () => {
   const { calls, seen } = desk();
   calls.get('a').say({ waiting: [waitingEntry('late', now)] });
   calls.get('b').say({ waiting: [waitingEntry('early', now - 60)], alarm: ['early'] });
-  await settle();
+  await turn();
   assert.deepEqual(seen.now.waiting.map((w) => [w.member, w.appointment, w.alarm]), [['early', 'b', true], ['late', 'a', false]]);
 });
 
@@ -96,7 +96,7 @@ test('admits nobody before the question about the camera is answered', async () 
   const { d, media, calls, seen } = desk();
   calls.get('a').say({ waiting: [waitingEntry('x')] });
   const admitted = d.admit('a', 'x');
-  await settle();
+  await turn();
   assert.equal(seen.now.current, 'a');
   assert.ok(!calls.get('a').log.includes('admit x'));
   media.starting.resolve();
@@ -155,7 +155,7 @@ for (const way of ['leave', 'end']) {
     media.starting.resolve();
     await d.admit('a', 'x');
     d[way]();
-    await settle();
+    await turn();
     assert.equal(media.log.at(-1), 'stop');
     assert.equal(seen.now.current, null);
     assert.equal(calls.get('a').log.at(-1), way === 'end' ? 'step aside' : way);
@@ -168,24 +168,24 @@ async function inCall(t) {
   it.media.starting.resolve();
   await it.d.admit('a', 'x');
   it.calls.get('b').say({ waiting: [waitingEntry('y')] });
-  await settle();
-  mock.timers.enable({ apis: ['setTimeout'] });
-  t.after(() => mock.timers.reset());
+  await turn();
+  holdTime();
+  t.after(releaseTime);
   return { ...it, names: () => it.seen.now.waiting.map(({ member }) => member) };
 }
 
 test('the end for everyone can be taken back until it is told', async (t) => {
   const { d, calls, seen, media } = await inCall(t);
   d.end();
-  await settle();
+  await turn();
   assert.deepEqual([seen.now.undo, seen.now.current], [{ kind: 'end', appointment: 'a' }, null]);
-  mock.timers.tick(undoTime - 1);
+  leap(undoTime - 1);
   d.takeBack();
-  await settle();
+  await turn();
   assert.deepEqual([seen.now.undo, seen.now.current], [null, 'a']);
   assert.deepEqual(calls.get('a').log.slice(-2), ['step aside', 'enter']);
   assert.equal(media.log.at(-1), 'start', 'the camera is on again');
-  mock.timers.tick(2 * undoTime);
+  leap(2 * undoTime);
   assert.ok(!calls.get('a').log.includes('end'));
 });
 
@@ -193,12 +193,12 @@ test('going back into the call takes its end back', async (t) => {
   const { d, calls } = await inCall(t);
   d.end();
   d.enter('a');
-  mock.timers.tick(2 * undoTime);
+  leap(2 * undoTime);
   assert.deepEqual(calls.get('a').log.slice(-2), ['step aside', 'enter']);
 });
 
 for (const [way, act] of Object.entries({
-  'after a while': () => mock.timers.tick(undoTime),
+  'after a while': () => leap(undoTime),
   'when asked to': ({ d }) => d.finish(),
   'when the next call begins': ({ d }) => d.admit('b', 'y'),
   'when the next guest of the same appointment is let in': ({ d }) => d.admit('a', 'z'),
@@ -209,7 +209,7 @@ for (const [way, act] of Object.entries({
     const it = await inCall(t);
     it.d.end();
     await act(it);
-    mock.timers.tick(2 * undoTime);
+    leap(2 * undoTime);
     const { log } = it.calls.get('a');
     assert.equal(log.filter((entry) => entry === 'end').length, 1);
     assert.ok(log.indexOf('end') === log.indexOf('step aside') + 1, log.join());
@@ -220,19 +220,19 @@ test('who is denied is off the list at once, and told when it can no longer be t
   const { d, calls, seen, names } = await inCall(t);
   seen.knocks.length = 0;
   d.deny('b', 'y');
-  await settle();
+  await turn();
   assert.deepEqual([names(), seen.now.undo.name], [[], 'y']);
   d.takeBack();
-  await settle();
+  await turn();
   assert.deepEqual([names(), seen.now.undo, seen.knocks], [['y'], null, []], 'they are back without a knock');
-  mock.timers.tick(2 * undoTime);
+  leap(2 * undoTime);
   assert.ok(!calls.get('b').log.includes('deny y'));
   d.deny('b', 'y');
   d.consider(true);
-  mock.timers.tick(2 * undoTime);
+  leap(2 * undoTime);
   assert.ok(!calls.get('b').log.includes('deny y'), 'the time stands still while somebody decides');
   d.consider(false);
-  mock.timers.tick(undoTime);
+  leap(undoTime);
   assert.ok(calls.get('b').log.includes('deny y'));
 });
 
@@ -244,7 +244,7 @@ test('only the latest act can be taken back; one before it is done', async (t) =
   assert.deepEqual(calls.get('b').log, ['start', 'deny y']);
   d.takeBack();
   calls.get('b').say({ waiting: [waitingEntry('z')] });
-  await settle();
+  await turn();
   assert.deepEqual(names(), ['z']);
 });
 
@@ -261,7 +261,7 @@ test('nor does it let go of somebody who knocked in time', async () => {
   const { calls, update, seen } = desk(['a']);
   calls.get('a').say({ waiting: [waitingEntry('x')] });
   update([appointment('a', 'ended')]);
-  await settle();
+  await turn();
   assert.deepEqual(seen.now.waiting.map((w) => w.member), ['x']);
   calls.get('a').say({ waiting: [] });
   update([appointment('a', 'ended')]);
@@ -273,25 +273,22 @@ test('a call that the node ends says why, and its camera goes off', async () => 
   media.starting.resolve();
   await d.admit('a', 'x');
   calls.get('a').say({ phase: 'ended', code: 'too-slow' });
-  await settle();
+  await turn();
   assert.equal(seen.now.over, 'too-slow');
   assert.equal(seen.now.current, null);
   assert.equal(media.log.at(-1), 'stop');
 });
 
-test('a room that ended unexpectedly is attended again after a pause', () => {
-  mock.timers.enable({ apis: ['setTimeout'] });
-  try {
-    const { calls, update } = desk(['a']);
-    const first = calls.get('a');
-    first.say({ phase: 'ended', code: 'internal' });
-    update([appointment('a')]);
-    assert.equal(calls.get('a'), first);
-    mock.timers.tick(5_000);
-    assert.notEqual(calls.get('a'), first);
-  } finally {
-    mock.timers.reset();
-  }
+test('a room that ended unexpectedly is attended again after a pause', (t) => {
+  holdTime();
+  t.after(releaseTime);
+  const { calls, update } = desk(['a']);
+  const first = calls.get('a');
+  first.say({ phase: 'ended', code: 'internal' });
+  update([appointment('a')]);
+  assert.equal(calls.get('a'), first);
+  leap(5_000);
+  assert.notEqual(calls.get('a'), first);
 });
 
 test('another tab takes over, and gives back', async () => {
@@ -299,7 +296,7 @@ test('another tab takes over, and gives back', async () => {
   media.starting.resolve();
   await d.admit('a', 'x');
   calls.get('a').say({ phase: 'elsewhere', code: 'replaced' });
-  await settle();
+  await turn();
   assert.equal(seen.now.elsewhere, true);
   assert.equal(seen.now.current, null);
   assert.equal(media.log.at(-1), 'stop');
@@ -322,38 +319,35 @@ test('each newcomer knocks once', async () => {
   const { calls, seen } = desk();
   for (const waiting of [['x'], ['x'], ['x', 'y'], ['y'], ['x', 'y']]) {
     calls.get('a').say({ waiting: waiting.map((m) => waitingEntry(m)) });
-    await settle();
+    await turn();
   }
   calls.get('b').say({ waiting: [waitingEntry('z')] });
-  await settle();
+  await turn();
   assert.deepEqual(seen.knocks, ['x', 'y', 'x', 'z']);
 });
 
 for (const way of ['leave', 'admit somebody else']) {
-  test(`who is back at the door because of ${way} does not knock, somebody new does`, async () => {
+  test(`who is back at the door because of ${way} does not knock, somebody new does`, async (t) => {
     const { d, media, calls, seen } = desk();
     media.starting.resolve();
     await d.admit('a', 'x');
     calls.get('a').say({ members: [{ ...waitingEntry('x'), state: 'admitted' }] });
-    await settle();
-    mock.timers.enable({ apis: ['setTimeout'] });
-    try {
-      if (way === 'leave') d.leave();
-      else await d.admit('b', 'y');
-      calls.get('a').say({ members: [], waiting: [waitingEntry('x')] });
-      await settle();
-      calls.get('a').say({ waiting: [waitingEntry('x'), waitingEntry('new')] });
-      await settle();
-      assert.deepEqual(seen.knocks, ['new']);
-      calls.get('a').say({ waiting: [] });
-      await settle();
-      mock.timers.tick(3_000);
-      calls.get('a').say({ waiting: [waitingEntry('x')] });
-      await settle();
-      assert.deepEqual(seen.knocks, ['new', 'x']);
-    } finally {
-      mock.timers.reset();
-    }
+    await turn();
+    holdTime();
+    t.after(releaseTime);
+    if (way === 'leave') d.leave();
+    else await d.admit('b', 'y');
+    calls.get('a').say({ members: [], waiting: [waitingEntry('x')] });
+    await turn();
+    calls.get('a').say({ waiting: [waitingEntry('x'), waitingEntry('new')] });
+    await turn();
+    assert.deepEqual(seen.knocks, ['new']);
+    calls.get('a').say({ waiting: [] });
+    await turn();
+    leap(3_000);
+    calls.get('a').say({ waiting: [waitingEntry('x')] });
+    await turn();
+    assert.deepEqual(seen.knocks, ['new', 'x']);
   });
 }
 
@@ -369,14 +363,14 @@ test('close lets go of everything', async () => {
 test('settles when the node has confirmed what was decided, or does not answer', async (t) => {
   const { d, calls } = await inCall(t);
   const call = calls.get('b');
-  for (const answer of [() => { call.settled = true; call.say({}); }, () => mock.timers.tick(1_000)]) {
+  for (const answer of [() => { call.settled = true; call.say({}); }, () => leap(1_000)]) {
     call.settled = false;
     let settled = false;
     d.deny('b', 'y');
     const settling = d.settle().then(() => { settled = true; });
     assert.equal(call.log.at(-1), 'deny y');
     call.say({});
-    await settle();
+    await turn();
     assert.equal(settled, false);
     answer();
     await settling;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import test, { beforeEach } from 'node:test';
 import './fakes/words.mjs';
+import { turn } from './fakes/clock.mjs';
 import { FakeTrack, PluggedDevices } from './fakes/media.mjs';
 import { Drawn } from './fakes/view.mjs';
 import { Media } from '../../static/call/media.js';
@@ -14,7 +15,6 @@ globalThis.matchMedia ??= () => ({ matches: false });
 globalThis.HTMLMediaElement ??= class { setSinkId() {} };
 const { callIntents, newCallUi } = await import('../../static/call/screen/call-page.js');
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 const act = new Proxy({}, { get: () => () => {} });
 beforeEach(() => FakeTrack.live.clear());
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DeskFeed } from '../../static/kit/api.js';
+import { turn } from './fakes/clock.mjs';
 
 class FakeSocket {
   static all = [];
@@ -39,7 +40,7 @@ test('another socket begins with a whole diary', async () => {
   const { it, list } = feed();
   FakeSocket.all[0].says({ appointments: [at('a', 1), at('b', 2)] });
   FakeSocket.all[0].onclose();
-  await new Promise((done) => { setImmediate(done); });
+  await turn();
   it.hurry();
   FakeSocket.all[1].says({ appointments: [at('b', 2, 'later')] });
   assert.deepEqual(list(), ['b later']);

@@ -1,18 +1,12 @@
 // When the first picture leaves, and how much of it: as soon as the other end has
 // proved itself, and as much as suits the way.
 import assert from 'node:assert/strict';
-import test, { afterEach, beforeEach, mock } from 'node:test';
-import { World, holdTime, together } from './fakes/world.mjs';
+import test, { beforeEach } from 'node:test';
+import { World, together, worlds } from './fakes/world.mjs';
 
 /** @type {World} */ let w;
-beforeEach(() => {
-  holdTime();
-  w = new World(1);
-});
-afterEach(() => {
-  w.close();
-  mock.timers.reset();
-});
+worlds();
+beforeEach(() => { w = new World(1); });
 
 /**
  * A guest waits, with all cameras on.

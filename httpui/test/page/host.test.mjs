@@ -1,58 +1,43 @@
 // What a practitioner decides counts at once, whatever becomes of the message.
 import assert from 'node:assert/strict';
-import test, { afterEach, beforeEach, mock } from 'node:test';
+import test from 'node:test';
 import { encode } from '../../static/link/wire.js';
-import { World, holdTime } from './fakes/world.mjs';
+import { together, worlds } from './fakes/world.mjs';
 
-/** @type {World} */ let w;
-beforeEach(() => holdTime());
-afterEach(() => {
-  w?.close();
-  mock.timers.reset();
-});
-
-const make = async (guests = 1) => {
-  w = new World(guests);
-  await w.settle();
-  return { host: w.host, guest: w.guests[0], other: w.guests[1] };
-};
-
-const together = (a, b) => {
-  for (const [x, y] of [[a, b], [b, a]]) assert.equal(x.peer(y.member)?.stream?.getTracks().length, 2, `${x.member} sees ${y.member}`);
-};
+const make = worlds();
 
 /** How the way to the node is lost, and how it comes back. */
 const outages = {
   'while the connection is down': {
-    async begin() {
+    async begin(w) {
       w.home.up = false;
       w.host.drop();
       await w.settle();
     },
-    async end() {
+    async end(w) {
       w.home.up = true;
       await w.advance(3_000);
     },
   },
   'on a connection that has died without a word': {
-    begin: async () => w.host.sockets.at(-1).vanish(),
-    end: () => w.advance(25_000),
+    begin: async (w) => w.host.sockets.at(-1).vanish(),
+    end: (w) => w.advance(25_000),
   },
 };
 
 for (const [when, outage] of Object.entries(outages)) {
   test(`who is removed ${when} is out at once, and stays out`, async () => {
-    const { host, guest, other } = await make(2);
+    const { w, host, guest, other } = await make(2);
     await w.seat(guest);
     await w.seat(other);
     const { member } = guest;
-    await outage.begin();
+    await outage.begin(w);
     host.call.remove(member);
     assert.equal(host.peer(member), undefined);
     await w.settle();
     assert.equal(host.connections.length, 1);
     assert.deepEqual(host.view.members.map((m) => m.member), [other.member]);
-    await outage.end();
+    await outage.end(w);
     assert.deepEqual([guest.view.phase, guest.view.code], ['ended', 'removed']);
     assert.equal(host.peer(member), undefined);
     together(host, other);
@@ -60,14 +45,14 @@ for (const [when, outage] of Object.entries(outages)) {
   });
 
   test(`who is put on hold ${when} hears nothing until they are taken back`, async () => {
-    const { host, guest } = await make();
+    const { w, host, guest } = await make();
     await w.seat(guest);
     const { member } = guest;
-    await outage.begin();
+    await outage.begin(w);
     host.call.hold(member, true);
     await w.settle();
     assert.deepEqual([host.sending, host.peer(member).stream, host.view.members[0].state], [[], null, 'held']);
-    await outage.end();
+    await outage.end(w);
     assert.equal(guest.view.phase, 'held');
     assert.deepEqual([host.sending, guest.sending], [[], []]);
     host.call.hold(member, false);
@@ -76,53 +61,53 @@ for (const [when, outage] of Object.entries(outages)) {
   });
 
   test(`who is taken back from hold ${when} is back in the call`, async () => {
-    const { host, guest } = await make();
+    const { w, host, guest } = await make();
     await w.seat(guest);
     host.call.hold(guest.member, true);
     await w.settle();
-    await outage.begin();
+    await outage.begin(w);
     host.call.hold(guest.member, false);
     await w.settle();
     assert.equal(host.view.members[0].state, 'admitted');
     assert.deepEqual(host.sending.toSorted(), ['audio', 'video']);
-    await outage.end();
+    await outage.end(w);
     together(host, guest);
     assert.equal(host.view.members[0].state, 'admitted');
   });
 
   test(`a door that is locked or unlocked ${when} is so afterwards`, async () => {
-    const { host } = await make();
+    const { w, host } = await make();
     for (const on of [true, false]) {
-      await outage.begin();
+      await outage.begin(w);
       host.call.lock(on);
       assert.equal(host.view.locked, on);
-      await outage.end();
+      await outage.end(w);
       assert.deepEqual([host.view.locked, w.home.locked], [on, on]);
     }
   });
 
   test(`the last of several decisions ${when} counts`, async () => {
-    const { host, guest } = await make();
+    const { w, host, guest } = await make();
     await w.seat(guest);
-    await outage.begin();
+    await outage.begin(w);
     for (const on of [true, false, true]) host.call.hold(guest.member, on);
     await w.settle();
     assert.deepEqual(host.sending, []);
     host.call.remove(guest.member);
     host.call.hold(guest.member, false);
     assert.deepEqual(host.view.members, []);
-    await outage.end();
+    await outage.end(w);
     assert.deepEqual([guest.view.phase, guest.view.code], ['ended', 'removed']);
   });
 
   test(`who is denied ${when} is turned away`, async () => {
-    const { host, guest } = await make();
+    const { w, host, guest } = await make();
     await w.join(guest);
-    await outage.begin();
+    await outage.begin(w);
     host.call.deny(guest.member);
     await w.settle();
     assert.deepEqual([host.view.waiting, host.connections.length], [[], 0]);
-    await outage.end();
+    await outage.end(w);
     assert.deepEqual([guest.view.phase, guest.view.code], ['ended', 'denied']);
     assert.deepEqual(host.view.waiting, []);
     // It was about this knock: the next one is heard.
@@ -132,63 +117,63 @@ for (const [when, outage] of Object.entries(outages)) {
   });
 
   test(`who is let in ${when} enters as soon as it is back`, async () => {
-    const { host, guest } = await make();
+    const { w, host, guest } = await make();
     for (const page of [host, guest]) await page.media.start({ audio: true, video: true });
     await w.join(guest);
-    await outage.begin();
+    await outage.begin(w);
     w.admit(guest.member);
     await w.settle();
-    await outage.end();
+    await outage.end(w);
     together(host, guest);
     assert.deepEqual(host.view.members.map((m) => m.member), [guest.member]);
     w.check();
   });
 
   test(`who is let in ${when} and put on hold is on hold`, async () => {
-    const { host, guest } = await make();
+    const { w, host, guest } = await make();
     for (const page of [host, guest]) await page.media.start({ audio: true, video: true });
     await w.join(guest);
-    await outage.begin();
+    await outage.begin(w);
     w.admit(guest.member);
     const inside = host.view.members.length > 0;
     host.call.hold(guest.member, true);
     await w.settle();
-    await outage.end();
+    await outage.end(w);
     // With the connection known to be down nobody is in the call yet who could be put on hold.
     assert.equal(guest.view.phase, inside ? 'held' : 'call');
   });
 
   test(`who is let in ${when} and has left before it is back is said to be gone`, async () => {
-    const { host, guest } = await make();
+    const { w, host, guest } = await make();
     await w.join(guest);
-    await outage.begin();
+    await outage.begin(w);
     w.admit(guest.member);
     if (w.home.up) guest.call.leave();
     else w.home.seats.delete(guest.member);
     await w.settle();
-    await outage.end();
+    await outage.end(w);
     assert.deepEqual(host.view.refusal, { code: 'no-such-room' });
     assert.deepEqual([host.view.waiting, host.view.members], [[], []]);
   });
 
   test(`who is let in ${when} stays outside if the practitioner steps out again`, async () => {
-    const { host, guest } = await make();
+    const { w, host, guest } = await make();
     await w.join(guest);
-    await outage.begin();
+    await outage.begin(w);
     w.admit(guest.member);
     host.call.leave();
     w.pressed.clear();
     await w.settle();
-    await outage.end();
+    await outage.end(w);
     assert.equal(guest.view.phase, 'waiting');
     assert.deepEqual(host.view.waiting.map((m) => m.member), [guest.member]);
   });
 }
 
 test('an admission that has to wait is said to wait, and reveals nothing meanwhile', async () => {
-  const { host, guest } = await make();
+  const { w, host, guest } = await make();
   await w.join(guest);
-  await outages['while the connection is down'].begin();
+  await outages['while the connection is down'].begin(w);
   host.call.admit(guest.member);
   await w.settle();
   assert.deepEqual(host.view.refusal, { code: 'offline' });
@@ -197,7 +182,7 @@ test('an admission that has to wait is said to wait, and reveals nothing meanwhi
 });
 
 test('who was put on hold while their own page was away is on hold when they are back', async () => {
-  const { host, guest } = await make();
+  const { w, host, guest } = await make();
   await w.seat(guest);
   w.home.up = false;
   for (const page of [host, guest]) page.drop();
@@ -210,7 +195,7 @@ test('who was put on hold while their own page was away is on hold when they are
 });
 
 test('who left as they were let in is said to be gone, each time', async () => {
-  const { host, guest } = await make();
+  const { w, host, guest } = await make();
   const refusals = [];
   for (let i = 0; i < 2; i++) {
     await w.join(guest);
@@ -227,7 +212,7 @@ test('who left as they were let in is said to be gone, each time', async () => {
 });
 
 test('who is let in and sent away in one breath is away, and no more is said', async () => {
-  const { host, guest } = await make();
+  const { w, host, guest } = await make();
   await w.join(guest);
   w.admit(guest.member);
   host.call.remove(guest.member);
@@ -236,7 +221,7 @@ test('who is let in and sent away in one breath is away, and no more is said', a
 });
 
 test('a late message to somebody who has left is no refusal of an admission', async () => {
-  const { host, guest, other } = await make(2);
+  const { w, host, guest, other } = await make(2);
   await w.seat(guest);
   await w.join(other, 'Bo');
   const stale = { peer: 'f'.repeat(16), candidate: '', mid: '0' };
@@ -248,7 +233,7 @@ test('a late message to somebody who has left is no refusal of an admission', as
 });
 
 test('a locked door stays locked when the node starts again', async () => {
-  const { host } = await make();
+  const { w, host } = await make();
   host.call.lock(true);
   await w.settle();
   w.home.restart();
@@ -257,7 +242,7 @@ test('a locked door stays locked when the node starts again', async () => {
 });
 
 test('who steps aside is neither heard nor seen, and goes on where they were', async () => {
-  const { host, guest } = await make();
+  const { w, host, guest } = await make();
   await w.seat(guest);
   const sent = () => host.peer(guest.member)?.stream?.getTracks().length ?? 0;
   host.call.stepAside();
@@ -274,7 +259,7 @@ test('who steps aside is neither heard nor seen, and goes on where they were', a
 });
 
 test('who was stepped aside from and is not told before the page goes is told by its end', async () => {
-  const { host, guest } = await make();
+  const { w, host, guest } = await make();
   await w.seat(guest);
   host.call.stepAside();
   host.call.end();

@@ -1,30 +1,30 @@
 // Time that goes on when the time of day is set.
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, mock, test } from 'node:test';
+import { afterEach, beforeEach, test } from 'node:test';
 import { Links } from '../../static/practitioner/diary/links.js';
 import { stopwatch } from '../../static/kit/lapse.js';
-import { holdTime, setClock } from './fakes/world.mjs';
+import { holdTime, leap, releaseTime, setClock } from './fakes/clock.mjs';
 
 const month = 30 * 24 * 3_600_000;
 
 beforeEach(() => {
   holdTime();
-  mock.timers.tick(2 * month); // there is a past
+  leap(2 * month); // there is a past
 });
-afterEach(() => mock.timers.reset());
+afterEach(releaseTime);
 
 test('a clock that is put back stops no time', () => {
   const age = stopwatch();
-  mock.timers.tick(1_000);
+  leap(1_000);
   setClock(-month);
-  mock.timers.tick(1_000);
+  leap(1_000);
   assert.equal(age(), 2_000);
 });
 
 test('a clock that was ahead for a minute has not been', () => {
   const age = stopwatch();
   setClock(month);
-  mock.timers.tick(60_000);
+  leap(60_000);
   setClock(-month);
   assert.equal(age(), 60_000);
 });
@@ -32,7 +32,7 @@ test('a clock that was ahead for a minute has not been', () => {
 test('while the computer sleeps, time passes', () => {
   const age = stopwatch();
   const { now } = performance;
-  mock.timers.tick(1_000);
+  leap(1_000);
   performance.now = () => now() - 1_000;
   assert.equal(age(), 1_000);
 });
@@ -45,7 +45,7 @@ test('a clock that is put back keeps no link within reach', async () => {
   });
   links.remember([{ member: 'm', url: 'made' }]);
   setClock(-month);
-  mock.timers.tick(15 * 60_000);
+  leap(15 * 60_000);
   await links.copy({ appointment: 'a', member: 'm' });
   assert.equal(asked, 1);
 });

@@ -1,10 +1,11 @@
 // Links on their way to the clipboard, against a node that wants a password
 // and a browser that copies, or does not.
 import assert from 'node:assert/strict';
-import { mock, test } from 'node:test';
+import { test } from 'node:test';
 import './fakes/words.mjs';
 import { ApiError } from '../../static/kit/api.js';
 import { Links, noLinks } from '../../static/practitioner/diary/links.js';
+import { holdTime, leap, releaseTime } from './fakes/clock.mjs';
 
 const wanted = { appointment: 'a', member: 'm' };
 const url = 'https://care.example/j#secret';
@@ -55,21 +56,18 @@ test('what the browser will not copy is shown, and not asked for again', async (
   assert.deepEqual([seen.asked, seen.copied], [['a'], [false, false]]);
 });
 
-test('a link that was made here is not asked for, until it is as old as a password', async () => {
+test('a link that was made here is not asked for, until it is as old as a password', async (t) => {
   const { it, seen } = links({ proven: false });
-  mock.timers.enable({ apis: ['Date'] });
-  try {
-    it.remember([{ member: 'm', url: 'made' }, { member: 'none' }]);
-    mock.timers.tick(15 * 60_000 - 1);
-    await it.copy(wanted);
-    assert.equal(seen.clipboard, 'made');
-    assert.deepEqual(seen.asked, []);
-    mock.timers.tick(1);
-    await it.copy(wanted);
-    assert.deepEqual(seen.now.asking, wanted);
-  } finally {
-    mock.timers.reset();
-  }
+  holdTime();
+  t.after(releaseTime);
+  it.remember([{ member: 'm', url: 'made' }, { member: 'none' }]);
+  leap(15 * 60_000 - 1);
+  await it.copy(wanted);
+  assert.equal(seen.clipboard, 'made');
+  assert.deepEqual(seen.asked, []);
+  leap(1);
+  await it.copy(wanted);
+  assert.deepEqual(seen.now.asking, wanted);
 });
 
 test('the password is asked for, and a wrong one says so', async () => {

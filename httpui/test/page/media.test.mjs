@@ -1,10 +1,9 @@
 // Camera, microphone and screen against devices that refuse, vanish and dawdle.
 import assert from 'node:assert/strict';
-import test, { beforeEach, mock } from 'node:test';
+import test, { beforeEach } from 'node:test';
+import { holdTime, leap, releaseTime, turn } from './fakes/clock.mjs';
 import { FakeDevices, FakeTrack } from './fakes/media.mjs';
 import { Media } from '../../static/call/media.js';
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** @type {FakeDevices} */ let devices;
 /** @type {Media} */ let media;
@@ -123,29 +122,30 @@ test('a track that ends is noticed and told', async () => {
   assert.equal(media.snapshot.stream, null);
 });
 
-test('an interruption that does not end is answered with a new track', async () => {
-  mock.timers.enable({ apis: ['setTimeout'] });
+test('an interruption that does not end is answered with a new track', async (t) => {
+  holdTime();
+  t.after(releaseTime);
   await media.start({ audio: true, video: false });
   const first = track('audio');
   first.interrupt(true);
   first.interrupt(false);
-  mock.timers.tick(3_000);
+  leap(3_000);
   await turn();
   assert.equal(track('audio'), first, 'a short one is waited out');
   first.interrupt(true);
-  mock.timers.tick(3_000);
+  leap(3_000);
   await turn();
   assert.notEqual(track('audio'), first);
   assert.deepEqual([first.readyState, live()], ['ended', ['audio']]);
-  mock.timers.reset();
 });
 
-test('what replaces an interrupted track and fails or is silent itself is tried again when the interruption ends', async () => {
-  mock.timers.enable({ apis: ['setTimeout'] });
+test('what replaces an interrupted track and fails or is silent itself is tried again when the interruption ends', async (t) => {
+  holdTime();
+  t.after(releaseTime);
   const page = Object.assign(new EventTarget(), { hidden: false });
   media = new Media(devices, page);
   const pass = async () => {
-    mock.timers.tick(3_000);
+    leap(3_000);
     await turn();
   };
   const show = async () => {
@@ -193,7 +193,6 @@ test('what replaces an interrupted track and fails or is silent itself is tried 
   last.interrupt(false);
   await pass();
   assert.equal(track('audio'), last);
-  mock.timers.reset();
 });
 
 test('stop lets go of everything in the same turn, also of what is still to come', async () => {

@@ -1,6 +1,7 @@
 // What is beside a call: chat, and where the focus is in it.
 import assert from 'node:assert/strict';
-import test, { mock } from 'node:test';
+import test from 'node:test';
+import { holdTime, leap, releaseTime } from './fakes/clock.mjs';
 import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
 import { chatPanel } from '../../static/call/screen/view-panels.js';
@@ -81,10 +82,9 @@ test('the focus of a row that is gone goes to its list, or to the screen if that
   assert.equal(focused(button, body), screen);
 });
 
-test('a message that comes while the chat is closed is shown for a while, and heard unless that is turned off', () => {
-  mock.timers.enable({ apis: ['setTimeout'] });
-  let now = 10_000;
-  mock.method(performance, 'now', () => now);
+test('a message that comes while the chat is closed is shown for a while, and heard unless that is turned off', (t) => {
+  holdTime(10_000);
+  t.after(releaseTime);
   let rings = 0;
   const ui = { value: newCallUi(), set(patch) { this.value = { ...this.value, ...patch }; } };
   const arrivals = new Arrivals({ ui, sounds: { message: () => rings++ } });
@@ -99,23 +99,21 @@ test('a message that comes while the chat is closed is shown for a while, and he
   arrivals.look([...chat]);
   assert.equal(rings, 1, 'each is told once');
   assert.deepEqual(say('two'), ['two', 1], 'several at once make one sound');
-  mock.timers.tick(9_999);
+  leap(9_999);
   assert.equal(ui.value.arrived.text, 'two');
-  mock.timers.tick(1);
+  leap(1);
   assert.equal(ui.value.arrived, null, 'it goes by itself');
-  now += 10_000;
+  leap(10_000);
   ui.set({ chatSound: false });
   assert.deepEqual(say('three'), ['three', 1]);
-  now += 10_000;
+  leap(10_000);
   ui.set({ chatSound: true, panel: 'chat', arrived: null });
   assert.deepEqual(say('four'), [null, 1], 'an open chat speaks for itself');
   ui.set({ panel: 'details' });
-  now += 10_000;
+  leap(10_000);
   assert.deepEqual(say('five'), ['five', 2]);
   arrivals.look([]);
   assert.equal(ui.value.arrived, null, 'the call is over');
-  mock.timers.reset();
-  mock.restoreAll();
 });
 
 test('whether messages are heard is kept for the tab, where the browser keeps anything', () => {

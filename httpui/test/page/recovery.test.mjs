@@ -1,22 +1,11 @@
 // Connections that are lost, and how they come back: who offers when, what is
 // kept, and what is built anew.
 import assert from 'node:assert/strict';
-import test, { afterEach, beforeEach, mock } from 'node:test';
+import test from 'node:test';
 import { encode } from '../../static/link/wire.js';
-import { World, holdTime, together } from './fakes/world.mjs';
+import { together, worlds } from './fakes/world.mjs';
 
-/** @type {World} */ let w;
-beforeEach(() => holdTime());
-afterEach(() => {
-  w?.close();
-  mock.timers.reset();
-});
-
-const make = async () => {
-  w = new World();
-  await w.settle();
-  return { w, host: w.host, guest: w.guests[0] };
-};
+const make = worlds();
 
 test('a network that changes is recovered by ICE, and verification stays', async () => {
   const { w, host, guest } = await make();

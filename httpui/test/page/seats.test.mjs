@@ -1,29 +1,10 @@
 // Whose a seat is when pages are loaded again, links are opened twice, and tabs
 // take over.
 import assert from 'node:assert/strict';
-import test, { afterEach, beforeEach, mock } from 'node:test';
-import { World, holdTime } from './fakes/world.mjs';
+import test from 'node:test';
+import { World, together, worlds } from './fakes/world.mjs';
 
-/** @type {World} */ let w;
-beforeEach(() => holdTime());
-afterEach(() => {
-  w?.close();
-  mock.timers.reset();
-});
-
-const make = async (guests = 1) => {
-  w = new World(guests);
-  await w.settle();
-  return { w, host: w.host, guest: w.guests[0], other: w.guests[1] };
-};
-
-const together = (a, b) => {
-  for (const [x, y] of [[a, b], [b, a]]) {
-    const peer = x.peer(y.member);
-    assert.equal(peer?.state, 'verified', `${x.member} has verified ${y.member}`);
-    assert.deepEqual(peer.stream.getTracks().map((t) => t.kind), ['audio', 'video']);
-  }
-};
+const make = worlds();
 
 test('a page that is loaded again takes its seat and a new connection', async () => {
   const { w, host, guest } = await make();
@@ -70,7 +51,7 @@ for (const [how, cut] of [
 
 for (const state of ['ended', 'cancelled', 'revoked', 'rotated']) {
   test(`a link that is ${state} says so when it is opened, and nobody knocks`, async () => {
-    w = new World(1);
+    const w = new World(1);
     w.home.welcomeState = state;
     await w.settle();
     const [guest] = w.guests;

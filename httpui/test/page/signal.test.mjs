@@ -1,12 +1,13 @@
 // The signalling connection against a WebSocket that is stricter than a
 // browser's, with time that only moves when told to.
 import assert from 'node:assert/strict';
-import test, { afterEach, beforeEach, mock } from 'node:test';
+import test, { afterEach, beforeEach } from 'node:test';
 import { Queue } from '../../static/kit/queue.js';
 import { Signal } from '../../static/link/signal.js';
 import { SignalError } from '../../static/link/socket.js';
 import { guestHandshake, hostHandshake } from '../../static/link/handshake.js';
 import { MAX_MESSAGE, decode, encode } from '../../static/link/wire.js';
+import { holdTime, pass as passing, releaseTime, turn } from './fakes/clock.mjs';
 import { fakeWebSocket } from './fakes/websocket.mjs';
 
 const b32 = new Uint8Array(32);
@@ -16,17 +17,14 @@ const welcome = {
 };
 const attend = () => encode('attend', { appointment: 'a', tab: new Uint8Array(16), token: 't', fp: b32, take: false });
 
-beforeEach(() => mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] }));
-afterEach(() => mock.timers.reset());
+beforeEach(() => holdTime());
+afterEach(releaseTime);
 
 const settle = async () => {
-  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < 20; i++) await turn();
 };
 const pass = async (ms) => {
-  for (let t = 0; t < ms; t += 50) {
-    mock.timers.tick(50);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await passing(ms);
   await settle();
 };
 
@@ -294,7 +292,7 @@ test('closing lets what was sent leave, and can be done twice, at any moment', a
   for (const wait of [0, 1, 2, 3, 5, 20]) {
     const n = make();
     n.signal.start();
-    for (let i = 0; i < wait; i++) await new Promise((resolve) => setImmediate(resolve));
+    for (let i = 0; i < wait; i++) await turn();
     const sent = n.signal.send('leave', {});
     n.signal.close();
     n.signal.close();

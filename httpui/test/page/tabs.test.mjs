@@ -4,6 +4,7 @@ import test from 'node:test';
 import { GuestTab } from '../../static/guest/guest-tab.js';
 import { Tabs } from '../../static/guest/tabs.js';
 import { Ticket } from '../../static/guest/ticket.js';
+import { turn } from './fakes/clock.mjs';
 
 /** One browser: the locks that its tabs share. */
 class Browser {
@@ -64,7 +65,7 @@ test('the second tab is told, and no other seat is', async () => {
   assert.equal(await b.tabs.taken(), true);
   assert.equal(await b.tabs.sit(), false);
   assert.equal(await c.tabs.sit(), true);
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   assert.deepEqual([a.taken, b.taken, c.taken], [0, 1, 0], 'who only looks on hears that somebody has sat down');
   a.tabs.leave();
   assert.equal(await b.tabs.sit(), true);

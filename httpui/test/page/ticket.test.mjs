@@ -1,8 +1,9 @@
 // What a tab keeps to come back with, in two halves that are worth nothing alone.
 import assert from 'node:assert/strict';
-import test, { afterEach, beforeEach, mock } from 'node:test';
+import test, { afterEach, beforeEach } from 'node:test';
 import { SafeStorage } from '../../static/kit/storage.js';
 import { Ticket } from '../../static/guest/ticket.js';
+import { holdTime, leap, releaseTime, turn } from './fakes/clock.mjs';
 
 const fragment = 'AX8secretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecret1';
 const visit = { fragment, name: 'Ada Lovelace', devices: { audioinput: 'mic-3' }, until: 1_800_000_060_000 };
@@ -22,8 +23,8 @@ function cupboard() {
 /** A tab's storage. @param {Map<string, string>} [kept] */
 const tab = (kept = new Map()) => ({ kept, getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => kept.set(k, v), removeItem: (k) => kept.delete(k) });
 
-beforeEach(() => mock.timers.enable({ apis: ['Date'], now: 1_800_000_000_000 }));
-afterEach(() => mock.timers.reset());
+beforeEach(() => holdTime(1_800_000_000_000));
+afterEach(releaseTime);
 
 test('what was kept is there after a reload, and neither half tells it', async () => {
   const [keys, storage] = [cupboard(), tab()];
@@ -79,7 +80,7 @@ test('a tab that is done leaves its copy what it needs', async () => {
 test('what is past its time is good for nothing, and is cleared away by whoever comes next', async () => {
   const [keys, storage] = [cupboard(), tab()];
   await new Ticket({ tab: storage, cupboard: keys }).keep(visit);
-  mock.timers.tick(60_001);
+  leap(60_001);
   assert.equal(await new Ticket({ tab: tab(), cupboard: keys }).read(), null);
   assert.equal(keys.kept.size, 0);
   assert.equal(await new Ticket({ tab: storage, cupboard: keys }).read(), null);
@@ -115,10 +116,8 @@ for (const [how, broken] of Object.entries({
 }
 
 test('a database that never answers is one that is not there', async () => {
-  mock.timers.reset();
-  mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   const read = new Ticket({ tab: tab(), cupboard: { ...cupboard(), sweep: () => new Promise(() => {}) } }).read();
-  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
-  mock.timers.tick(2_000);
+  for (let i = 0; i < 20; i++) await turn();
+  leap(2_000);
   assert.equal(await read, null);
 });

@@ -5,8 +5,9 @@
 //
 //	WALKS=1000 SEED=7 node --test httpui/test/page/walk.test.mjs
 import assert from 'node:assert/strict';
-import test, { mock } from 'node:test';
-import { World, holdTime } from './fakes/world.mjs';
+import test from 'node:test';
+import { holdTime, releaseTime } from './fakes/clock.mjs';
+import { World } from './fakes/world.mjs';
 
 const WALKS = Number(process.env.WALKS ?? 25);
 const SEED = Number(process.env.SEED ?? 1);
@@ -113,7 +114,7 @@ for (let walk = 0; walk < WALKS; walk++) {
       throw err;
     } finally {
       w.close();
-      mock.timers.reset();
+      releaseTime();
     }
   });
 }

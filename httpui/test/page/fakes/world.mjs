@@ -2,9 +2,10 @@
 // process, with time that only moves when told to.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { mock } from 'node:test';
+import { afterEach, beforeEach } from 'node:test';
 import { GuestCall, HostCall } from '../../../static/call/call.js';
 import { Media } from '../../../static/call/media.js';
+import { holdTime, pass, releaseTime, turn } from './clock.mjs';
 import { Home, clearHandshake } from './home.mjs';
 import { FakeDevices, FakeTrack } from './media.mjs';
 import { Network } from './rtc.mjs';
@@ -17,21 +18,6 @@ for (const name of ['digest', 'sign', 'importKey', 'deriveBits', 'deriveKey', 'e
     working++;
     return original(...args).finally(() => working--);
   };
-}
-
-let ahead = 0; // by how much the time of day is wrong, ms
-
-/** Calls mock.timers for the tests of one file. */
-export function holdTime() {
-  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
-  ahead = 0;
-  performance.now = () => Date.now() - ahead;
-}
-
-/** Sets the time of day, and no timer goes off for it. @param {number} ms */
-export function setClock(ms) {
-  ahead += ms;
-  mock.timers.setTime(Date.now() + ms);
 }
 
 /** @returns {string} a link that nobody has */
@@ -137,6 +123,9 @@ export const together = (a, b) => {
   }
 };
 
+/** @type {World[]} in the present test */
+const made = [];
+
 export class World {
   home = new Home();
   network = new Network();
@@ -145,6 +134,7 @@ export class World {
   /** @type {(step: () => void, socket: any) => void} */ deliver = (step) => this.network.later(step);
 
   constructor(guests = 1) {
+    made.push(this);
     FakeTrack.live.clear();
     this.host = new Page(this, null);
     this.guests = Array.from({ length: guests }, () => new Page(this, newLink()));
@@ -155,17 +145,19 @@ export class World {
   /** Until nothing happens any more without time passing. */
   async settle() {
     for (let quiet = 0; quiet < 3; ) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       quiet = working === 0 && !this.network.busy ? quiet + 1 : 0;
     }
   }
 
   async advance(ms, step = 250) {
-    for (let passed = 0; passed < ms; passed += step) {
-      mock.timers.tick(step);
-      await this.settle();
-      this.check();
-    }
+    await pass(ms, {
+      step,
+      settle: async () => {
+        await this.settle();
+        this.check();
+      },
+    });
   }
 
   async join(guest, name = 'Ada') {
@@ -256,4 +248,21 @@ export class World {
     }
     if (!pc.owner.isHost) assert.ok(['call', 'held'].includes(pc.owner.view.phase), 'a waiting guest learns an address');
   }
+}
+
+/**
+ * Holds the time for each test of a file, and closes the worlds that it made.
+ * @returns what makes a world that is settled
+ */
+export function worlds() {
+  beforeEach(() => holdTime());
+  afterEach(() => {
+    for (const w of made.splice(0)) w.close();
+    releaseTime();
+  });
+  return async (guests = 1) => {
+    const w = new World(guests);
+    await w.settle();
+    return { w, host: w.host, guest: w.guests[0], other: w.guests[1] };
+  };
 }
