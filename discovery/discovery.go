@@ -23,6 +23,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/admission"
 	"anteroom/discovery/contacts"
 	"anteroom/discovery/limit"
 	"anteroom/discovery/records"
@@ -101,6 +102,15 @@ type Config struct {
 // PeerInfo is what an operator knows of another node.
 type PeerInfo = contacts.Info
 
+// How much of the strangers this node takes, and how much of that is used.
+type (
+	Limits = admission.Limits
+	Fill   = admission.Fill
+)
+
+// DefaultLimits are those of a zero Config.
+var DefaultLimits = admission.DefaultLimits
+
 // What Publish and Search take and return.
 type (
 	Ack   = records.Ack
@@ -111,6 +121,14 @@ type (
 var (
 	ErrNotFound = records.ErrNotFound
 	ErrNoPeers  = records.ErrNoPeers
+)
+
+const (
+	// putsPerMinute is how many records one peer may put here.
+	putsPerMinute = 60
+
+	// findsPerSecond is how often one stranger may ask "is this yours?".
+	findsPerSecond = 20
 )
 
 // Discovery is one node's part in the network. Its methods may be called
@@ -124,7 +142,7 @@ type Discovery struct {
 	log          *slog.Logger
 	host         host.Host
 	dht          *records.DHT
-	gater        *gater
+	gater        *admission.Gater
 	store        *records.Store
 	book         *contacts.Book
 	inbound      *limit.Count
@@ -134,6 +152,7 @@ type Discovery struct {
 	moved        bells // of AddressesChanged
 	met          bells // of PeersConnected
 	lan          bool
+	neighbours   neighbours
 	interfaces   func() ([]ma.Multiaddr, error) // of this computer
 	wall         func() time.Time               // goes on while this computer sleeps
 	service      *relay.Relay                   // nil: for nobody
@@ -224,14 +243,14 @@ func New(cfg Config) (*Discovery, error) {
 		}
 		return maxInbound
 	})
-	d.gater = &gater{
-		self:         self,
-		allowPrivate: cfg.AllowPrivate,
-		relays:       setOf(idsOf(cfg.Relays)),
-		lan:          neighbours{at: make(map[peer.ID][]ma.Multiaddr)},
-		partners:     setOf(cfg.Partners),
-		trusted:      func(p peer.ID) bool { return guests[p] || book.Has(p) },
-		useful:       func(peer.ID) bool { return false },
+	d.gater = &admission.Gater{
+		Self:         self,
+		AllowPrivate: cfg.AllowPrivate,
+		Relays:       setOf(idsOf(cfg.Relays)),
+		OnLAN:        d.neighbours.where,
+		Partners:     setOf(cfg.Partners),
+		Trusted:      func(p peer.ID) bool { return guests[p] || book.Has(p) },
+		InTable:      func(peer.ID) bool { return false },
 	}
 	d.life, d.end = context.WithCancel(context.Background())
 
@@ -263,8 +282,8 @@ func (d *Discovery) start(cfg Config, listen []ma.Multiaddr) (err error) {
 	if err != nil {
 		return fmt.Errorf("start DHT: %w", err)
 	}
-	d.gater.useful = func(p peer.ID) bool { return d.dht.RoutingTable().Find(p) != "" }
-	d.host.Network().Notify(&network.NotifyBundle{ConnectedF: d.gater.door.connected})
+	d.gater.InTable = func(p peer.ID) bool { return d.dht.RoutingTable().Find(p) != "" }
+	d.host.Network().Notify(&network.NotifyBundle{ConnectedF: d.gater.Manager.Connected})
 	d.host.Network().Notify(&network.NotifyBundle{ConnectedF: d.doubtOlder})
 	d.Handle(findProtocol, d.answer)
 	for _, id := range slices.Concat(d.book.IDs(), cfg.RelayFor) {
@@ -363,7 +382,7 @@ func (d *Discovery) advertise(own []ma.Multiaddr) []ma.Multiaddr {
 
 // Fill says how much of Config.Limits is used, by the keys of the configuration.
 // Of the networks it tells the fullest, and not which that is.
-func (d *Discovery) Fill() []Fill { return d.gater.door.fill() }
+func (d *Discovery) Fill() []Fill { return d.gater.Manager.Fill() }
 
 // Publish stores a record with the nodes closest to name; see records.DHT.
 func (d *Discovery) Publish(ctx context.Context, name ed25519.PublicKey, rec []byte) (records.Ack, error) {
@@ -443,14 +462,14 @@ func (d *Discovery) heed(e any) {
 				tick(b.wake)
 			}
 		}
-		if e.Connectedness == network.Connected && d.gater.trusted(e.Peer) {
+		if e.Connectedness == network.Connected && d.gater.Trusted(e.Peer) {
 			tick(d.company)
 		}
 		if e.Connectedness == network.NotConnected {
 			d.book.Lost(e.Peer)
 		} else {
 			d.book.Connected(e.Peer)
-			if d.gater.trusted(e.Peer) {
+			if d.gater.Trusted(e.Peer) {
 				d.met.ring()
 			}
 		}

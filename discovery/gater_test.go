@@ -2,14 +2,13 @@ package discovery
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/admission"
 )
 
 // A Public node never dials into a private network, whoever names the address.
@@ -34,7 +33,7 @@ func TestPrivateAddressesAreNotDialled(t *testing.T) {
 // a node into its own network by way of one.
 func TestCircuitsAreJudgedByTheirRelay(t *testing.T) {
 	relay, self := idOf(t), idOf(t)
-	g := &gater{self: self}
+	g := &admission.Gater{Self: self}
 	circuit := func(host string, through peer.ID) ma.Multiaddr {
 		return ma.StringCast(host + "/p2p/" + through.String() + "/p2p-circuit")
 	}
@@ -53,11 +52,11 @@ func TestCircuitsAreJudgedByTheirRelay(t *testing.T) {
 		{circuit("/ip4/9.9.9.9/tcp/1", home), false, false}, // through itself
 		{circuit("/ip4/9.9.9.9/tcp/1/p2p/"+relay.String()+"/p2p-circuit", relay), false, false},
 	} {
-		g.allowPrivate = false
+		g.AllowPrivate = false
 		if got := g.InterceptAddrDial(home, test.a); got != test.want {
 			t.Errorf("%s: got %v, want %v", test.a, got, test.want)
 		}
-		g.allowPrivate = true
+		g.AllowPrivate = true
 		if got := g.InterceptAddrDial(home, test.a); got != test.onPrivate {
 			t.Errorf("%s, private allowed: got %v, want %v", test.a, got, test.onPrivate)
 		}
@@ -75,25 +74,6 @@ func TestCircuitsAreJudgedByTheirRelay(t *testing.T) {
 	}
 	if inside.Connected(strict.ID()) {
 		t.Error("connected to a relay inside")
-	}
-}
-
-// Callers come through this node's own relays, however many, and through no
-// other node.
-func TestCallersComeThroughOwnRelaysOnly(t *testing.T) {
-	relay, other := idOf(t), idOf(t)
-	g := &gater{relays: map[peer.ID]bool{relay: true}}
-	through := func(p peer.ID) ma.Multiaddr {
-		return ma.StringCast("/ip4/9.9.9.9/udp/1/quic-v1/p2p/" + p.String() + "/p2p-circuit")
-	}
-	for i := range 4 * DefaultLimits.StrangersPerNetwork {
-		c := conn{peer: peer.ID(fmt.Sprint(i)), addr: through(relay)}
-		if !g.InterceptSecured(network.DirInbound, c.peer, c) {
-			t.Errorf("caller %d refused", i)
-		}
-	}
-	if c := (conn{peer: "x", addr: through(other)}); g.InterceptSecured(network.DirInbound, c.peer, c) {
-		t.Error("a caller through another node got in")
 	}
 }
 
@@ -128,29 +108,6 @@ func TestNeighboursAreDialledWhereTheyWereFound(t *testing.T) {
 		t.Errorf("operator names a neighbour: %v", err)
 	}
 }
-
-// conn is as much of a connection as the gater and the doorkeeper look at.
-type conn struct {
-	network.Conn
-	peer    peer.ID
-	addr    ma.Multiaddr
-	scope   network.ConnScope
-	streams []network.Stream
-}
-
-func (c conn) RemotePeer() peer.ID           { return c.peer }
-func (c conn) RemoteMultiaddr() ma.Multiaddr { return c.addr }
-func (c conn) Scope() network.ConnScope      { return c.scope }
-func (c conn) GetStreams() []network.Stream  { return c.streams }
-
-type stream struct {
-	network.Stream
-	proto protocol.ID
-	stat  network.Stats
-}
-
-func (s stream) Protocol() protocol.ID { return s.proto }
-func (s stream) Stat() network.Stats   { return s.stat }
 
 // The diversity filter: many nodes of one /16 do not fill the routing table.
 func TestOneProviderDoesNotFillTheTable(t *testing.T) {

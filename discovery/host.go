@@ -20,6 +20,8 @@ import (
 	"go.uber.org/fx"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/admission"
+	"anteroom/discovery/contacts"
 )
 
 // userAgent and protocolVersion are what identify tells strangers: the same
@@ -27,6 +29,21 @@ import (
 const (
 	userAgent       = "anteroom"
 	protocolVersion = "anteroom/1"
+)
+
+const (
+	// maxInbound is how many streams of our own protocols one peer may have
+	// open here: for a gateway, guests of this node at the same time.
+	maxInbound = 16
+
+	// maxFromPartner is the same for a partner, a relay of this node, or a node
+	// that it is a relay for: what they pass on is of many guests.
+	maxFromPartner = 96
+
+	// The connection manager trims down to connsLow once there are connsHigh,
+	// configured peers never. Below what is let in, so the node's own dials have
+	// room.
+	connsLow, connsHigh = 96, 192
 )
 
 // environment is what differs between a real network and a simulated one.
@@ -40,7 +57,7 @@ type environment struct {
 }
 
 func realEnvironment(cfg Config) (*environment, error) {
-	limits, err := newResourceManager(cmp.Or(cfg.Limits, DefaultLimits), slices.Concat(idsOf(cfg.Relays), cfg.Partners), cfg.RelayFor)
+	limits, err := admission.NewResources(cmp.Or(cfg.Limits, DefaultLimits), contacts.MaxPeers, slices.Concat(idsOf(cfg.Relays), cfg.Partners), cfg.RelayFor)
 	if err != nil {
 		return nil, fmt.Errorf("set limits: %w", err)
 	}
@@ -58,14 +75,14 @@ func realEnvironment(cfg Config) (*environment, error) {
 //
 // Every node can dial a circuit, since the node that a guest wants may be
 // behind one; only a node with relays accepts any.
-func newHost(cfg Config, gater *gater, advertise func([]ma.Multiaddr) []ma.Multiaddr) (h host.Host, err error) {
+func newHost(cfg Config, gater *admission.Gater, advertise func([]ma.Multiaddr) []ma.Multiaddr) (h host.Host, err error) {
 	env := cfg.environment
 	if env == nil {
 		if env, err = realEnvironment(cfg); err != nil {
 			return nil, err
 		}
 	}
-	gater.door = newDoorkeeper(env.limits, gater, cmp.Or(cfg.Limits, DefaultLimits), len(cfg.RelayFor))
+	gater.Manager = admission.NewManager(env.limits, gater, cmp.Or(cfg.Limits, DefaultLimits), len(cfg.RelayFor))
 	manager, err := connmgr.NewConnManager(connsLow, connsHigh)
 	if err != nil {
 		return nil, fmt.Errorf("make connection manager: %w", err)
@@ -86,7 +103,7 @@ func newHost(cfg Config, gater *gater, advertise func([]ma.Multiaddr) []ma.Multi
 		libp2p.NoListenAddrs,
 		libp2p.ConnectionGater(gater),
 		libp2p.ConnectionManager(manager),
-		libp2p.ResourceManager(gater.door),
+		libp2p.ResourceManager(gater.Manager),
 		libp2p.AddrsFactory(advertise),
 		libp2p.UserAgent(userAgent),
 		libp2p.ProtocolVersion(protocolVersion),

@@ -63,6 +63,6 @@ func (d *Discovery) dial(ctx context.Context, c contacts.Contact) {
 	case failures == 1:
 		d.log.Warn("peer not reachable", "node", short(c.ID), "err", err)
 	case failures >= maxLANFailures && d.book.DropNeighbour(c.ID):
-		d.gater.lan.forget(c.ID)
+		d.neighbours.forget(c.ID)
 	}
 }

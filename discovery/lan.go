@@ -42,25 +42,22 @@ type neighbours struct {
 	at map[peer.ID][]ma.Multiaddr
 }
 
-// Has reports whether a is an address of p on the LAN.
-func (n *neighbours) has(p peer.ID, a ma.Multiaddr) bool {
+// where returns where p was found; nil: nowhere.
+func (n *neighbours) where(p peer.ID) []ma.Multiaddr {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.ContainsFunc(n.at[p], a.Equal)
+	return n.at[p]
 }
 
-func (n *neighbours) knows(p peer.ID) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.at[p] != nil
-}
-
-// Add notes where p was found; it reports false if there are too many.
+// add notes where p was found; it reports false if there are too many.
 func (n *neighbours) add(p peer.ID, addrs []ma.Multiaddr) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if _, known := n.at[p]; !known && len(n.at) >= maxLAN {
 		return false
+	}
+	if n.at == nil {
+		n.at = make(map[peer.ID][]ma.Multiaddr)
 	}
 	n.at[p] = addrs
 	return true
@@ -148,7 +145,7 @@ func (d *Discovery) found(info peer.AddrInfo) {
 			addrs = append(addrs, a)
 		}
 	}
-	if len(addrs) == 0 || !d.gater.lan.add(info.ID, addrs) {
+	if len(addrs) == 0 || !d.neighbours.add(info.ID, addrs) {
 		return
 	}
 	if err := d.book.AddNeighbour(PeerInfo{ID: info.ID, Addrs: addrs}); err != nil {

@@ -129,9 +129,9 @@ func TestPeerThatComesBack(t *testing.T) {
 		if d.Connected(home.ID()) {
 			t.Fatal("connected to a dead node")
 		}
-		dials := d.gater.dials.Load()
+		dials := d.dials.n.Load()
 		time.Sleep(time.Hour) // virtual
-		if n := d.gater.dials.Load() - dials; n < 20 || n > 40 {
+		if n := d.dials.n.Load() - dials; n < 20 || n > 40 {
 			t.Errorf("dialled %d times in an hour, want about 30", n)
 		}
 		home.dead.Store(false)

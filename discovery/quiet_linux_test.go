@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	manet "github.com/multiformats/go-multiaddr/net"
+
 	"anteroom/discovery/records"
 	"anteroom/discovery/records/recordtest"
 )
@@ -59,14 +61,21 @@ func TestEmptyConfigIsSilent(t *testing.T) {
 	before := inetSockets(t)
 	synctest.Test(t, func(t *testing.T) {
 		for _, server := range []bool{false, true} {
-			d := run(t, Config{PeersFile: file, Server: server})
+			cfg := Config{PeersFile: file, Server: server}
+			env, err := realEnvironment(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dials := &dialCount{ResourceManager: env.limits}
+			env.limits, env.interfaces, cfg.environment = dials, manet.InterfaceMultiaddrs, env
+			d := run(t, cfg)
 			name := recordtest.New(t)
 			_, _ = d.Publish(t.Context(), name.PublicKey, name.Sign(t, recordtest.Draft{}))
 			_ = d.Search(t.Context(), []records.Query{{Name: recordtest.New(t).PublicKey}}, func(int, []byte) bool { return false })
 			_, _ = d.Ask(t.Context(), [32]byte{})
 			time.Sleep(time.Hour) // virtual
 			synctest.Wait()
-			if n := d.gater.dials.Load(); n != 0 {
+			if n := dials.n.Load(); n != 0 {
 				t.Errorf("server %v: asked for %d connections", server, n)
 			}
 			if got := d.host.Network().ListenAddresses(); len(got) != 0 {

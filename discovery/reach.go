@@ -18,6 +18,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/admission"
 )
 
 const (
@@ -100,7 +101,7 @@ func (d *Discovery) newAutoNAT(cfg Config) (*autonatv2.AutoNAT, error) {
 	}
 	nat, err := autonatv2.New(dialer, autonatv2.WithServerRateLimit(30, 6, 6, 1))
 	if err == nil {
-		err = nat.Start(amongFriends{d.host, d.gater.trusted, cfg.Server})
+		err = nat.Start(amongFriends{d.host, d.gater.Trusted, cfg.Server})
 	}
 	if err != nil {
 		_ = dialer.Close()
@@ -111,7 +112,7 @@ func (d *Discovery) newAutoNAT(cfg Config) (*autonatv2.AutoNAT, error) {
 
 // newDialer makes a host that dials under a name of its own, so that it
 // arrives at addresses as a stranger does.
-func newDialer(cfg Config, gater *gater) (host.Host, error) {
+func newDialer(cfg Config, gater *admission.Gater) (host.Host, error) {
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
 		return nil, err

@@ -16,22 +16,16 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/admission"
 	"anteroom/discovery/limit"
 )
 
 const (
-	// circuitsPerPeer is how many circuits one peer may have through a relay of
-	// ours: for a hidden node, gateways that bring it guests at one time.
-	circuitsPerPeer = 64
-
 	// circuitsPerCaller is how many of them one caller may have, and
 	// callsPerMinute how often it may ask for one. A gateway needs one for each
 	// node that it has guests for.
 	circuitsPerCaller = 16
 	callsPerMinute    = 60
-
-	// maxCircuits is how many circuits a relay carries in all.
-	maxCircuits = 256
 
 	// maxGuests bounds Config.RelayFor.
 	maxGuests = 256
@@ -82,7 +76,7 @@ func (d *Discovery) newRelay(cfg Config) (*relay.Relay, error) {
 		each = env.circuit
 	}
 	guests := len(cfg.RelayFor)
-	d.gater.door.serve(proto.ProtoIDv2Hop, relay.StreamTimeout)
+	d.gater.Manager.Serve(proto.ProtoIDv2Hop, relay.StreamTimeout)
 	return relay.New(d.host,
 		relay.WithACL(&accessList{
 			guests:  setOf(cfg.RelayFor),
@@ -95,7 +89,7 @@ func (d *Discovery) newRelay(cfg Config) (*relay.Relay, error) {
 			MaxReservations:       guests,
 			MaxReservationsPerIP:  guests,
 			MaxReservationsPerASN: guests,
-			MaxCircuits:           circuitsPerPeer,
+			MaxCircuits:           admission.CircuitsPerPeer,
 			BufferSize:            4 << 10, // twice for each circuit
 		}),
 		relay.WithReservationAddressFilter(func(a ma.Multiaddr) bool {

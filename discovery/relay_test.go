@@ -31,7 +31,7 @@ func identity(t testing.TB, cfg Config) (Config, peer.ID) {
 	return cfg, id
 }
 
-// Contact is what a stranger who opened r's record knows.
+// contact is what a stranger who opened r's record knows.
 func (r *running) contact(t testing.TB, reader *Discovery) peer.AddrInfo {
 	t.Helper()
 	signed, err := r.SignedRecord()

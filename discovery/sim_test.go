@@ -56,9 +56,10 @@ func simulate(t *testing.T, f func(*testing.T, *simulation)) {
 // A simNode is a node whose network cable can be pulled.
 type simNode struct {
 	*running
-	dead *atomic.Bool // nothing comes in or goes out, and nobody is told
-	addr string
-	wall *firewall
+	dials *dialCount
+	dead  *atomic.Bool // nothing comes in or goes out, and nobody is told
+	addr  string
+	wall  *firewall
 }
 
 // apart keeps a node from ever hearing of another without a relay.
@@ -97,7 +98,8 @@ func (s *simulation) nodeAt(ip net.IP, cfg Config, wall *firewall) *simNode {
 	ports := new(atomic.Int32)
 	ports.Store(50000)
 	cfg.Listen = []string{fmt.Sprintf("/ip4/%s/udp/4001/quic-v1", ip)}
-	cfg.environment = &environment{limits: &network.NullResourceManager{}, circuit: s.circuit, interfaces: s.interfaces, wall: s.wall, options: []libp2p.Option{
+	dials := &dialCount{ResourceManager: &network.NullResourceManager{}}
+	cfg.environment = &environment{limits: dials, circuit: s.circuit, interfaces: s.interfaces, wall: s.wall, options: []libp2p.Option{
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.QUICReuse(
@@ -117,7 +119,20 @@ func (s *simulation) nodeAt(ip net.IP, cfg Config, wall *firewall) *simNode {
 			}),
 		),
 	}}
-	return &simNode{run(s.t, cfg), dead, fmt.Sprintf("%s:4001", ip), wall}
+	return &simNode{run(s.t, cfg), dials, dead, fmt.Sprintf("%s:4001", ip), wall}
+}
+
+// A dialCount counts the connections that a node dials.
+type dialCount struct {
+	network.ResourceManager
+	n atomic.Int64
+}
+
+func (d *dialCount) OpenConnection(dir network.Direction, usefd bool, far ma.Multiaddr) (network.ConnManagementScope, error) {
+	if dir == network.DirOutbound {
+		d.n.Add(1)
+	}
+	return d.ResourceManager.OpenConnection(dir, usefd, far)
 }
 
 type sourceIP net.IP

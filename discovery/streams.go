@@ -14,6 +14,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/admission"
 )
 
 // Handle serves inbound streams of a protocol, each on a goroutine of its own
@@ -25,7 +26,7 @@ import (
 // serve must end a stream within 10 s whose far end proves nothing: a stranger's
 // connection that has one for longer does not give way to others.
 func (d *Discovery) Handle(proto protocol.ID, serve func(context.Context, network.Stream)) {
-	d.gater.door.serve(proto, proofTime)
+	d.gater.Manager.Serve(proto, admission.ProofTime)
 	d.host.SetStreamHandler(proto, func(s network.Stream) {
 		p := s.Conn().RemotePeer()
 		if !d.inbound.Enter(p) {
@@ -44,7 +45,7 @@ func (d *Discovery) Handle(proto protocol.ID, serve func(context.Context, networ
 	})
 }
 
-// Enter counts a handler that Close must wait for, unless it is too late.
+// enter counts a handler that Close must wait for, unless it is too late.
 func (d *Discovery) enter() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

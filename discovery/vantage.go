@@ -16,7 +16,7 @@ var ErrRelayed = errors.New("the connection goes through a relay")
 
 // Trusts reports whether the operator named p: as a peer of whatever kind, or
 // in RelayFor.
-func (d *Discovery) Trusts(p peer.ID) bool { return d.gater.trusted(p) }
+func (d *Discovery) Trusts(p peer.ID) bool { return d.gater.Trusted(p) }
 
 // Vantage returns the IP address at which the other end of c is seen from here.
 // It fails with ErrRelayed, and, with the address, with ErrPrivatePeer if that

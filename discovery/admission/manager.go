@@ -1,4 +1,4 @@
-package discovery
+package admission
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ import (
 	"anteroom/discovery/address"
 )
 
-// A doorkeeper turns away nobody for want of room: who has been silent for long
+// A Manager turns away nobody for want of room: who has been silent for long
 // gives way to who comes. There are so many places for those who have not said
 // who they are, and so many for strangers; nodes that the operator named, and
 // strangers who have proved something, have places of their own.
@@ -36,9 +36,9 @@ import (
 //
 // It is made before the host; gater's door is nil until then, when nobody can
 // come.
-type doorkeeper struct {
+type Manager struct {
 	network.ResourceManager
-	gater  *gater
+	gater  *Gater
 	limits Limits
 	pace   *rate.Limiter
 
@@ -64,18 +64,18 @@ var (
 // who come by QUIC are turned away, and TCP is left.
 const maxLingering = 256
 
-// newDoorkeeper lets one IPv4 address, or one IPv6 site, connect once a second
+// NewManager lets one IPv4 address, or one IPv6 site, connect once a second
 // after a burst. A laptop on a bad line comes back that often; a handshake costs
 // a millisecond. guests may all come at once, from one address.
-func newDoorkeeper(m network.ResourceManager, g *gater, limits Limits, guests int) *doorkeeper {
+func NewManager(m network.ResourceManager, g *Gater, limits Limits, guests int) *Manager {
 	limits.Handshakes += guests
 	limits.HandshakesPerNetwork += guests
-	if g.allowPrivate { // All nodes may be in one network
+	if g.AllowPrivate { // All nodes may be in one network
 		limits.HandshakesPerNetwork, limits.StrangersPerNetwork = limits.Handshakes, limits.Strangers
 	}
 	burst := 2 * (8 + guests)
 	each := rate.Limit{RPS: 1, Burst: burst}
-	return &doorkeeper{
+	return &Manager{
 		ResourceManager: m,
 		gater:           g,
 		limits:          limits,
@@ -100,7 +100,7 @@ func newDoorkeeper(m network.ResourceManager, g *gater, limits Limits, guests in
 
 // accept notes a connection that is about to be opened, or, by QUIC, that has
 // said who it is. It returns whether it may stay.
-func (k *doorkeeper) accept(c network.ConnMultiaddrs) bool {
+func (k *Manager) accept(c network.ConnMultiaddrs) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch c := c.(type) {
@@ -122,7 +122,7 @@ func (k *doorkeeper) accept(c network.ConnMultiaddrs) bool {
 }
 
 // stays reports whether a connection that is complete may stay.
-func (k *doorkeeper) stays(c network.Conn) bool {
+func (k *Manager) stays(c network.Conn) bool {
 	v, ok := c.Scope().(*visit)
 	if !ok {
 		return true
@@ -133,7 +133,7 @@ func (k *doorkeeper) stays(c network.Conn) bool {
 }
 
 // Connected notes a connection whose streams can be looked at from now on.
-func (k *doorkeeper) connected(_ network.Network, c network.Conn) {
+func (k *Manager) Connected(_ network.Network, c network.Conn) {
 	if v, ok := c.Scope().(*visit); ok {
 		k.mu.Lock()
 		defer k.mu.Unlock()
@@ -144,7 +144,7 @@ func (k *doorkeeper) connected(_ network.Network, c network.Conn) {
 // OpenConnection implements network.ResourceManager. Circuits do not count as
 // connections with the address of their relay, which bounds them: all of one
 // relay's come from there.
-func (k *doorkeeper) OpenConnection(dir network.Direction, usefd bool, far ma.Multiaddr) (network.ConnManagementScope, error) {
+func (k *Manager) OpenConnection(dir network.Direction, usefd bool, far ma.Multiaddr) (network.ConnManagementScope, error) {
 	_, circuit := ma.SplitFunc(far, func(c ma.Component) bool { return c.Protocol().Code == ma.P_CIRCUIT })
 	if dir != network.DirInbound {
 		if circuit != nil {
@@ -186,7 +186,7 @@ func (k *doorkeeper) OpenConnection(dir network.Direction, usefd bool, far ma.Mu
 
 // VerifySourceAddress implements network.ResourceManager: nobody who pretends to
 // be elsewhere makes others give way.
-func (k *doorkeeper) VerifySourceAddress(a net.Addr) bool {
+func (k *Manager) VerifySourceAddress(a net.Addr) bool {
 	k.mu.Lock()
 	crowded := 2*len(k.handshakesLocked()) >= k.limits.Handshakes
 	k.mu.Unlock()

@@ -1,4 +1,4 @@
-package discovery
+package admission
 
 import (
 	"slices"
@@ -9,33 +9,19 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	connrate "github.com/libp2p/go-libp2p/x/rate"
-
-	"anteroom/discovery/contacts"
 )
 
 const (
-	// maxInbound is how many streams of our own protocols one peer may have
-	// open here: for a gateway, guests of this node at the same time.
-	maxInbound = 16
-
-	// maxFromPartner is the same for a partner, a relay of this node, or a node
-	// that it is a relay for: what they pass on is of many guests.
-	maxFromPartner = 96
-
-	// putsPerMinute is how many records one peer may put here.
-	putsPerMinute = 60
-
-	// findsPerSecond is how often one stranger may ask "is this yours?".
-	findsPerSecond = 20
-
 	// maxTransientStreams is how many streams may be open whose protocol is not
 	// known yet.
 	maxTransientStreams = 64
 
-	// The connection manager trims down to connsLow once there are connsHigh,
-	// configured peers never. Below what is let in, so the node's own dials have
-	// room.
-	connsLow, connsHigh = 96, 192
+	// CircuitsPerPeer is how many circuits one peer may have through a relay of
+	// ours: for a hidden node, gateways that bring it guests at one time.
+	CircuitsPerPeer = 64
+
+	// MaxCircuits is how many circuits a relay carries in all.
+	MaxCircuits = 256
 )
 
 // Limits bound those who connect to this node and whom its operator has not
@@ -50,19 +36,19 @@ type Limits struct {
 // DefaultLimits are those of a zero Config.
 var DefaultLimits = Limits{Handshakes: 64, HandshakesPerNetwork: 16, Strangers: 128, StrangersPerNetwork: 3}
 
-// newResourceManager returns fixed limits, the same on every machine: what a
+// NewResources returns fixed limits, the same on every machine: what a
 // stranger can make this process spend must not grow with the computer it
 // runs on. They leave room for as many strangers as a doorkeeper lets in, and
-// for those who are named, each of whom may have four connections.
+// for as many who are named, each of whom may have four connections.
 //
 // Between a relay and those it serves every circuit is a stream, and between
 // partners every guest, so these peers, carriers, may have more.
-func newResourceManager(places Limits, carriers, guests []peer.ID) (network.ResourceManager, error) {
+func NewResources(places Limits, named int, carriers, guests []peer.ID) (network.ResourceManager, error) {
 	base := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&base)
 	const out, leaving = 256, 32 // Dialling, and those who have just given way
 	handshakes := places.Handshakes + len(guests) + leaving
-	named := contacts.MaxPeers + len(carriers) + len(guests)
+	named += len(carriers) + len(guests)
 	in := handshakes + 2*places.Strangers + 4*named
 	limits := rcmgr.PartialLimitConfig{
 		System: rcmgr.ResourceLimits{
@@ -85,24 +71,24 @@ func newResourceManager(places Limits, carriers, guests []peer.ID) (network.Reso
 		},
 		Service: map[string]rcmgr.ResourceLimits{
 			relay.ServiceName: {
-				Streams: 2 * maxCircuits, StreamsInbound: 2 * maxCircuits, StreamsOutbound: 2 * maxCircuits,
+				Streams: 2 * MaxCircuits, StreamsInbound: 2 * MaxCircuits, StreamsOutbound: 2 * MaxCircuits,
 				Memory: 16 << 20,
 			},
 		},
 		ServicePeer: map[string]rcmgr.ResourceLimits{
 			relay.ServiceName: {
-				Streams: 2 * circuitsPerPeer, StreamsInbound: 2 * circuitsPerPeer, StreamsOutbound: 2 * circuitsPerPeer,
+				Streams: 2 * CircuitsPerPeer, StreamsInbound: 2 * CircuitsPerPeer, StreamsOutbound: 2 * CircuitsPerPeer,
 				Memory: 1 << 20,
 			},
 		},
 		Peer: make(map[peer.ID]rcmgr.ResourceLimits),
 	}
 	for _, p := range slices.Concat(carriers, guests) {
-		const streams = 32 + 2*circuitsPerPeer // as for others, and a hole punch may come with each circuit
+		const streams = 32 + 2*CircuitsPerPeer // as for others, and a hole punch may come with each circuit
 		limits.Peer[p] = rcmgr.ResourceLimits{
 			Conns: 4, ConnsInbound: 4, ConnsOutbound: 4,
 			Streams: streams, StreamsInbound: streams, StreamsOutbound: streams,
-			Memory: 9<<20 + circuitsPerPeer*256<<10, FD: 4,
+			Memory: 9<<20 + CircuitsPerPeer*256<<10, FD: 4,
 		}
 	}
 	return rcmgr.NewResourceManager(

@@ -1,4 +1,4 @@
-package discovery
+package admission
 
 import (
 	"sync"
@@ -29,7 +29,7 @@ const (
 // OpenStream implements network.ResourceManager. Strangers' streams give way like
 // strangers do: one of the node that has most of them, which has been open for
 // the longest time.
-func (k *doorkeeper) OpenStream(p peer.ID, dir network.Direction) (network.StreamManagementScope, error) {
+func (k *Manager) OpenStream(p peer.ID, dir network.Direction) (network.StreamManagementScope, error) {
 	stranger := dir == network.DirInbound && !k.gater.known(p)
 	k.hear(p)
 	if stranger && !k.makeRoomForStream() {
@@ -60,7 +60,7 @@ func (s *visitStream) Done() {
 }
 
 // hear notes that p is not silent.
-func (k *doorkeeper) hear(p peer.ID) {
+func (k *Manager) hear(p peer.ID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, v := range k.visits {
@@ -73,7 +73,7 @@ func (k *doorkeeper) hear(p peer.ID) {
 // makeRoomForStream reports whether there is a place for one more stream of a
 // stranger, if need be because another gives way. There may be none for a
 // moment, when more come than libp2p keeps up with.
-func (k *doorkeeper) makeRoomForStream() bool {
+func (k *Manager) makeRoomForStream() bool {
 	var goes []network.Stream
 	k.mu.Lock()
 	if k.unnamed >= maxUnnamed {
@@ -99,7 +99,7 @@ func (k *doorkeeper) makeRoomForStream() bool {
 
 // longestOpenLocked returns a stream that a stranger opened and that may give
 // way; nil if there is none.
-func (k *doorkeeper) longestOpenLocked(may func(network.Stream) bool) (longest network.Stream) {
+func (k *Manager) longestOpenLocked(may func(network.Stream) bool) (longest network.Stream) {
 	streams := make(map[peer.ID][]network.Stream)
 	most := 1
 	for _, v := range k.visits {
@@ -123,7 +123,7 @@ func (k *doorkeeper) longestOpenLocked(may func(network.Stream) bool) (longest n
 	return longest
 }
 
-func (k *doorkeeper) count(streams, unnamed int) {
+func (k *Manager) count(streams, unnamed int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.streams += streams

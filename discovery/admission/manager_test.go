@@ -1,4 +1,4 @@
-package discovery
+package admission
 
 import (
 	"fmt"
@@ -16,11 +16,11 @@ import (
 )
 
 // doorOf makes a doorkeeper with the real limits of libp2p behind it.
-func doorOf(limits Limits, guests int) (*doorkeeper, error) {
-	m, err := newResourceManager(limits, nil, make([]peer.ID, guests))
-	return newDoorkeeper(m, &gater{
-		trusted: func(p peer.ID) bool { return p == "friend" },
-		useful:  func(p peer.ID) bool { return p == "server" },
+func doorOf(limits Limits, guests int) (*Manager, error) {
+	m, err := NewResources(limits, 64, nil, make([]peer.ID, guests))
+	return NewManager(m, &Gater{
+		Trusted: func(p peer.ID) bool { return p == "friend" },
+		InTable: func(p peer.ID) bool { return p == "server" },
 	}, limits, guests), err
 }
 
@@ -85,7 +85,7 @@ func TestCircuitsDoNotCountAsTheirRelays(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.Close() })
-	through := "/ip4/45.1.0.2/tcp/1/p2p/" + idOf(t).String() + "/p2p-circuit"
+	through := "/ip4/45.1.0.2/tcp/1/p2p/" + newID(t).String() + "/p2p-circuit"
 	for _, dir := range []network.Direction{network.DirInbound, network.DirOutbound} {
 		for i := range 32 {
 			scope, err := m.OpenConnection(dir, false, ma.StringCast(through))
@@ -93,7 +93,7 @@ func TestCircuitsDoNotCountAsTheirRelays(t *testing.T) {
 				t.Fatalf("circuit %d: %v", i, err)
 			}
 			t.Cleanup(scope.Done)
-			_ = scope.SetPeer(idOf(t))
+			_ = scope.SetPeer(newID(t))
 		}
 	}
 	scope, err := m.OpenConnection(network.DirInbound, false, ma.StringCast("/ip4/45.1.0.2/tcp/1"))
@@ -105,7 +105,7 @@ func TestCircuitsDoNotCountAsTheirRelays(t *testing.T) {
 
 // A hall is a door through which somebody comes now and then.
 type hall struct {
-	*doorkeeper
+	*Manager
 	t      *testing.T
 	closed []string // by hangUp
 }
@@ -117,7 +117,7 @@ func newHall(t *testing.T, limits Limits, guests int) *hall {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = k.ResourceManager.Close() })
-	return &hall{doorkeeper: k, t: t}
+	return &hall{Manager: k, t: t}
 }
 
 // knocks comes from an address, and does not say who it is.
@@ -241,13 +241,13 @@ func TestWhoGivesWay(t *testing.T) {
 func TestWhoSpeaksStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, Limits{Handshakes: 8, HandshakesPerNetwork: 4, Strangers: 3, StrangersPerNetwork: 1}, 0)
-		h.serve("/ours", proofTime)
+		h.Serve("/ours", ProofTime)
 		come := func(i int, proto protocol.ID) error {
 			t.Helper()
 			name := fmt.Sprint("n", i)
 			err := h.comes(name, fmt.Sprintf("/ip4/9.9.%d.1/tcp/1", i))
 			if err == nil {
-				h.connected(nil, conn{peer: peer.ID(name), scope: h.visits[len(h.visits)-1], streams: []network.Stream{
+				h.Connected(nil, conn{peer: peer.ID(name), scope: h.visits[len(h.visits)-1], streams: []network.Stream{
 					stream{proto: proto, stat: network.Stats{Opened: time.Now()}},
 				}})
 			}
@@ -263,7 +263,7 @@ func TestWhoSpeaksStays(t *testing.T) {
 		h.gone("n3")
 		_ = come(5, "/ours") // All speak
 		h.gone("n0")
-		time.Sleep(proofTime)
+		time.Sleep(ProofTime)
 		for i := range 3 { // beside the three that have proved something
 			if err := come(10+i, "/theirs"); err != nil {
 				t.Error(err)
@@ -275,11 +275,11 @@ func TestWhoSpeaksStays(t *testing.T) {
 		}
 		_ = come(20, "/ours")
 		h.gone("n10")
-		time.Sleep(proofTime) // n1, n4, n5 and n20
+		time.Sleep(ProofTime) // n1, n4, n5 and n20
 		_ = come(21, "/ours")
 		_ = come(22, "/ours")
 		h.gone("n11", "n12")
-		time.Sleep(proofTime)
+		time.Sleep(ProofTime)
 		if err := come(23, "/ours"); err == nil {
 			t.Error("a stranger takes the place of one that has proved something")
 		}
@@ -310,7 +310,7 @@ func TestWhoKnocksGivesWay(t *testing.T) {
 			h.knocks(c.name, c.addr)
 			h.gone(c.gone...)
 		}
-		if n := handshakesOf(t, h); n != 5 {
+		if n := pendingOf(t, h); n != 5 {
 			t.Errorf("%d handshakes count", n)
 		}
 		twice := ma.StringCast("/ip4/9.9.7.1/tcp/1")
@@ -365,15 +365,15 @@ func TestHandshakesDoNotPileUp(t *testing.T) {
 	for _, scope := range all {
 		scope.Done()
 	}
-	if len(h.lingering) != 0 || handshakesOf(t, h) > 1 {
-		t.Errorf("%d linger, %d count", len(h.lingering), handshakesOf(t, h))
+	if len(h.lingering) != 0 || pendingOf(t, h) > 1 {
+		t.Errorf("%d linger, %d count", len(h.lingering), pendingOf(t, h))
 	}
 	if !come("/ip4/9.9.9.1/udp/1/quic-v1") {
 		t.Error("turned away after all have ended")
 	}
 }
 
-func handshakesOf(t *testing.T, m network.ResourceManager) (n int) {
+func pendingOf(t *testing.T, m network.ResourceManager) (n int) {
 	t.Helper()
 	if err := m.ViewTransient(func(s network.ResourceScope) error {
 		n = s.Stat().NumConnsInbound

@@ -1,4 +1,4 @@
-package discovery
+package admission
 
 import (
 	"net/netip"
@@ -14,7 +14,7 @@ import (
 // too: that is what libp2p passes on from the first packet to the last.
 type visit struct {
 	network.ConnManagementScope
-	keeper *doorkeeper
+	keeper *Manager
 	from   netip.Prefix // not valid: through a relay
 
 	// guarded by the keeper's mu
@@ -51,9 +51,9 @@ func (v *visit) Done() {
 	v.ConnManagementScope.Done()
 }
 
-// proofTime is how long our protocols wait at most for a stranger to prove
+// ProofTime is how long our protocols wait at most for a stranger to prove
 // something, and some time for it to be over.
-const proofTime = 15 * time.Second
+const ProofTime = 15 * time.Second
 
 // A standing says of a stranger how soon it gives way.
 type standing int
@@ -66,7 +66,7 @@ const (
 )
 
 // provesLocked is the standing that a stream gives.
-func (k *doorkeeper) provesLocked(s network.Stream) standing {
+func (k *Manager) provesLocked(s network.Stream) standing {
 	switch patience, ours := k.served[s.Protocol()]; {
 	case !ours:
 		return silent
@@ -76,8 +76,8 @@ func (k *doorkeeper) provesLocked(s network.Stream) standing {
 	return proved
 }
 
-// Enter gives v a place among those who have not said who they are.
-func (k *doorkeeper) enter(v *visit) error {
+// enter gives v a place among those who have not said who they are.
+func (k *Manager) enter(v *visit) error {
 	defer k.hangUp()
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -101,7 +101,7 @@ func (k *doorkeeper) enter(v *visit) error {
 }
 
 // meet gives v, who has said who it is, the place that it is due.
-func (k *doorkeeper) meet(v *visit, p peer.ID) error {
+func (k *Manager) meet(v *visit, p peer.ID) error {
 	defer k.hangUp()
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -117,9 +117,9 @@ func (k *doorkeeper) meet(v *visit, p peer.ID) error {
 
 // makeRoomLocked reports whether one more stranger finds a place, if need be
 // because others give way: a node of its network, or a connection of any.
-func (k *doorkeeper) makeRoomLocked(network netip.Prefix, p peer.ID) bool {
+func (k *Manager) makeRoomLocked(network netip.Prefix, p peer.ID) bool {
 	here, of := k.strangersLocked()
-	if network.IsValid() && !k.gater.lan.knows(p) {
+	if network.IsValid() && k.gater.found(p) == nil {
 		mates := slices.DeleteFunc(from(here, network), func(v *visit) bool { return v.peer == p })
 		if nodes(mates) >= k.limits.StrangersPerNetwork {
 			goes := longestSilent(weakest(mates, of))
@@ -152,7 +152,7 @@ func (k *doorkeeper) makeRoomLocked(network netip.Prefix, p peer.ID) bool {
 }
 
 // handshakesLocked returns those who have not said who they are.
-func (k *doorkeeper) handshakesLocked() (list []*visit) {
+func (k *Manager) handshakesLocked() (list []*visit) {
 	for _, v := range k.visits {
 		if v.peer == "" {
 			list = append(list, v)
@@ -163,14 +163,14 @@ func (k *doorkeeper) handshakesLocked() (list []*visit) {
 
 // strangersLocked returns those whom the operator did not name, and the standing
 // of each node: that of its best connection.
-func (k *doorkeeper) strangersLocked() (list []*visit, of map[peer.ID]standing) {
+func (k *Manager) strangersLocked() (list []*visit, of map[peer.ID]standing) {
 	of = make(map[peer.ID]standing)
 	for _, v := range k.visits {
 		if v.peer == "" || k.gater.known(v.peer) {
 			continue
 		}
 		list = append(list, v)
-		if k.gater.useful(v.peer) {
+		if k.gater.InTable(v.peer) {
 			of[v.peer] = max(of[v.peer], useful)
 		}
 		if v.conn == nil {
@@ -222,7 +222,7 @@ func nodes(list []*visit) int {
 }
 
 // giveWayLocked makes v leave, as soon as hangUp is called.
-func (k *doorkeeper) giveWayLocked(v *visit) {
+func (k *Manager) giveWayLocked(v *visit) {
 	k.takeOutLocked(v)
 	k.leaving = append(k.leaving, v)
 	if v.close == nil {
@@ -230,14 +230,14 @@ func (k *doorkeeper) giveWayLocked(v *visit) {
 	}
 }
 
-func (k *doorkeeper) takeOutLocked(v *visit) {
+func (k *Manager) takeOutLocked(v *visit) {
 	v.gone = true
 	k.visits = slices.DeleteFunc(k.visits, func(w *visit) bool { return w == v })
 }
 
 // hangUp ends the connections of those who gave way. What libp2p's limits count
 // is free at once.
-func (k *doorkeeper) hangUp() {
+func (k *Manager) hangUp() {
 	k.mu.Lock()
 	leaving := k.leaving
 	k.leaving = nil
@@ -255,16 +255,16 @@ func (k *doorkeeper) hangUp() {
 	}
 }
 
-// Leave takes v out, whose connection has ended.
-func (k *doorkeeper) leave(v *visit) {
+// leave takes v out, whose connection has ended.
+func (k *Manager) leave(v *visit) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.takeOutLocked(v)
 	delete(k.lingering, v)
 }
 
-// serve notes a protocol of ours, and how long it waits for proof.
-func (k *doorkeeper) serve(proto protocol.ID, patience time.Duration) {
+// Serve notes a protocol of ours, and how long it waits for proof.
+func (k *Manager) Serve(proto protocol.ID, patience time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.served[proto] = patience
@@ -276,7 +276,7 @@ type Fill struct {
 	Used, Max int
 }
 
-func (k *doorkeeper) fill() []Fill {
+func (k *Manager) Fill() []Fill {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	handshakes := k.handshakesLocked()

@@ -1,4 +1,4 @@
-package discovery
+package admission
 
 import (
 	"fmt"
@@ -32,7 +32,7 @@ func TestConnectionLimits(t *testing.T) {
 				t.Errorf("who is recordtest.Name, beside %s: %v", c.what, err)
 			}
 		}
-		if n := h.fill()[2].Used; n != c.want {
+		if n := h.Fill()[2].Used; n != c.want {
 			t.Errorf("%d strangers from %s, want %d", n, c.what, c.want)
 		}
 		if err := h.ViewSystem(func(s network.ResourceScope) error {
