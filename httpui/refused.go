@@ -7,13 +7,16 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+
+	"anteroom/httpui/words"
 )
 
 // A refusedPage is what a person sees where a page's script would get a
 // refusal as JSON: one sentence of what is so, and one of what to do.
 type refusedPage struct {
+	Lang, Dir   string
 	Title, Todo string
-	Home        bool   // offers the page of this computer
+	Home        string // on the button to the page of this computer; empty: there is none
 	Practice    string // its name, which its card tells everybody
 	Styled      bool   // the style sheets are served at the same host
 }
@@ -63,38 +66,41 @@ func (s *Server) refuse(w http.ResponseWriter, r *request, no *refusal) {
 
 // refusedPage puts no into words.
 func (s *Server) refusedPage(r *request, no *refusal) refusedPage {
-	if r.site == nil {
-		return refusedPage{
-			Title: "There is nothing at this address.",
-			Todo:  "Open the link in the message from your practice just as it is. If that does not help, please call the practice.",
+	catalogue := words.English
+	if inPseudo(r) {
+		catalogue = s.assets.pseudoWords
+	}
+	page := refusedPage{Lang: catalogue.Language, Dir: catalogue.Dir, Styled: r.site != nil}
+	title, todo, home := whyRefused(r, no)
+	page.Title, page.Todo = catalogue.Say(sentence(title)), catalogue.Say(sentence(todo))
+	if home {
+		page.Home = catalogue.Say(sentence("page.refused.open"))
+	}
+	if r.site != nil {
+		if info, err := s.backend.As("").Info(r.Context()); err == nil {
+			page.Practice = info.Practice
 		}
 	}
-	page := refusedPage{Styled: true}
-	if info, err := s.backend.As("").Info(r.Context()); err == nil {
-		page.Practice = info.Practice
-	}
-	here := !r.site.public && !r.carried
-	switch {
-	case no.status == http.StatusTooManyRequests:
-		page.Title = "There were too many tries in a short time."
-		page.Todo = "Wait a minute, then load this page again."
-	case no.status >= http.StatusInternalServerError:
-		page.Title = "The practice’s computer has a problem, or is restarting."
-		page.Todo = "Load this page again in a moment. If it takes longer than a few minutes, please call the practice."
-	case here && no == errElsewhere:
-		page.Title = "Another site led here, so Anteroom did not open."
-		page.Todo = "If you want to go to Anteroom, open it with the button."
-		page.Home = true
-	case here:
-		page.Title = "There is nothing at this address."
-		page.Todo = "Open Anteroom with the button."
-		page.Home = true
-	case no.status == http.StatusBadRequest || no.status == http.StatusRequestHeaderFieldsTooLarge:
-		page.Title = "This page cannot be opened in this way."
-		page.Todo = "Load it again. If that does not help, please call the practice: its web server may have to be set up differently."
-	default:
-		page.Title = "Please open your appointment with its link."
-		page.Todo = "You find the link in the message from your practice. If it does not open, copy all of it into the address bar of your browser. If you have no link, please call the practice."
-	}
 	return page
+}
+
+// whyRefused returns the codes of what is so and of what to do, and whether the
+// page of this computer is offered.
+func whyRefused(r *request, no *refusal) (title, todo string, home bool) {
+	here := r.site != nil && !r.site.public && !r.carried
+	switch {
+	case r.site == nil:
+		return "page.refused.nowhere", "page.refused.nowhere.todo", false
+	case no.status == http.StatusTooManyRequests:
+		return "page.refused.too-many", "page.refused.too-many.todo", false
+	case no.status >= http.StatusInternalServerError:
+		return "page.refused.problem", "page.refused.problem.todo", false
+	case here && no == errElsewhere:
+		return "page.refused.other-site", "page.refused.other-site.todo", true
+	case here:
+		return "page.refused.nowhere", "page.refused.nowhere-here.todo", true
+	case no.status == http.StatusBadRequest || no.status == http.StatusRequestHeaderFieldsTooLarge:
+		return "page.refused.damaged", "page.refused.damaged.todo", false
+	}
+	return "page.refused.no-link", "page.refused.no-link.todo", false
 }

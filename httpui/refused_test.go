@@ -3,6 +3,7 @@ package httpui
 import (
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -135,5 +136,22 @@ func TestRefusedPage(t *testing.T) {
 	}
 	if len(titles) != 6 {
 		t.Errorf("titles %v", titles)
+	}
+
+	// All its words are the catalogue's: in no language it has no plain letter.
+	for _, r := range []*request{{}, {site: here}, {site: there}} {
+		r.Request, _ = http.NewRequest("GET", "/?words=pseudo", nil)
+		r.Header.Set("Accept", "text/html")
+		w := newRecorder()
+		ts.refuse(w, r, errNoRoute)
+		doc, err := html.Parse(strings.NewReader(w.Body.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range doc.Descendants() {
+			if n.Type == html.TextNode && n.Data != "CANARY-practice" && regexp.MustCompile(`[A-Za-z]`).MatchString(n.Data) {
+				t.Errorf("%q is not from the catalogue", n.Data)
+			}
+		}
 	}
 }

@@ -58,6 +58,8 @@ type assets struct {
 	pseudo    map[string]asset // the same in no language, to test that no word is missed
 	refused   *template.Template
 	importMap string // hash of the pages' import map, as a policy source
+
+	pseudoWords *words.Catalogue
 }
 
 type asset struct {
@@ -69,7 +71,7 @@ type asset struct {
 // newAssets reads the files of dir, among which index.html, guest.html and
 // refused.html must be.
 func newAssets(dir fs.FS) (*assets, error) {
-	a := &assets{files: map[string]asset{}, pages: map[string]asset{}, pseudo: map[string]asset{}}
+	a := &assets{files: map[string]asset{}, pages: map[string]asset{}, pseudo: map[string]asset{}, pseudoWords: words.English.Pseudo()}
 	sum := sha256.New()
 	integrity := map[string]string{} // of modules, by path under static/
 
@@ -111,7 +113,7 @@ func newAssets(dir fs.FS) (*assets, error) {
 			return nil, fmt.Errorf("make page %s: %w", name, err)
 		}
 		a.pages[name] = withWords(page, words.English, said[name])
-		a.pseudo[name] = withWords(page, words.English.Pseudo(), said[name])
+		a.pseudo[name] = withWords(page, a.pseudoWords, said[name])
 	}
 	a.refused, err = newRefusedPage(dir, a.base())
 	return a, err
@@ -223,11 +225,14 @@ func withImports(dir fs.FS, name string, modules []string) ([]string, error) {
 	return modules, nil
 }
 
+// inPseudo reports whether the page is to speak no language.
+func inPseudo(r *request) bool { return r.URL.RawQuery == "words=pseudo" }
+
 // page serves one of the pages.
 func (s *Server) page(name string) handler {
 	return func(w http.ResponseWriter, r *request) error {
 		body := s.assets.pages[name]
-		if r.URL.RawQuery == "words=pseudo" {
+		if inPseudo(r) {
 			body = s.assets.pseudo[name]
 		}
 		w.Header().Set("Content-Security-Policy", policy(r.site, s.assets.importMap))
