@@ -10,10 +10,10 @@ import (
 // Cancel ends an appointment in the name of by: its links say so from now on, and who is in the
 // room is sent away.
 func (n *Node) Cancel(ctx context.Context, by, appointment string) error {
-	if err := n.Practice.Cancel(ctx, by, appointment); err != nil {
+	if err := n.practice.Cancel(ctx, by, appointment); err != nil {
 		return err
 	}
-	n.takePlaces(appointment)
+	n.places.RevokeCall(appointment)
 	n.mu.Lock()
 	r := n.rooms[appointment]
 	delete(n.rooms, appointment)
@@ -26,7 +26,7 @@ func (n *Node) Cancel(ctx context.Context, by, appointment string) error {
 
 // Revoke makes m's link useless at once, and sends m away.
 func (n *Node) Revoke(ctx context.Context, by string, m wire.MemberID) error {
-	if err := n.Practice.Revoke(ctx, by, m); err != nil {
+	if err := n.practice.Revoke(ctx, by, m); err != nil {
 		return err
 	}
 	n.dismiss(m, wire.ErrRevoked)
@@ -35,7 +35,7 @@ func (n *Node) Revoke(ctx context.Context, by string, m wire.MemberID) error {
 
 // Rotate gives m's seat a new link; the old one is revoked.
 func (n *Node) Rotate(ctx context.Context, by string, m wire.MemberID) (practice.Issued, error) {
-	inv, err := n.Practice.Rotate(ctx, by, m)
+	inv, err := n.practice.Rotate(ctx, by, m)
 	if err != nil {
 		return practice.Issued{}, err
 	}
@@ -44,7 +44,7 @@ func (n *Node) Rotate(ctx context.Context, by string, m wire.MemberID) (practice
 }
 
 func (n *Node) dismiss(m wire.MemberID, reason *wire.Error) {
-	n.takePlace(m)
+	n.places.RevokeSeat(m)
 	n.mu.Lock()
 	for _, r := range n.rooms {
 		r.Dismiss(m, reason)

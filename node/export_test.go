@@ -13,16 +13,13 @@ func (n *Node) Clear() { n.clear(n.lifetime) }
 const PatienceAfter = patienceAfter
 
 // Told reports whether a home node has told that rid is one of its.
-func (n *Node) Told(rid [32]byte) bool {
-	_, ok, _ := n.homes.of(rid)
-	return ok
-}
+func (n *Node) Told(rid [32]byte) bool { return n.finder.Told(rid) }
 
 // Expecting reports whether guests wait for home nodes that have yet to call.
-func (n *Node) Expecting() bool { return n.expecting() }
+func (n *Node) Expecting() bool { return n.finder.Expecting() }
 
 // LikelyLenders returns those that a welcome waits for.
-func (n *Node) LikelyLenders() []peer.ID { return n.likelyLenders() }
+func (n *Node) LikelyLenders() []peer.ID { return n.places.Likely() }
 
 // End is what Run does last.
 func (n *Node) End() {

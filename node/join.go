@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"anteroom/node/find"
 	"anteroom/node/practice"
 	"anteroom/node/room"
 	"anteroom/node/stack"
@@ -56,12 +57,33 @@ func (n *Node) follow(ctx context.Context, conn wire.Conn, from netip.Addr, publ
 		return err
 	})
 	switch {
-	case errors.Is(err, errBusy):
+	case errors.Is(err, find.ErrBusy):
 		return nil, fmt.Errorf("dial home node: %w: %w", wire.ErrTooMany, err)
 	case err != nil:
 		return nil, fmt.Errorf("dial home node: %w: %w", wire.ErrNotFound, err)
 	}
 	return remote, nil
+}
+
+// isMine reports whether an invite of this node has rid.
+func (n *Node) isMine(rid [32]byte) bool {
+	_, err := n.practice.Lookup(n.lifetime, rid)
+	return err == nil
+}
+
+// dialHome opens a stream to the node that key's invite was made on.
+func (n *Node) dialHome(ctx context.Context, key invite.RendezvousKey, from netip.Addr, public bool) (wire.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, find.Time)
+	defer cancel()
+	home, err := n.finder.Home(ctx, key, from, public)
+	if err != nil {
+		return nil, err
+	}
+	s, err := n.discovery.Open(ctx, home, signalProtocol)
+	if err != nil {
+		return nil, fmt.Errorf("open stream: %w", err)
+	}
+	return rendezvous.Stream(s), nil
 }
 
 // Accept is Join seen from the home node: it serves guests of rooms that live
@@ -87,7 +109,7 @@ func (n *Node) Accept(ctx context.Context, conn wire.Conn) error {
 func (n *Node) shakeHands(ctx context.Context, conn wire.Conn, at *practice.Seat, greeting *wire.Welcome) (*seal.Channel, error) {
 	return seal.Accept(conn,
 		func(rid [32]byte) (_ *invite.HostKeys, ok bool) {
-			seat, err := n.Practice.Lookup(ctx, rid)
+			seat, err := n.practice.Lookup(ctx, rid)
 			*at = seat
 			return seat.Keys, err == nil
 		},
@@ -123,8 +145,8 @@ func (n *Node) admitToRoom(ctx context.Context, channel *seal.Channel, at *pract
 	// Time has passed since the handshake: ask again who may sit here.
 	var now practice.Seat
 	err = stack.Fresh(func() (err error) {
-		if now, err = n.Practice.Lookup(ctx, at.Keys.Rendezvous.RID()); err == nil {
-			err = mayEnter(now, n.Practice.Now())
+		if now, err = n.practice.Lookup(ctx, at.Keys.Rendezvous.RID()); err == nil {
+			err = mayEnter(now, n.practice.Now())
 		}
 		if err != nil {
 			return fmt.Errorf("enter: %w", err)
@@ -175,7 +197,7 @@ func (n *Node) awaitJoin(channel wire.Conn, m wire.MemberID) (*wire.Join, error)
 		case *wire.Join:
 			return body, nil
 		case *wire.Tested:
-			n.tests.add(m, body.Path, n.Practice.Now())
+			n.tests.add(m, body.Path, n.practice.Now())
 			n.tick()
 		default:
 			return nil, wire.ErrBadMessage
@@ -187,7 +209,7 @@ func (n *Node) awaitJoin(channel wire.Conn, m wire.MemberID) (*wire.Join, error)
 // Attend seats the practitioner, whose first message a was, in the room of an
 // appointment. The caller knows that it is theirs.
 func (n *Node) Attend(ctx context.Context, conn wire.Conn, a *wire.Attend) error {
-	appointment, err := n.Practice.Appointment(ctx, a.Appointment)
+	appointment, err := n.practice.Appointment(ctx, a.Appointment)
 	if err != nil {
 		room.Dismiss(conn, wire.ErrNoSuchRoom)
 		return fmt.Errorf("attend: %w", errors.Join(wire.ErrNoSuchRoom, err))

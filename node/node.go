@@ -20,6 +20,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"anteroom/discovery"
+	"anteroom/node/find"
+	"anteroom/node/lend"
 	"anteroom/node/practice"
 	"anteroom/node/room"
 	"anteroom/rendezvous"
@@ -45,7 +47,7 @@ type Config struct {
 	Log       *slog.Logger
 
 	// Relay is this node's own. Nil: it has none.
-	Relay Relay
+	Relay lend.Relay
 
 	// LendTo are the nodes whose calls may use the relay here, Lenders those
 	// whose relays calls from here may use.
@@ -59,33 +61,23 @@ type Config struct {
 	Gateways []peer.ID
 
 	// Searches bounds what links that no home node has told of may cost.
-	Searches Searches
+	Searches find.Searches
 
 	// DHTOnly leaves the direct question to peers out of look-ups.
 	DHTOnly bool
 }
 
-// A Relay has places for the seats of calls. What it knows a call and a seat by
-// tells nobody anything.
-type Relay interface {
-	// Grant gives a seat of a call a place until a time. A seat that asks again
-	// has no more room than it had.
-	Grant(call, seat string, until time.Time) []wire.ICEServer
-	// RevokeSeat and RevokeCall take back at once what was granted before.
-	RevokeSeat(seat string)
-	RevokeCall(call string)
-}
-
 // A Node is one running member of the federation.
 type Node struct {
-	Config
-	publisher *publisher
-	lenders   lenders
-	homes     *homes
-	strangers *strangers
+	practice  *practice.Practice
+	discovery *discovery.Discovery
+	log       *slog.Logger
+	gateways  []peer.ID
+	finder    *find.Finder
+	publisher *find.Publisher
+	teller    *find.Teller
+	places    *lend.Places // on relays
 	tests     pathTests
-	secret    []byte // what callName is made with
-	started   time.Time
 
 	mu       sync.Mutex
 	rooms    map[string]*openRoom
@@ -107,16 +99,23 @@ type openRoom struct {
 
 // New returns a node that answers its peers' questions and guests at once.
 func New(cfg Config) *Node {
-	n := &Node{Config: cfg, rooms: make(map[string]*openRoom), changed: make(map[chan struct{}]bool), secret: random32(), started: time.Now()}
+	p, d, log := cfg.Practice, cfg.Discovery, cfg.Log
+	n := &Node{
+		practice: p, discovery: d, log: log, gateways: cfg.Gateways,
+		finder:    find.NewFinder(find.Config{Network: d, Now: p.Now, Log: log, GuestsOf: cfg.GuestsOf, Searches: cfg.Searches, DHTOnly: cfg.DHTOnly}),
+		publisher: find.NewPublisher(d, log),
+		teller:    find.NewTeller(d, p, log),
+		rooms:     make(map[string]*openRoom),
+		changed:   make(map[chan struct{}]bool),
+	}
+	n.places = lend.NewPlaces(cfg.Relay, lend.NewBorrower(d, cfg.Lenders, n.tick, log), p.Now)
 	n.lifetime, n.stop = context.WithCancelCause(context.Background())
-	n.publisher = newPublisher(cfg.Discovery, cfg.Log)
-	cfg.Discovery.SetFinder(n.isMine)
-	n.homes, n.strangers = newHomes(), newStrangers(cfg.Searches)
-	cfg.Discovery.Handle(mineProtocol, n.hearMine)
-	cfg.Discovery.Handle(lendProtocol, n.lend)
-	cfg.Discovery.Handle(signalProtocol, func(ctx context.Context, s network.Stream) {
+	d.SetFinder(n.isMine)
+	d.Handle(find.MineProtocol, n.finder.Hear)
+	d.Handle(lend.Protocol, lend.NewLender(cfg.Relay, cfg.LendTo).Serve)
+	d.Handle(signalProtocol, func(ctx context.Context, s network.Stream) {
 		if err := n.Accept(ctx, rendezvous.Stream(s)); err != nil {
-			n.Log.Debug("guest from another node left", "err", err)
+			log.Debug("guest from another node left", "err", err)
 		}
 	})
 	return n
@@ -126,16 +125,40 @@ func New(cfg Config) *Node {
 // and clears away what is over. It returns when everything it started has.
 func (n *Node) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return n.Discovery.Run(ctx) })
+	g.Go(func() error { return n.discovery.Run(ctx) })
 	g.Go(func() error { n.publish(ctx); return nil })
 	g.Go(func() error { n.relayChanges(ctx); return nil })
-	g.Go(func() error { n.tryLenders(ctx); return nil })
-	g.Go(func() error { n.tellGateways(ctx); return nil })
+	g.Go(func() error { n.places.Run(ctx); return nil })
+	g.Go(func() error { n.teller.Run(ctx, n.gateways); return nil })
 	g.Go(func() error { n.sweep(ctx); return nil })
 	err := g.Wait()
 	n.stop(wire.ErrGoingAway)
 	n.closeRooms(wire.ErrGoingAway)
 	return err
+}
+
+// publish keeps the records of all appointments that are open, or soon will
+// be, in the DHT until ctx ends.
+func (n *Node) publish(ctx context.Context) {
+	changed, stop := n.practice.Watch()
+	defer stop()
+	moved, stop := n.discovery.AddressesChanged()
+	defer stop()
+	n.publisher.Run(ctx, n.announcements, changed, moved)
+}
+
+// announcements returns whose records are wanted now.
+func (n *Node) announcements(ctx context.Context) ([]find.Announcement, time.Time, error) {
+	now := n.practice.Now()
+	seats, err := n.practice.Publishable(ctx, now)
+	if err != nil {
+		return nil, now, fmt.Errorf("read open invites: %w", err)
+	}
+	var list []find.Announcement
+	for _, s := range seats {
+		list = append(list, find.Announcement{Key: s.Keys.Rendezvous, Opens: s.Appointment.Opens(), Closes: s.Appointment.Closes()})
+	}
+	return list, now, nil
 }
 
 // enter returns the room of appointment a, opening it if need be, and a
@@ -153,7 +176,7 @@ func (n *Node) enter(ctx context.Context, a practice.Appointment) (*openRoom, fu
 			return nil, nil, err
 		}
 		r = &openRoom{pseud: pseudonym(), owner: a.Practitioner, ends: a.Ends(), closes: a.Closes()}
-		r.Room = room.New(recorder{n, a.ID}, n.Log.With("room", r.pseud), kept)
+		r.Room = room.New(recorder{n, a.ID}, n.log.With("room", r.pseud), kept)
 		n.rooms[a.ID] = r
 	}
 	r.users++
@@ -162,7 +185,7 @@ func (n *Node) enter(ctx context.Context, a practice.Appointment) (*openRoom, fu
 
 // kept returns the seats that were held when the node stopped.
 func (n *Node) kept(ctx context.Context, appointment string) ([]room.Kept, error) {
-	seats, err := n.Practice.Bound(ctx, appointment)
+	seats, err := n.practice.Bound(ctx, appointment)
 	if err != nil {
 		return nil, fmt.Errorf("read kept seats: %w", err)
 	}
@@ -200,13 +223,13 @@ func (n *Node) sweep(ctx context.Context) {
 }
 
 func (n *Node) clear(ctx context.Context) {
-	now := n.Practice.Lived() // nobody is sent away because a clock has leapt
+	now := n.practice.Lived() // nobody is sent away because a clock has leapt
 	for _, r := range n.overdue(now) {
 		r.TurnAway(wire.ErrEnded)
 	}
 	n.tests.forgetBefore(now.Add(-testedFor))
-	if err := n.Practice.Sweep(ctx, n.Practice.Now()); err != nil && ctx.Err() == nil {
-		n.Log.Error("expired invites not removed", "err", err)
+	if err := n.practice.Sweep(ctx, n.practice.Now()); err != nil && ctx.Err() == nil {
+		n.log.Error("expired invites not removed", "err", err)
 	}
 }
 
@@ -254,7 +277,7 @@ func (n *Node) Watch() (<-chan struct{}, func()) {
 // relayChanges tells every Watch what the practice's own tells, and that time
 // has passed: an appointment opens and ends without anybody's doing.
 func (n *Node) relayChanges(ctx context.Context) {
-	changed, stop := n.Practice.Watch()
+	changed, stop := n.practice.Watch()
 	defer stop()
 	clock := time.NewTicker(sweepEvery)
 	defer clock.Stop()

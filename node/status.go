@@ -1,6 +1,12 @@
 package node
 
-import "anteroom/rendezvous/wire"
+import (
+	"context"
+	"errors"
+
+	"anteroom/discovery/contacts"
+	"anteroom/rendezvous/wire"
+)
 
 // Status is what an operator wants to know at a glance.
 type Status struct {
@@ -15,16 +21,16 @@ type Status struct {
 
 // Status reports what the node is doing now.
 func (n *Node) Status() Status {
-	s := Status{PeerID: n.Discovery.ID().String(), Addresses: []string{}}
-	for _, p := range n.Discovery.ListPeers() {
+	s := Status{PeerID: n.discovery.ID().String(), Addresses: []string{}}
+	for _, p := range n.discovery.ListPeers() {
 		if p.Connected {
 			s.Peers++
 		}
 	}
-	for _, a := range n.Discovery.Addrs() {
+	for _, a := range n.discovery.Addrs() {
 		s.Addresses = append(s.Addresses, a.String())
 	}
-	s.Published, s.Failed = n.publisher.counts()
+	s.Published, s.Failed = n.publisher.Counts()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, r := range n.rooms {
@@ -41,7 +47,7 @@ func (n *Node) InCall() bool { return n.Status().InCall > 0 }
 // it names, attends is here, or is due: until its planned end.
 func (n *Node) Expects(appointment string) (practitioner string, expected bool) {
 	r := n.live(appointment)
-	if r == nil || !n.Practice.Now().Before(r.ends) && len(r.Present())+len(r.Waiting()) == 0 {
+	if r == nil || !n.practice.Now().Before(r.ends) && len(r.Present())+len(r.Waiting()) == 0 {
 		return "", false
 	}
 	return r.owner, true
@@ -60,4 +66,29 @@ func (n *Node) Seats(appointment string) map[wire.MemberID]wire.SeatState {
 		}
 	}
 	return seats
+}
+
+// HasRelay reports whether calls of this node have a relay now: its own, or
+// one that was lent when last asked for.
+func (n *Node) HasRelay() bool { return n.places.Any() }
+
+// CountLenders returns how many of this node's lenders lent when last asked,
+// and how many there are.
+func (n *Node) CountLenders() (lending, all int) { return n.places.Count() }
+
+// BorrowedURLs returns where browsers would find the relays that other nodes
+// lend to this one now. It asks each lender, for nobody's call.
+func (n *Node) BorrowedURLs(ctx context.Context) []string { return n.places.BorrowedURLs(ctx) }
+
+// Searched returns how much of a second's worth of Searches is used up now.
+func (n *Node) Searched() int { return n.finder.Searched() }
+
+// Card is what others need to know to reach this node, under a name: without
+// one if pages can show it and terminals cannot.
+func (n *Node) Card(name string) (string, error) {
+	card, err := n.discovery.Card(name)
+	if errors.Is(err, contacts.ErrBadCard) {
+		return n.discovery.Card("")
+	}
+	return card, err
 }

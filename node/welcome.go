@@ -18,7 +18,7 @@ func (n *Node) welcome(ctx context.Context, at practice.Seat) (*wire.Welcome, er
 	if err != nil {
 		return nil, err
 	}
-	w.State = state(at, n.Practice.Now())
+	w.State = state(at, n.practice.Now())
 	if r := n.live(at.Appointment.ID); w.State == wire.WindowOpen && r != nil && r.Occupied(at.Member) {
 		w.State = wire.WindowFull
 	}
@@ -27,17 +27,17 @@ func (n *Node) welcome(ctx context.Context, at practice.Seat) (*wire.Welcome, er
 
 // greeting is the part of a Welcome that guests and practitioners share, for m.
 func (n *Node) greeting(ctx context.Context, a practice.Appointment, m wire.MemberID) (*wire.Welcome, error) {
-	info, err := n.Practice.People.Info(ctx)
+	info, err := n.practice.People.Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read practice: %w", err)
 	}
-	who, err := n.Practice.People.Practitioner(ctx, a.Practitioner)
+	who, err := n.practice.People.Practitioner(ctx, a.Practitioner)
 	if err != nil {
 		return nil, fmt.Errorf("read practitioner: %w", err)
 	}
 	return &wire.Welcome{
 		State:        wire.WindowOpen,
-		Now:          n.Practice.Now().Unix(),
+		Now:          n.practice.Now().Unix(),
 		Opens:        a.Opens().Unix(),
 		Starts:       a.Starts.Unix(),
 		Ends:         a.Ends().Unix(),
@@ -47,7 +47,7 @@ func (n *Node) greeting(ctx context.Context, a practice.Appointment, m wire.Memb
 		SID:          random32(),
 		Confirm:      random32(),
 		Resume:       random32(),
-		ICEServers:   n.iceServers(ctx, a, m),
+		ICEServers:   n.places.Take(ctx, a.ID, a.Closes(), m),
 		RelayOnly:    a.RelayOnly,
 		Demo:         a.Test,
 	}, nil
@@ -59,22 +59,32 @@ func random32() []byte {
 	return b
 }
 
+// renewWelcome ends conn when a lender begins to lend, unless w, which was said
+// on it, has relays: the page at its other end comes back by itself, and is
+// told of the relay in another welcome. The returned function calls it off.
+func (n *Node) renewWelcome(conn wire.Conn, w *wire.Welcome) (keep func()) {
+	if len(w.ICEServers) > 0 {
+		return func() {}
+	}
+	return n.places.OnLoan(func() { conn.Close(wire.ErrGoingAway) })
+}
+
 // A recorder keeps what must outlive a room in the practice's store.
 type recorder struct {
-	*Node
+	node        *Node
 	appointment string
 }
 
 // always is for what is recorded although the node is stopping: what somebody
 // was just told holds after the next start too.
-func (r recorder) always() context.Context { return context.WithoutCancel(r.lifetime) }
+func (r recorder) always() context.Context { return context.WithoutCancel(r.node.lifetime) }
 
 func (r recorder) Seated(p *room.Participant) error {
-	return told(r.Practice.Bind(r.always(), p.Member, p.Device))
+	return told(r.node.practice.Bind(r.always(), p.Member, p.Device))
 }
 
 func (r recorder) Admitted(m wire.MemberID) error {
-	return told(r.Practice.MarkAdmitted(r.always(), m))
+	return told(r.node.practice.MarkAdmitted(r.always(), m))
 }
 
 // told returns err so that its code tells of a disk that keeps nothing.
@@ -86,30 +96,30 @@ func told(err error) error {
 }
 
 func (r recorder) Waiting(m wire.MemberID) {
-	if err := r.Practice.MarkWaiting(r.always(), m); err != nil && r.lifetime.Err() == nil {
-		r.Log.Error("seat not put back", "member", m, "err", err)
+	if err := r.node.practice.MarkWaiting(r.always(), m); err != nil && r.node.lifetime.Err() == nil {
+		r.node.log.Error("seat not put back", "member", m, "err", err)
 	}
 }
 
 func (r recorder) Held(m wire.MemberID, on bool) {
-	if err := r.Practice.MarkHeld(r.always(), m, on); err != nil && r.lifetime.Err() == nil {
-		r.Log.Error("hold not written", "member", m, "err", err)
+	if err := r.node.practice.MarkHeld(r.always(), m, on); err != nil && r.node.lifetime.Err() == nil {
+		r.node.log.Error("hold not written", "member", m, "err", err)
 	}
 }
 
 func (r recorder) Released(m wire.MemberID) {
-	if err := r.Practice.Release(r.always(), m); err != nil && r.lifetime.Err() == nil {
-		r.Log.Error("seat not released", "member", m, "err", err)
+	if err := r.node.practice.Release(r.always(), m); err != nil && r.node.lifetime.Err() == nil {
+		r.node.log.Error("seat not released", "member", m, "err", err)
 	}
 }
 
 func (r recorder) Note(event room.Event, m wire.MemberID) {
 	switch event {
 	case room.EventDeny, room.EventRemove, room.EventEnd:
-		r.takePlace(m)
+		r.node.places.RevokeSeat(m)
 	}
-	if err := r.Practice.Trail.Note(r.always(), string(event), r.appointment, m); err != nil && r.lifetime.Err() == nil {
-		r.Log.Error("audit entry not written", "member", m, "err", err)
+	if err := r.node.practice.Trail.Note(r.always(), string(event), r.appointment, m); err != nil && r.node.lifetime.Err() == nil {
+		r.node.log.Error("audit entry not written", "member", m, "err", err)
 	}
-	r.tick() // what the diary says of the seat may have changed
+	r.node.tick() // what the diary says of the seat may have changed
 }

@@ -10,7 +10,7 @@ import (
 	"anteroom/discovery"
 	"anteroom/httpui"
 	"anteroom/httpui/certs"
-	"anteroom/node"
+	"anteroom/node/find"
 	"anteroom/node/passthrough"
 	"anteroom/node/relay"
 )
@@ -202,7 +202,7 @@ func Default() Config {
 			passthrough.DefaultSilent, passthrough.DefaultSilentOf,
 			passthrough.DefaultLimits.Handshakes, passthrough.DefaultLimits.HandshakesOf,
 			passthrough.DefaultLimits.Passed, passthrough.DefaultLimits.PassedOf,
-			node.DefaultSearches.All, node.DefaultSearches.Network,
+			find.DefaultSearches.All, find.DefaultSearches.Network,
 		}},
 	}
 }

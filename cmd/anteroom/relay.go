@@ -118,7 +118,7 @@ func (r *relayPart) close() error {
 	return errors.Join(errs...)
 }
 
-// Grant implements node.Relay.
+// Grant implements lend.Relay.
 func (r *relayPart) Grant(call, seat string, until time.Time) []wire.ICEServer {
 	given := r.Relay.Grant(call, seat, until)
 	servers := []wire.ICEServer{{URLs: r.turn, Username: given.Username, Credential: given.Password.Reveal()}}

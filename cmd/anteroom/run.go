@@ -27,6 +27,7 @@ import (
 	"anteroom/node/desk"
 	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
+	"anteroom/node/find"
 	"anteroom/node/practice"
 )
 
@@ -234,7 +235,7 @@ func newNode(cfg Config, d *daemon) (*node.Node, error) {
 		Practice: d.practice, Discovery: d.discovery, Log: d.log,
 		LendTo: append(lendTo, ids(own)...), Lenders: ids(distinct(append(lenders, own...))),
 		GuestsOf: append(guestsOf, ids(own)...), Gateways: ids(own),
-		Searches: node.Searches{All: cfg.Front.Limits.Searches, Network: cfg.Front.Limits.SearchesPerNetwork},
+		Searches: find.Searches{All: cfg.Front.Limits.Searches, Network: cfg.Front.Limits.SearchesPerNetwork},
 	}
 	if d.relay != nil {
 		c.Relay = d.relay

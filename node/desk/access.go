@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 
-	"anteroom/discovery/contacts"
 	"anteroom/node/desk/api"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
@@ -155,9 +154,5 @@ func (a *Access) Card(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	card, err := a.d.node.Discovery.Card(info.Name)
-	if errors.Is(err, contacts.ErrBadCard) { // a name that pages can show and terminals cannot
-		return a.d.node.Discovery.Card("")
-	}
-	return card, err
+	return a.d.node.Card(info.Name)
 }

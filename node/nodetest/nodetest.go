@@ -17,6 +17,8 @@ import (
 	"anteroom/discovery/contacts"
 	"anteroom/discovery/identity"
 	"anteroom/node"
+	"anteroom/node/find"
+	"anteroom/node/lend"
 	"anteroom/node/people"
 	"anteroom/node/practice"
 	"anteroom/rendezvous"
@@ -43,9 +45,9 @@ type Options struct {
 	Gateways []peer.ID
 	Partners []peer.ID
 	Hidden   bool // no server of the DHT: asked directly, or told, or not found
-	Searches node.Searches
+	Searches find.Searches
 
-	Relay   node.Relay
+	Relay   lend.Relay
 	LendTo  []peer.ID
 	Lenders []peer.ID
 }
@@ -53,6 +55,8 @@ type Options struct {
 // A Node runs until its test ends, or Stop.
 type Node struct {
 	*node.Node
+	Practice     *practice.Practice
+	Discovery    *discovery.Discovery
 	Practitioner people.Practitioner
 	Dir          string
 
@@ -96,7 +100,7 @@ func Start(t testing.TB, name string, o Options) *Node {
 			Relay: o.Relay, LendTo: o.LendTo, Lenders: o.Lenders, GuestsOf: o.GuestsOf,
 			Gateways: o.Gateways, Searches: o.Searches,
 		}),
-		Practitioner: who[0], Dir: o.Dir, t: t, o: o, done: make(chan struct{}),
+		Practice: p, Discovery: d, Practitioner: who[0], Dir: o.Dir, t: t, o: o, done: make(chan struct{}),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop = cancel

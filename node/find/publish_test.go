@@ -1,4 +1,4 @@
-package node
+package find
 
 import (
 	"context"
@@ -65,23 +65,23 @@ func TestOpenInvitesFollowAMove(t *testing.T) {
 	for _, after := range []time.Duration{0, 2 * time.Second, 7 * time.Second, 20 * time.Second, 5 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &shelf{t: t, names: make(map[string]invite.Replica), takes: rate.NewLimiter(1, 60), where: "home", holds: make(map[string]string)}
-			var list []announcement
+			var list []Announcement
 			now := time.Now()
 			for len(list) < 40 {
 				made, err := invite.New()
 				if err != nil {
 					t.Fatal(err)
 				}
-				a := announcement{made.Link.Keys().Rendezvous, now.Add(-time.Minute), now.Add(time.Hour)}
-				if len(a.key.Epochs(now)) > 1 || len(a.key.Epochs(now.Add(10*time.Minute))) > 1 {
+				a := Announcement{made.Link.Keys().Rendezvous, now.Add(-time.Minute), now.Add(time.Hour)}
+				if len(a.Key.Epochs(now)) > 1 || len(a.Key.Epochs(now.Add(10*time.Minute))) > 1 {
 					continue // near an edge, which comes in the middle of the test
 				}
 				if len(list)%2 == 0 {
-					a.opens = now.Add(20 * time.Minute) // soon
+					a.Opens = now.Add(20 * time.Minute) // soon
 				}
 				list = append(list, a)
 				for r := range invite.Replicas {
-					replica := a.key.Replica(a.key.Epoch(now), r)
+					replica := a.Key.Replica(a.Key.Epoch(now), r)
 					s.names[string(replica.Name())] = replica
 				}
 			}
@@ -90,7 +90,7 @@ func TestOpenInvitesFollowAMove(t *testing.T) {
 			done := make(chan struct{})
 			go func() { // ends with ctx
 				defer close(done)
-				newPublisher(s, slog.New(slog.DiscardHandler)).run(ctx, func(context.Context) ([]announcement, time.Time, error) {
+				NewPublisher(s, slog.New(slog.DiscardHandler)).Run(ctx, func(context.Context) ([]Announcement, time.Time, error) {
 					return list, time.Now(), nil
 				}, changed, moved)
 			}()
@@ -108,7 +108,7 @@ func TestOpenInvitesFollowAMove(t *testing.T) {
 				for i, a := range list {
 					n := 0
 					for r := range invite.Replicas {
-						if s.holds[string(a.key.Replica(a.key.Epoch(now), r).Name())] == s.where {
+						if s.holds[string(a.Key.Replica(a.Key.Epoch(now), r).Name())] == s.where {
 							n++
 						} else {
 							stale++

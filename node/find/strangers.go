@@ -1,4 +1,4 @@
-package node
+package find
 
 import (
 	"net/netip"
@@ -42,8 +42,8 @@ func newStrangers(s Searches) *strangers {
 }
 
 // Searched returns how much of a second's worth of Searches is used up now.
-func (n *Node) Searched() int {
-	all := n.strangers.all
+func (f *Finder) Searched() int {
+	all := f.strangers.all
 	return min(max(all.Burst()-int(all.Tokens()), 0), all.Burst()/atOnce)
 }
 

@@ -1,4 +1,4 @@
-package node
+package find
 
 import (
 	"bytes"
@@ -47,48 +47,24 @@ const (
 	retryAfter = time.Minute
 )
 
-// publish keeps the records of all appointments that are open, or soon will
-// be, in the DHT until ctx ends.
-func (n *Node) publish(ctx context.Context) {
-	changed, stop := n.Practice.Watch()
-	defer stop()
-	moved, stop := n.Discovery.AddressesChanged()
-	defer stop()
-	n.publisher.run(ctx, n.announcements, changed, moved)
+// An Announcement is an invite that can be found.
+type Announcement struct {
+	Key           invite.RendezvousKey
+	Opens, Closes time.Time
 }
 
-// announcements returns whose records are wanted now.
-func (n *Node) announcements(ctx context.Context) ([]announcement, time.Time, error) {
-	now := n.Practice.Now()
-	seats, err := n.Practice.Publishable(ctx, now)
-	if err != nil {
-		return nil, now, fmt.Errorf("read open invites: %w", err)
-	}
-	var list []announcement
-	for _, s := range seats {
-		list = append(list, announcement{s.Keys.Rendezvous, s.Appointment.Opens(), s.Appointment.Closes()})
-	}
-	return list, now, nil
-}
+func (a Announcement) open(now time.Time) bool { return !now.Before(a.Opens) && now.Before(a.Closes) }
 
-// An announcement is an invite that can be found.
-type announcement struct {
-	key           invite.RendezvousKey
-	opens, closes time.Time
-}
-
-func (a announcement) open(now time.Time) bool { return !now.Before(a.opens) && now.Before(a.closes) }
-
-// A dht is where records go: a *discovery.Discovery.
-type dht interface {
+// A DHT is where records go: a *discovery.Discovery.
+type DHT interface {
 	Addrs() []ma.Multiaddr
 	SignedRecord() ([]byte, error)
 	Publish(ctx context.Context, name ed25519.PublicKey, record []byte) (discovery.Ack, error)
 }
 
-// A publisher remembers which records are in the DHT.
-type publisher struct {
-	discovery dht
+// A Publisher remembers which records are in the DHT.
+type Publisher struct {
+	discovery DHT
 	log       *slog.Logger
 	pace      *rate.Limiter
 
@@ -106,16 +82,17 @@ type sent struct {
 	held    bool      // enough nodes hold it
 }
 
-func newPublisher(d dht, log *slog.Logger) *publisher {
-	return &publisher{discovery: d, log: log, pace: rate.NewLimiter(rate.Every(pace), burst), sent: make(map[string]sent)}
+// NewPublisher returns a Publisher that has sent nothing yet.
+func NewPublisher(d DHT, log *slog.Logger) *Publisher {
+	return &Publisher{discovery: d, log: log, pace: rate.NewLimiter(rate.Every(pace), burst), sent: make(map[string]sent)}
 }
 
 var errMoved = errors.New("addresses have changed")
 
-// run publishes what wanted returns until ctx ends: at first, from time to time,
+// Run publishes what wanted returns until ctx ends: at first, from time to time,
 // and after each tick of changed and moved. A move ends what is under way, which
 // tells where this node was.
-func (p *publisher) run(ctx context.Context, wanted func(context.Context) ([]announcement, time.Time, error), changed, moved <-chan struct{}) {
+func (p *Publisher) Run(ctx context.Context, wanted func(context.Context) ([]Announcement, time.Time, error), changed, moved <-chan struct{}) {
 	tick := time.NewTicker(retryAfter)
 	defer tick.Stop()
 	for {
@@ -184,7 +161,7 @@ type posting struct {
 // send publishes those records of list that are not held, or say something else
 // than now, and forgets the others. First come those without which a guest who
 // comes now finds nobody, then those of open invites, then those of the next.
-func (p *publisher) send(ctx context.Context, list []announcement, now time.Time) {
+func (p *Publisher) send(ctx context.Context, list []Announcement, now time.Time) {
 	contact, err := p.currentContact()
 	if err != nil {
 		if !errors.Is(err, discovery.ErrNoAddress) { // nobody could reach this node
@@ -197,16 +174,16 @@ func (p *publisher) send(ctx context.Context, list []announcement, now time.Time
 	for _, a := range list {
 		lost := a.open(now)
 		var due []posting
-		for i, epoch := range a.key.Epochs(now) { // the present one first
+		for i, epoch := range a.Key.Epochs(now) { // the present one first
 			for r := range invite.Replicas {
-				replica := a.key.Replica(epoch, r)
+				replica := a.Key.Replica(epoch, r)
 				name := string(replica.Name())
 				wanted[name] = true
 				last, ok := p.last(name)
 				says := ok && bytes.Equal(last.contact, contact)
 				lost = lost && !(i == 0 && says && last.held)
 				if !says || !now.Before(last.again) {
-					due = append(due, posting{replica: replica, open: a.open(now), opens: a.opens, number: i*invite.Replicas + r})
+					due = append(due, posting{replica: replica, open: a.open(now), opens: a.Opens, number: i*invite.Replicas + r})
 				}
 			}
 		}
@@ -251,7 +228,7 @@ func first(a, b bool) int {
 }
 
 // wait returns when one more record may be sent.
-func (p *publisher) wait(ctx context.Context, urgent bool) error {
+func (p *Publisher) wait(ctx context.Context, urgent bool) error {
 	for !urgent {
 		missing := reserve + 1 - p.pace.Tokens()
 		if missing <= 0 {
@@ -268,7 +245,7 @@ func (p *publisher) wait(ctx context.Context, urgent bool) error {
 
 // currentContact returns the signed peer record, the same one for as long as
 // the addresses are the same.
-func (p *publisher) currentContact() ([]byte, error) {
+func (p *Publisher) currentContact() ([]byte, error) {
 	addrs := fmt.Sprint(p.discovery.Addrs())
 	if addrs == p.addrs {
 		return p.contact, nil
@@ -281,14 +258,14 @@ func (p *publisher) currentContact() ([]byte, error) {
 	return contact, nil
 }
 
-func (p *publisher) last(name string) (sent, bool) {
+func (p *Publisher) last(name string) (sent, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	last, ok := p.sent[name]
 	return last, ok
 }
 
-func (p *publisher) sendOne(ctx context.Context, r invite.Replica, contact []byte, now time.Time) {
+func (p *Publisher) sendOne(ctx context.Context, r invite.Replica, contact []byte, now time.Time) {
 	record, err := invite.SealRecord(r, now, contact, 0)
 	if err != nil {
 		p.log.Error("record not made", "err", err)
@@ -309,8 +286,8 @@ func (p *publisher) sendOne(ctx context.Context, r invite.Replica, contact []byt
 	p.sent[string(r.Name())] = sent{contact, now.Add(after), err == nil}
 }
 
-// counts returns how many records are held by enough nodes, and how many not.
-func (p *publisher) counts() (held, failed int) {
+// Counts returns how many records are held by enough nodes, and how many not.
+func (p *Publisher) Counts() (held, failed int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.sent {
