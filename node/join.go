@@ -100,7 +100,7 @@ func (n *Node) Accept(ctx context.Context, conn wire.Conn) error {
 	if err != nil {
 		return fmt.Errorf("handshake: %w", err)
 	}
-	defer n.renewWelcome(conn, greeting)()
+	defer n.announceRelays(channel, greeting, at.Appointment, at.Member)()
 	return n.seatGuest(ctx, channel, at, greeting)
 }
 
@@ -219,7 +219,7 @@ func (n *Node) Attend(ctx context.Context, conn wire.Conn, a *wire.Attend) error
 		room.Dismiss(conn, err)
 		return err
 	}
-	defer n.renewWelcome(conn, greeting)()
+	defer n.announceRelays(conn, greeting, appointment, wire.HostID)()
 	r, done, err := n.enter(ctx, appointment)
 	if err != nil {
 		room.Dismiss(conn, err)

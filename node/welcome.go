@@ -59,14 +59,26 @@ func random32() []byte {
 	return b
 }
 
-// renewWelcome ends conn when a lender begins to lend, unless w, which was said
-// on it, has relays: the page at its other end comes back by itself, and is
-// told of the relay in another welcome. The returned function calls it off.
-func (n *Node) renewWelcome(conn wire.Conn, w *wire.Welcome) (keep func()) {
+// announceRelays tells m of a relay that is lent later, on conn, unless w, which
+// was said there, has some. The returned function calls it off.
+func (n *Node) announceRelays(conn wire.Conn, w *wire.Welcome, a practice.Appointment, m wire.MemberID) (keep func()) {
 	if len(w.ICEServers) > 0 {
 		return func() {}
 	}
-	return n.places.OnLoan(func() { conn.Close(wire.ErrGoingAway) })
+	return n.places.Await(func(ctx context.Context) (told bool) {
+		relays := &wire.Relays{ICEServers: n.places.Take(ctx, a.ID, a.Closes(), m)}
+		if len(relays.ICEServers) == 0 {
+			return false
+		}
+		if r := n.live(a.ID); r != nil && r.Tell(conn, relays) {
+			return true
+		}
+		if m == wire.HostID {
+			return false // the welcome comes first, with the seat
+		}
+		frame, err := wire.Encode(relays)
+		return err == nil && conn.Send(frame) == nil
+	})
 }
 
 // A recorder keeps what must outlive a room in the practice's store.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"golang.org/x/sync/errgroup"
 
 	"anteroom/rendezvous/wire"
 )
@@ -36,6 +38,10 @@ const (
 	lendTime = time.Second
 	tryEvery = 5 * time.Second
 	firstTry = 250 * time.Millisecond
+
+	// tellAtOnce is how many of those who wait for a relay ask for their places at
+	// the same time: a relay comes back to all guests of a node at once.
+	tellAtOnce = 8
 
 	// trialTime is how long a place is asked for that nobody is to have.
 	trialTime = time.Minute
@@ -80,7 +86,12 @@ type Borrower struct {
 
 	mu      sync.Mutex
 	lent    map[peer.ID]bool
-	waiting map[*func()]bool // what is called when one begins to lend
+	waiting map[*waiter]bool
+}
+
+// A waiter has been told of no relay.
+type waiter struct {
+	tell func(context.Context) (told bool)
 }
 
 // NewBorrower returns a Borrower from lenders, who calls changed when one of them
@@ -88,7 +99,7 @@ type Borrower struct {
 func NewBorrower(opener Opener, lenders []peer.ID, changed func(), log *slog.Logger) *Borrower {
 	return &Borrower{
 		opener: opener, lenders: lenders, changed: changed, log: log,
-		lent: make(map[peer.ID]bool), waiting: make(map[*func()]bool),
+		lent: make(map[peer.ID]bool), waiting: make(map[*waiter]bool),
 	}
 }
 
@@ -182,47 +193,48 @@ func (b *Borrower) answered(id peer.ID, lent bool) (news bool) {
 	defer b.mu.Unlock()
 	before, asked := b.lent[id]
 	b.lent[id] = lent
-	if lent && !before {
-		for f := range b.waiting {
-			go (*f)()
-		}
-		clear(b.waiting)
-	}
 	return !asked || before != lent
 }
 
-// OnLoan calls f, once, when somebody lends: at once if somebody did when last
-// asked. stop calls it off.
-func (b *Borrower) OnLoan(f func()) (stop func()) {
+// Await has tell called, in rounds, for as long as somebody lends, until it
+// reports that whoever waits has been told. stop calls it off.
+func (b *Borrower) Await(tell func(context.Context) (told bool)) (stop func()) {
+	w := &waiter{tell}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.anyLocked() {
-		go f()
-		return func() {}
+	b.waiting[w] = true
+	return func() { b.forget(w) }
+}
+
+func (b *Borrower) forget(w *waiter) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.waiting, w)
+}
+
+// tellWaiters returns when everybody has been told, or could not be.
+func (b *Borrower) tellWaiters(ctx context.Context) {
+	if !b.lending() {
+		return
 	}
-	b.waiting[&f] = true
-	return func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		delete(b.waiting, &f)
+	b.mu.Lock()
+	waiting := slices.Collect(maps.Keys(b.waiting))
+	b.mu.Unlock()
+	var g errgroup.Group
+	g.SetLimit(tellAtOnce)
+	for _, w := range waiting {
+		g.Go(func() error { // ends with ctx
+			if w.tell(ctx) {
+				b.forget(w)
+			}
+			return nil
+		})
 	}
+	g.Wait()
 }
 
 // lending reports whether anybody lent when last asked.
-func (b *Borrower) lending() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.anyLocked()
-}
-
-func (b *Borrower) anyLocked() bool {
-	for _, lent := range b.lent {
-		if lent {
-			return true
-		}
-	}
-	return false
-}
+func (b *Borrower) lending() bool { return len(b.willing()) > 0 }
 
 // short is what logs call a node.
 func short(id peer.ID) string {

@@ -73,7 +73,8 @@ func (p *Places) BorrowedURLs(ctx context.Context) (urls []string) {
 	return urls
 }
 
-// Run finds out, before somebody needs it, which lenders lend.
+// Run finds out, before somebody needs it, which lenders lend, and has those told
+// who wait for one.
 func (p *Places) Run(ctx context.Context) {
 	if len(p.lenders) == 0 {
 		return
@@ -84,6 +85,7 @@ func (p *Places) Run(ctx context.Context) {
 	defer soon.Stop()
 	for wait := firstTry; ; wait *= 2 {
 		p.borrow(ctx, p.lenders, p.callName(nobodys), p.seatName(nobodys, wire.HostID), p.now().Add(trialTime))
+		p.tellWaiters(ctx)
 		select {
 		case <-ctx.Done():
 			return

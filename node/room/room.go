@@ -242,6 +242,19 @@ func (r *Room) Occupied(m wire.MemberID) bool {
 	return r.seatLocked(m) != nil
 }
 
+// Tell tells whoever is served through conn, and reports whether that is anybody.
+func (r *Room) Tell(conn wire.Conn, body wire.Body) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.seats {
+		if s.link != nil && s.link.conn == conn {
+			r.tellLocked(s, body)
+			return true
+		}
+	}
+	return false
+}
+
 // Dismiss sends m away with reason, as when their invite is revoked.
 func (r *Room) Dismiss(m wire.MemberID, reason *wire.Error) {
 	r.mu.Lock()

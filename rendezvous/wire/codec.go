@@ -53,6 +53,7 @@ var bodies = map[Type]func() Body{
 	TypeLock:        empty[Lock],
 	TypeAlarm:       empty[Alarm],
 	TypeTested:      empty[Tested],
+	TypeRelays:      empty[Relays],
 	TypeLeave:       empty[Leave],
 	TypeEnd:         empty[End],
 	TypePing:        empty[Ping],
@@ -141,11 +142,14 @@ func (b *Welcome) valid() bool {
 	return oneOf(b.State, WindowOpen, WindowEarly, WindowEnded, WindowFull, WindowCancelled, WindowRevoked, WindowRotated) &&
 		integers(b.Now, b.Opens, b.Starts, b.Ends, b.Closes) && text(b.Practice, MaxLabel) && text(b.Practitioner, MaxLabel) &&
 		len(b.SID) == 32 && len(b.Confirm) == 32 && len(b.Resume) == 32 &&
-		b.ICEServers != nil && len(b.ICEServers) <= MaxICEServers &&
-		all(b.ICEServers, ICEServer.Valid)
+		iceServers(b.ICEServers)
 }
 
-// Valid reports whether s may be part of a Welcome.
+func iceServers(list []ICEServer) bool {
+	return list != nil && len(list) <= MaxICEServers && all(list, ICEServer.Valid)
+}
+
+// Valid reports whether s may be part of a Welcome, or of Relays.
 func (s ICEServer) Valid() bool {
 	return s.URLs != nil && len(s.URLs) <= MaxICEServers && text(s.Username, 256) && text(s.Credential, 256) &&
 		all(s.URLs, func(u string) bool { return text(u, 256) })
@@ -188,6 +192,8 @@ func (b *Hold) valid() bool   { return member(b.Member) }
 func (b *Alarm) valid() bool  { return member(b.Member) }
 func (b *Lock) valid() bool   { return true }
 func (b *Tested) valid() bool { return oneOf(b.Path, PathGood, PathSlow, PathBlocked) }
+
+func (b *Relays) valid() bool { return iceServers(b.ICEServers) }
 
 func (b *Leave) valid() bool { return true }
 func (b *End) valid() bool   { return true }

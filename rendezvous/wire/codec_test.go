@@ -42,6 +42,7 @@ func valid() []Body {
 		&Lock{On: true},
 		&Alarm{Member: guest},
 		&Tested{PathSlow},
+		&Relays{ICEServers: []ICEServer{{URLs: []string{"turns:relay.example:443?transport=tcp"}, Username: "1800003600:y", Credential: "d"}}},
 		&Leave{},
 		&End{},
 		&Ping{},

@@ -162,6 +162,21 @@ func TestLimits(t *testing.T) {
 	for path, ok := range map[PathResult]bool{PathGood: true, PathSlow: true, PathBlocked: true, "": false, "Good": false, "fast": false} {
 		add(TypeTested, "path", ok, func(b Body) { b.(*Tested).Path = path })
 	}
+	relays := func(b Body) *Relays { return b.(*Relays) }
+	texts(TypeRelays, "username", 256, func(b Body) *string { return &relays(b).ICEServers[0].Username })
+	texts(TypeRelays, "credential", 256, func(b Body) *string { return &relays(b).ICEServers[0].Credential })
+	texts(TypeRelays, "url", 256, func(b Body) *string { return &relays(b).ICEServers[0].URLs[0] })
+	for n, ok := range map[int]bool{0: true, MaxICEServers: true, MaxICEServers + 1: false} {
+		add(TypeRelays, "ice servers", ok, func(b Body) {
+			relays(b).ICEServers = make([]ICEServer, n)
+			for i := range relays(b).ICEServers {
+				relays(b).ICEServers[i].URLs = []string{}
+			}
+		})
+		add(TypeRelays, "urls", ok, func(b Body) { relays(b).ICEServers[0].URLs = make([]string, n) })
+	}
+	add(TypeRelays, "no list of ice servers", false, func(b Body) { relays(b).ICEServers = nil })
+	add(TypeRelays, "no list of urls", false, func(b Body) { relays(b).ICEServers[0].URLs = nil })
 	for _, code := range append([]Code{"", "because", "Ended"}, Codes...) {
 		ok := code != "" && code != "because" && code != "Ended"
 		add(TypeError, "code "+string(code), ok, func(b Body) { b.(*ErrorBody).Code = code })

@@ -19,6 +19,7 @@ const (
 	TypeLock        Type = "lock"
 	TypeAlarm       Type = "alarm"
 	TypeTested      Type = "tested"
+	TypeRelays      Type = "relays"
 	TypeLeave       Type = "leave"
 	TypeEnd         Type = "end"
 	TypePing        Type = "ping"
@@ -212,6 +213,11 @@ const (
 	PathBlocked PathResult = "blocked" // not even the relay
 )
 
+// Relays takes the place of what the Welcome said of them: a relay was lent since.
+type Relays struct {
+	ICEServers []ICEServer `json:"ice_servers"` // never null
+}
+
 type (
 	Leave struct{}
 	End   struct{}
@@ -244,6 +250,7 @@ func (*Hold) Type() Type        { return TypeHold }
 func (*Lock) Type() Type        { return TypeLock }
 func (*Alarm) Type() Type       { return TypeAlarm }
 func (*Tested) Type() Type      { return TypeTested }
+func (*Relays) Type() Type      { return TypeRelays }
 func (*Leave) Type() Type       { return TypeLeave }
 func (*End) Type() Type         { return TypeEnd }
 func (*Ping) Type() Type        { return TypePing }

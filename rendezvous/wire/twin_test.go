@@ -148,8 +148,12 @@ func sample(rnd *rand.Rand) []byte {
 	if rnd.IntN(2) == 0 {
 		welcome.ICEServers = append(welcome.ICEServers, ICEServer{URLs: []string{word(rnd, 20)}, Username: word(rnd, 5)})
 	}
+	relays := Relays{ICEServers: welcome.ICEServers}
+	if rnd.IntN(8) == 0 {
+		relays.ICEServers = nil
+	}
 	all := []Body{
-		&welcome, &roster,
+		&welcome, &relays, &roster,
 		&Join{word(rnd, 70), blob(rnd), nil}, &Join{word(rnd, 5), blob(rnd), blob(rnd)},
 		&Attend{"0123456789abcdef0123456789abcdef", make(Bytes, 16), "t", blob(rnd), rnd.IntN(2) == 0},
 		&Seat{id(rnd), states[rnd.IntN(5)]},

@@ -14,6 +14,7 @@ import { heldNow } from './roster.js';
  * @typedef {import('../link/wire.js').Message} Message
  * @typedef {import('../link/wire.js').SeatState} SeatState
  * @typedef {import('../link/wire.js').Welcome} Welcome
+ * @typedef {import('../link/wire.js').ICEServer} ICEServer
  * @typedef {import('../link/wire.js').RosterEntry} RosterEntry
  * @typedef {import('../link/wire.js').Introduce} Introduce
  * @typedef {import('./call.js').GuestSnapshot} GuestSnapshot
@@ -282,11 +283,22 @@ export class GuestCall {
         return this.#mesh?.peer(body.peer)?.description(body.kind, body.sdp);
       case 'candidate':
         return this.#mesh?.peer(body.peer)?.candidate(body.candidate, body.mid);
+      case 'relays':
+        return this.#onRelays(body.ice_servers);
       case 'alarm':
         this.#alarm = true;
         return this.#changes.changed();
       default: // a practitioner's, an answer to something stale, or of a later version
     }
+  }
+
+  /** @param {ICEServer[]} ice_servers */
+  #onRelays(ice_servers) {
+    if (!this.#welcome) return;
+    this.#welcome = { ...this.#welcome, ice_servers };
+    const found = this.#mesh?.configure(this.#welcome);
+    if (found && this.#phase === 'waiting') this.#mesh?.peer(HOST)?.offer();
+    this.#changes.changed();
   }
 
   /** @param {SeatState} state */

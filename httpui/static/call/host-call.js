@@ -262,6 +262,11 @@ export class HostCall {
         return this.#mesh?.peer(body.peer)?.description(body.kind, body.sdp);
       case 'candidate':
         return this.#mesh?.peer(body.peer)?.candidate(body.candidate, body.mid);
+      case 'relays':
+        if (!this.#welcome) return;
+        this.#welcome = { ...this.#welcome, ...body };
+        this.#mesh?.configure(this.#welcome);
+        return this.#changes.changed();
       case 'alarm':
         this.#alarm.add(body.member);
         return this.#changes.changed();

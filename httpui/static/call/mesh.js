@@ -76,11 +76,15 @@ export class Mesh {
     return this.#chat;
   }
 
-  /** @param {Welcome} welcome names the relays */
+  /**
+   * @param {Welcome} welcome names the relays
+   * @returns {boolean} whether there are some, and were none before
+   */
   configure({ ice_servers, relay_only }) {
     const found = ice_servers.length > 0 && this.#config.iceServers?.length === 0;
     this.#config = { iceServers: ice_servers.map((s) => ({ ...s })), iceTransportPolicy: relay_only ? 'relay' : 'all' };
     if (found) for (const peer of this.#peers.values()) peer.relayFound();
+    return found;
   }
 
   /** @param {MemberID} member */

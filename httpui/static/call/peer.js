@@ -264,7 +264,7 @@ export class Peer {
     if (this.#mode !== 'prepared') {
       if (!this.#healthy || this.#silent) this.#retry();
     } else if (this.#offer) this.#prepare(this.#offer);
-    else this.#drop(); // it is offered anew when the seat is confirmed
+    else this.#drop(); // it is offered anew
   }
 
   /** Called every half second: looks at what came in. */

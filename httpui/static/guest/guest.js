@@ -133,7 +133,7 @@ class GuestPage {
     this.#quietly = false;
     const before = this.#now;
     this.#now = now;
-    if (now.welcome && now.welcome !== before?.welcome) {
+    if (now.welcome && now.welcome.sid !== before?.welcome?.sid) { // of another connection
       this.#practice = { then: now.welcome.now, since: stopwatch() };
       this.#tab.welcomed(now.welcome);
       if (before?.welcome?.state === 'early' && now.welcome.state === 'open') this.#doorOpens();

@@ -49,6 +49,7 @@
  * @property {{on: boolean}} lock
  * @property {{member: MemberID}} alarm
  * @property {{path: PathResult}} tested
+ * @property {{ice_servers: ICEServer[]}} relays in place of those of the welcome
  * @property {Nothing} leave
  * @property {Nothing} end
  * @property {Nothing} ping
@@ -256,6 +257,7 @@ const bodies = new Map(Object.entries(/** @satisfies {Record<Type, Kind>} */ ({
   lock: object(field('on', flag)),
   alarm: onlyMember,
   tested: object(field('path', oneOf('good', 'slow', 'blocked'))),
+  relays: object(field('ice_servers', list(iceServer, MAX_ICE_SERVERS))),
   leave: nothing,
   end: nothing,
   ping: nothing,

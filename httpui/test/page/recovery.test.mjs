@@ -88,6 +88,42 @@ test('a relay that there was none of before is for those who wait, too', async (
   w.check();
 });
 
+test('a relay that is lent later is for those who wait, and for calls that fail, on the same connection', async () => {
+  const { w, host, guest } = await make();
+  await w.join(guest);
+  const relays = () => [host, guest].map((page) => page.connections.at(-1).config.iceServers.length);
+  assert.deepEqual(relays(), [0, 0]);
+  const relay = { urls: ['turn:relay.example:3478'], username: 'u', credential: 'c' };
+  w.home.lend([relay]);
+  await w.advance(1_000);
+  assert.deepEqual(relays(), [1, 1]);
+  assert.deepEqual([host, guest].map((page) => page.view.welcome.ice_servers), [[relay], [relay]]);
+  w.admit(guest.member);
+  await w.settle();
+  together(host, guest);
+  const pcs = [...w.network.pcs];
+  w.home.lend([relay, relay]);
+  await w.advance(1_000);
+  assert.deepEqual([...w.network.pcs], pcs, 'what goes well is left alone');
+  assert.deepEqual([host, guest].map((page) => page.sockets.length), [1, 1]);
+  w.check();
+});
+
+test('a call that fails for lack of a relay is whole once one is lent', async () => {
+  const { w, host, guest } = await make();
+  await w.seat(guest);
+  w.network.cut();
+  for (const pc of w.network.pcs) pc.setConnectionState('failed');
+  await w.advance(20_000);
+  w.home.lend([{ urls: ['turn:relay.example:3478'], username: 'u', credential: 'c' }]);
+  await w.advance(2_000); // the next attempt is not waited for
+  assert.deepEqual([host, guest].map((page) => page.connections.at(-1).config.iceServers.length), [1, 1]);
+  w.network.restore();
+  await w.advance(2_000);
+  together(host, guest);
+  w.check();
+});
+
 test('a connection that comes back by itself is kept, whenever that is', async () => {
   for (let ms = 5_000; ms <= 12_000; ms += 250) {
     const { w, host, guest } = await make();

@@ -31,6 +31,7 @@ const valid = {
   lock: { on: false },
   alarm: { member: guest },
   tested: { path: 'slow' },
+  relays: { ice_servers: welcome.ice_servers },
   leave: {}, end: {}, ping: {}, pong: {},
   error: { code: 'too-many' },
   bye: { code: 'removed' },

@@ -55,6 +55,12 @@ export class Home {
     this.locked = false;
   }
 
+  /** A relay is lent, and everybody hears of it. */
+  lend(iceServers) {
+    this.iceServers = iceServers;
+    for (const seat of this.seats.values()) this.#tell(seat, 'relays', { ice_servers: iceServers });
+  }
+
   bye(member, code) {
     const seat = this.seats.get(member);
     this.#tell(seat, 'bye', { code });
