@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -145,52 +146,46 @@ func (f *Finder) complete() bool {
 // A public page has guests of GuestsOf alone, so nobody else is asked, and the
 // DHT tells nothing new if all of those are here.
 func (f *Finder) find(ctx context.Context, key invite.RendezvousKey, public bool) (peer.AddrInfo, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the slower one
-	type answer struct {
-		home peer.AddrInfo
-		err  error
-	}
-	// The slower one must not need the key, which is wiped when the faster has won.
-	rid, replicas := key.RID(), f.replicas(key)
-	answers := make(chan answer, 2) // both fit: nobody waits for a reader
+	looking, found := context.WithCancel(ctx)
+	defer found()
+	var (
+		direct, recorded peer.AddrInfo
+		no, absent       error // why they are not
+		both             sync.WaitGroup
+	)
 	asked := make(chan struct{})
-	go func() {
+	both.Go(func() { // ends with looking
 		defer close(asked)
 		if f.cfg.DHTOnly {
-			answers <- answer{err: discovery.ErrNotFound}
+			no = discovery.ErrNotFound
 			return
 		}
-		id, err := f.ask(ctx, rid, public)
-		answers <- answer{peer.AddrInfo{ID: id}, err}
-	}()
-	go func() {
-		defer func() {
-			for _, r := range replicas {
-				r.Wipe()
-			}
-		}()
+		if direct.ID, no = f.ask(looking, key.RID(), public); no == nil {
+			found()
+		}
+	})
+	both.Go(func() { // ends with looking
 		select {
 		case <-asked:
 		case <-time.After(directHeadStart):
-		case <-ctx.Done():
+		case <-looking.Done():
 		}
 		if public && f.complete() {
-			answers <- answer{err: discovery.ErrNotFound}
+			absent = discovery.ErrNotFound
 			return
 		}
-		home, err := f.search(ctx, replicas)
-		answers <- answer{home, err}
-	}()
-	first := <-answers
-	if first.err == nil {
-		return first.home, nil
+		if recorded, absent = f.search(looking, key); absent == nil {
+			found()
+		}
+	})
+	both.Wait()
+	switch {
+	case no == nil:
+		return direct, nil
+	case absent == nil:
+		return recorded, nil
 	}
-	second := <-answers
-	if second.err == nil {
-		return second.home, nil
-	}
-	return peer.AddrInfo{}, errors.Join(first.err, second.err)
+	return peer.AddrInfo{}, errors.Join(no, absent)
 }
 
 func (f *Finder) ask(ctx context.Context, rid [32]byte, public bool) (peer.ID, error) {
@@ -212,8 +207,13 @@ func (f *Finder) replicas(key invite.RendezvousKey) (list []invite.Replica) {
 }
 
 // search looks for a record that opens, at all replicas of each epoch.
-func (f *Finder) search(ctx context.Context, replicas []invite.Replica) (peer.AddrInfo, error) {
-	now := f.cfg.Now()
+func (f *Finder) search(ctx context.Context, key invite.RendezvousKey) (peer.AddrInfo, error) {
+	now, replicas := f.cfg.Now(), f.replicas(key)
+	defer func() {
+		for _, r := range replicas {
+			r.Wipe()
+		}
+	}()
 	var queries []discovery.Query
 	for i, r := range replicas {
 		queries = append(queries, discovery.Query{Name: r.Name(), After: time.Duration(i%invite.Replicas) * replicaHeadStart})
