@@ -18,13 +18,13 @@ const longest = 24 * time.Hour
 // which nothing leaves.
 type allocation struct {
 	noDeadlines
-	relay *Relay
-	front *front
-	user  string
-	grant grant          // what user says
-	until int64          // when that ends, by now
-	addr  netip.AddrPort // relayed
-	used  atomic.Int64   // when a packet last came from or for its client, to a tenth of the relay's idle
+	relay    *Relay
+	endpoint *endpoint
+	user     string
+	grant    grant          // what user says
+	until    int64          // when that ends, by now
+	addr     netip.AddrPort // relayed
+	used     atomic.Int64   // when a packet last came from or for its client, to a tenth of the relay's idle
 
 	bytes, packets *limit
 
@@ -43,11 +43,11 @@ type allocation struct {
 	closed chan struct{}
 }
 
-func (r *Relay) newAllocation(f *front, user string, v6 bool) (*allocation, error) {
+func (r *Relay) newAllocation(f *endpoint, user string, v6 bool) (*allocation, error) {
 	g, _ := parseUsername(user)
 	a := &allocation{
 		relay:     r,
-		front:     f,
+		endpoint:  f,
 		user:      user,
 		grant:     g,
 		bytes:     newLimit(r.limits.Bits / 8),

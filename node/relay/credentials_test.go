@@ -103,7 +103,7 @@ func TestCredentials(t *testing.T) {
 	})
 	t.Run("end soon after", func(t *testing.T) {
 		user := g.newSeat("call", time.Now().Add(time.Second-lifetime)).Username
-		a, err := g.newAllocation(g.fronts[0], user, false)
+		a, err := g.newAllocation(g.endpoints[0], user, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func TestWrongClockLetsNothingLast(t *testing.T) {
 	must(t, "allocations of a call that was revoked", g.Stats().Allocations, 0)
 
 	c.set(-56 * 365 * 24 * time.Hour)
-	a, err := g.newAllocation(g.fronts[0], g.newSeat("another", later()).Username, false)
+	a, err := g.newAllocation(g.endpoints[0], g.newSeat("another", later()).Username, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,10 +16,10 @@
 //	credentials.go who may use it, and until when
 //	table.go       allocations, and what the library tells of them
 //	allocation.go  one of them
-//	courier.go     what happens to a packet
+//	forwarder.go   what happens to a packet
 //	packet.go      what a packet looks like
-//	front.go       an address that clients send to: UDP sockets
-//	stray.go       what the library does not answer
+//	endpoint.go    an address that clients send to: UDP sockets
+//	mismatch.go    what the library does not answer
 //	stream.go      or TCP and TLS connections
 //	limit.go       rates
 //	listen.go      opens the sockets

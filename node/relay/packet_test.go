@@ -76,10 +76,10 @@ func FuzzPacket(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	front, events := r.fronts[0], r.events()
+	endpoint, events := r.endpoints[0], r.events()
 	var all [2]*allocation
 	for i, port := range []int{1, 2} {
-		a, err := r.newAllocation(front, r.newSeat("call", time.Now().Add(time.Hour)).Username, i == 1)
+		a, err := r.newAllocation(endpoint, r.newSeat("call", time.Now().Add(time.Hour)).Username, i == 1)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func FuzzPacket(f *testing.F) {
 		var b buffer
 		n := copy(b[headroom:headroom+maxPacket], p)
 		p = bytes.Clone(b[headroom:][:n])
-		co := newCourier(front, nil)
+		co := newForwarder(endpoint, nil)
 		r.table.mu.RLock()
 		co.handleLocked(&b, n, all[0].to, nil)
 		r.table.mu.RUnlock()
@@ -111,7 +111,7 @@ func FuzzPacket(f *testing.F) {
 			}
 		}
 		select {
-		case q := <-front.requests:
+		case q := <-endpoint.requests:
 			if m := (&stun.Message{Raw: q.b[:q.n]}); !wholeSTUN(m.Raw) || m.Decode() == nil && m.Type.Class != stun.ClassRequest {
 				t.Fatalf("the library gets %x", m.Raw)
 			}

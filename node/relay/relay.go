@@ -106,12 +106,12 @@ type Relay struct {
 	patience, idle time.Duration
 	clock          func() time.Time
 
-	fronts  []*front
-	table   table
-	streams *admit.Quota
-	replies *admit.Rate
-	total   *limit // nil: none
-	count   counters
+	endpoints []*endpoint
+	table     table
+	streams   *admit.Quota
+	replies   *admit.Rate
+	total     *limit // nil: none
+	count     counters
 }
 
 // New returns a Relay on the given sockets. They are read from once it runs.
@@ -152,20 +152,20 @@ func New(cfg Config) (*Relay, error) {
 	r.streams = admit.NewQuota(r.limits.Streams, r.limits.StreamsPerPrefix)
 	r.table.init(r.limits)
 
-	of := make(map[string]*front)
+	of := make(map[string]*endpoint)
 	for _, conn := range cfg.UDP {
 		name := conn.LocalAddr().String()
 		if of[name] == nil {
-			of[name] = newFront(r, conn.LocalAddr())
-			r.fronts = append(r.fronts, of[name])
+			of[name] = newEndpoint(r, conn.LocalAddr())
+			r.endpoints = append(r.endpoints, of[name])
 		}
 		of[name].sockets = append(of[name].sockets, batched(conn))
 		of[name].conns = append(of[name].conns, conn)
 	}
 	for _, l := range cfg.TCP {
-		f := newFront(r, l.Addr())
+		f := newEndpoint(r, l.Addr())
 		f.listener = l
-		r.fronts = append(r.fronts, f)
+		r.endpoints = append(r.endpoints, f)
 	}
 	return r, nil
 }
@@ -176,7 +176,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { // ends with ctx, or when a socket fails
 		<-running.Done()
-		for _, f := range r.fronts {
+		for _, f := range r.endpoints {
 			f.close()
 		}
 		return nil
@@ -192,17 +192,17 @@ func (r *Relay) Run(ctx context.Context) error {
 		StrictAddressFamily: true, // IPv4 unless asked: so clients over IPv6 and IPv4 meet
 		InboundMTU:          maxPacket + 1,
 	}
-	for _, f := range r.fronts {
+	for _, f := range r.endpoints {
 		library.PacketConnConfigs = append(library.PacketConnConfigs, turn.PacketConnConfig{
 			PacketConn:            f,
 			RelayAddressGenerator: generator{f},
 			PermissionHandler:     f.mayReach,
 		})
 	}
-	if _, err := turn.NewServer(library); err != nil { // it ends with the fronts
+	if _, err := turn.NewServer(library); err != nil { // it ends with the endpoints
 		g.Go(func() error { return fmt.Errorf("start relay: %w", err) })
 	}
-	for _, f := range r.fronts {
+	for _, f := range r.endpoints {
 		for _, s := range f.sockets {
 			g.Go(func() error { return f.readPackets(s) })
 		}
@@ -210,7 +210,7 @@ func (r *Relay) Run(ctx context.Context) error {
 			g.Go(f.accept)
 		}
 	}
-	r.log.Info("relay started", "n", len(r.fronts))
+	r.log.Info("relay started", "n", len(r.endpoints))
 
 	err := g.Wait()
 	r.table.closeAll()

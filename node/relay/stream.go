@@ -31,7 +31,7 @@ const (
 	// line is of more use than sound and pictures of the past.
 	stale = 200 * time.Millisecond
 
-	// late is how much may be piled up in front of the client's line before
+	// late is how much may be piled up ahead of the client's line before
 	// pictures wait, and lookTime how often is looked whether it still is.
 	late, lookTime = 150 * time.Millisecond, 5 * time.Millisecond
 
@@ -43,14 +43,14 @@ const (
 
 // A stream is one client's connection.
 type stream struct {
-	front  *front
-	conn   net.Conn
-	socket *quiet.Socket
-	addr   netip.AddrPort
-	out    chan *parcel // full, for packets of calls at queueLen: dropped, as a network would
-	large  chan *parcel // those that go only while nothing is in out; likewise
-	queued atomic.Int32 // packets in both, and on their way from there to conn
-	done   chan struct{}
+	endpoint *endpoint
+	conn     net.Conn
+	socket   *quiet.Socket
+	addr     netip.AddrPort
+	out      chan *outPacket // full, for packets of calls at queueLen: dropped, as a network would
+	large    chan *outPacket // those that go only while nothing is in out; likewise
+	queued   atomic.Int32    // packets in both, and on their way from there to conn
+	done     chan struct{}
 
 	writing sync.Mutex
 	// Guarded by writing:
@@ -64,8 +64,8 @@ type stream struct {
 	leave   func()      // the relay's streams
 }
 
-// A parcel is a packet on its way into a stream.
-type parcel struct {
+// An outPacket is a packet on its way into a stream.
+type outPacket struct {
 	at    int64 // when it came
 	must  bool  // arrive, however late
 	large bool
@@ -73,17 +73,17 @@ type parcel struct {
 	b     buffer
 }
 
-func (q *parcel) stale() bool { return !q.must && now()-q.at > int64(stale) }
+func (q *outPacket) stale() bool { return !q.must && now()-q.at > int64(stale) }
 
-var parcels = sync.Pool{New: func() any { return new(parcel) }}
+var outPackets = sync.Pool{New: func() any { return new(outPacket) }}
 
 // accept serves the clients of a listener until it is closed.
-func (f *front) accept() error {
+func (f *endpoint) accept() error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer f.close()
 	err := admit.Accept(f.listener, func(conn net.Conn) {
-		wg.Go(func() { f.serve(conn) }) // ends with the front, or its client
+		wg.Go(func() { f.serve(conn) }) // ends with the endpoint, or its client
 	})
 	if f.isClosed() {
 		return nil
@@ -91,15 +91,15 @@ func (f *front) accept() error {
 	return fmt.Errorf("accept connections for the relay: %w", err)
 }
 
-func newStream(f *front, conn net.Conn) *stream {
+func newStream(f *endpoint, conn net.Conn) *stream {
 	return &stream{
-		front:  f,
-		conn:   conn,
-		socket: quiet.SocketOf(conn),
-		addr:   addrPort(conn.RemoteAddr()),
-		out:    make(chan *parcel, queueLen+answerLen),
-		large:  make(chan *parcel, queueLen),
-		done:   make(chan struct{}),
+		endpoint: f,
+		conn:     conn,
+		socket:   quiet.SocketOf(conn),
+		addr:     addrPort(conn.RemoteAddr()),
+		out:      make(chan *outPacket, queueLen+answerLen),
+		large:    make(chan *outPacket, queueLen),
+		done:     make(chan struct{}),
 
 		w:        bufio.NewWriterSize(conn, unsentBytes),
 		extended: -int64(sendTime),
@@ -111,7 +111,7 @@ func newStream(f *front, conn net.Conn) *stream {
 
 // serve carries the packets of one connection until it ends, and its
 // allocation with it.
-func (f *front) serve(conn net.Conn) {
+func (f *endpoint) serve(conn net.Conn) {
 	defer conn.Close()
 	s := newStream(f, conn)
 	s.leave = sync.OnceFunc(func() { f.relay.streams.Leave(s.addr.Addr()) })
@@ -162,7 +162,7 @@ func (r *Relay) letIn(s *stream) bool {
 func (r *Relay) idlest(from func(netip.Addr) bool) (oldest *stream) {
 	r.table.mu.RLock()
 	defer r.table.mu.RUnlock()
-	for _, f := range r.fronts {
+	for _, f := range r.endpoints {
 		for addr, s := range f.streams {
 			if f.clients[addr] == nil && !s.ended.Load() && from(addr.Addr()) && (oldest == nil || s.came < oldest.came) {
 				oldest = s
@@ -172,7 +172,7 @@ func (r *Relay) idlest(from func(netip.Addr) bool) (oldest *stream) {
 	return oldest
 }
 
-func (f *front) addStream(s *stream) bool {
+func (f *endpoint) addStream(s *stream) bool {
 	f.relay.table.mu.Lock()
 	defer f.relay.table.mu.Unlock()
 	if !s.addr.IsValid() || f.streams[s.addr] != nil || f.isClosed() {
@@ -182,7 +182,7 @@ func (f *front) addStream(s *stream) bool {
 	return true
 }
 
-func (f *front) removeStream(s *stream) {
+func (f *endpoint) removeStream(s *stream) {
 	f.relay.table.mu.Lock()
 	delete(f.streams, s.addr) // from now on, it gets no allocation
 	f.relay.table.mu.Unlock()
@@ -192,7 +192,7 @@ func (f *front) removeStream(s *stream) {
 }
 
 // clientOf returns the allocation of the stream's client, or nil.
-func (f *front) clientOf(s *stream) *allocation {
+func (f *endpoint) clientOf(s *stream) *allocation {
 	f.relay.table.mu.RLock()
 	defer f.relay.table.mu.RUnlock()
 	return f.clients[s.addr]
@@ -204,7 +204,7 @@ func (s *stream) hangUp() { s.conn.SetReadDeadline(time.Unix(1, 0)) }
 // read carries what the client sends, until something cannot be understood.
 func (s *stream) read() {
 	r := bufio.NewReaderSize(s.conn, 8<<10)
-	c := newCourier(s.front, nil)
+	c := newForwarder(s.endpoint, nil)
 	c.stream = s
 	from := s.conn.RemoteAddr()
 	for {
@@ -212,24 +212,24 @@ func (s *stream) read() {
 		if err != nil {
 			return
 		}
-		bufs := bunches.Get().(*bunch)
+		bufs := bursts.Get().(*burst)
 		for i := 0; i < len(bufs) && n > 0; i++ {
 			io.ReadFull(r, bufs[i][headroom:headroom+n]) // which is there
 			c.now = now()
-			s.front.relay.table.mu.RLock()
+			s.endpoint.relay.table.mu.RLock()
 			c.handleLocked(&bufs[i], n, from, nil)
-			s.front.relay.table.mu.RUnlock()
+			s.endpoint.relay.table.mu.RUnlock()
 			n = nextSize(r)
 		}
 		c.flush()
-		bunches.Put(bufs)
+		bursts.Put(bufs)
 	}
 }
 
-// A bunch is what has come at once, and is sent on at once.
-type bunch [8]buffer
+// A burst is what has come at once, and is sent on at once.
+type burst [8]buffer
 
-var bunches = sync.Pool{New: func() any { return new(bunch) }}
+var bursts = sync.Pool{New: func() any { return new(burst) }}
 
 // next waits until a whole packet has come, and returns its length.
 func (s *stream) next(r *bufio.Reader) (int, error) {
@@ -239,7 +239,7 @@ func (s *stream) next(r *bufio.Reader) (int, error) {
 	}
 	n, ok := frameSize(head)
 	if !ok {
-		s.front.relay.count.malformed.Add(1)
+		s.endpoint.relay.count.malformed.Add(1)
 		return 0, errMalformed
 	}
 	_, err = r.Peek(n)
@@ -290,7 +290,7 @@ func (s *stream) send(p []byte) { s.queue(p, false) }
 func (s *stream) answer(p []byte) { s.queue(p, true) }
 
 func (s *stream) queue(p []byte, must bool) {
-	q := parcels.Get().(*parcel)
+	q := outPackets.Get().(*outPacket)
 	q.at, q.must, q.large, q.n = now(), must, isPicture(p), copy(q.b[:], p)
 	to := s.out
 	if q.large {
@@ -305,25 +305,25 @@ func (s *stream) queue(p []byte, must bool) {
 			s.queued.Add(-1)
 		}
 	}
-	parcels.Put(q)
-	s.front.relay.count.overflow.Add(1)
+	outPackets.Put(q)
+	s.endpoint.relay.count.overflow.Add(1)
 }
 
 // write sends what is queued, and looks from time to time whether the client has
 // any business here. On a slow line pictures give way to sound.
 func (s *stream) write() {
 	s.socket.LimitUnsent(unsentBytes)
-	check := time.NewTicker(s.front.relay.patience)
+	check := time.NewTicker(s.endpoint.relay.patience)
 	defer check.Stop()
 	look := time.NewTimer(0) // for when the held one may go
 	defer look.Stop()
-	var held *parcel // a large one
+	var held *outPacket // a large one
 	for {
 		large, again := s.large, (<-chan time.Time)(nil)
 		if held != nil {
 			large, again = nil, look.C
 		}
-		var q *parcel
+		var q *outPacket
 		select {
 		case q = <-s.out:
 		default:
@@ -340,7 +340,7 @@ func (s *stream) write() {
 				case <-s.done:
 					return
 				case <-check.C:
-					if s.front.clientOf(s) == nil {
+					if s.endpoint.clientOf(s) == nil {
 						s.hangUp()
 					}
 					continue
@@ -370,17 +370,17 @@ func (s *stream) busy() bool {
 	return s.socket.Late(late)
 }
 
-// post writes a parcel if it is not stale or must arrive; flush makes it leave.
-func (s *stream) post(q *parcel) (err error) {
+// post writes an outPacket if it is not stale or must arrive; flush makes it leave.
+func (s *stream) post(q *outPacket) (err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if !q.stale() {
 		s.extend()
 		_, err = s.w.Write(q.b[:q.n])
 	} else {
-		s.front.relay.count.overflow.Add(1)
+		s.endpoint.relay.count.overflow.Add(1)
 	}
-	parcels.Put(q)
+	outPackets.Put(q)
 	s.posted++
 	return err
 }

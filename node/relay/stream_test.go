@@ -197,7 +197,7 @@ func TestStreams(t *testing.T) {
 func piped(t *testing.T) (here net.Conn, s *stream) {
 	g := start(t, Config{}, nil)
 	here, there := net.Pipe()
-	s = newStream(g.fronts[0], there)
+	s = newStream(g.endpoints[0], there)
 	ended := make(chan struct{})
 	go func() { // ends with the stream
 		defer close(ended)

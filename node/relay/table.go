@@ -151,8 +151,8 @@ func (t *table) remove(a *allocation) {
 		delete(t.calls, a.grant.call)
 		t.numbers[c.number] = nil
 	}
-	if a.front.clients[a.client] == a {
-		delete(a.front.clients, a.client)
+	if a.endpoint.clients[a.client] == a {
+		delete(a.endpoint.clients, a.client)
 	}
 }
 
@@ -249,7 +249,7 @@ const maxChannels = 64
 
 // mayReach is asked by the library before each permission and channel. Those
 // that the client has may be refreshed, however many there are.
-func (f *front) mayReach(client net.Addr, peer net.IP) bool {
+func (f *endpoint) mayReach(client net.Addr, peer net.IP) bool {
 	t := &f.relay.table
 	ip, _ := netip.AddrFromSlice(peer)
 	t.mu.RLock()
@@ -264,7 +264,7 @@ func (f *front) mayReach(client net.Addr, peer net.IP) bool {
 
 // asksForAnother reports whether the request that the library is busy with is
 // for a channel that a does not have. The table is locked for reading.
-func (f *front) asksForAnother(a *allocation) bool {
+func (f *endpoint) asksForAnother(a *allocation) bool {
 	if f.answering == nil {
 		return true
 	}
@@ -293,7 +293,7 @@ func (r *Relay) events() turn.EventHandler {
 		OnAllocationCreated: func(client, _ net.Addr, _, _, _ string, relayed net.Addr, _ int) {
 			known := true
 			a := change(relayed, func(a *allocation) {
-				f := a.front
+				f := a.endpoint
 				a.client, a.to, a.stream = addrPort(client), client, f.streams[addrPort(client)]
 				a.source = f.source()
 				if known = f.listener == nil || a.stream != nil; known {
@@ -343,7 +343,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 }
 
 // A generator gives the library what it takes for sockets.
-type generator struct{ front *front }
+type generator struct{ endpoint *endpoint }
 
 // Validate implements turn.RelayAddressGenerator.
 func (generator) Validate() error { return nil }
@@ -353,7 +353,7 @@ func (g generator) AllocatePacketConn(req turn.AllocateListenerConfig) (net.Pack
 	if req.UserID == "" || req.RequestedPort != 0 {
 		return nil, nil, errOnlyUDP // it is looking for an even port
 	}
-	a, err := g.front.relay.newAllocation(g.front, req.UserID, req.Network == "udp6")
+	a, err := g.endpoint.relay.newAllocation(g.endpoint, req.UserID, req.Network == "udp6")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,7 +19,7 @@ func TestAddresses(t *testing.T) {
 	ports := make(map[uint16]bool)
 	owner := make(map[netip.Addr]string)
 	allocate := func(user string, v6 bool) bool {
-		a, err := r.newAllocation(r.fronts[0], user, v6)
+		a, err := r.newAllocation(r.endpoints[0], user, v6)
 		if err != nil {
 			return false
 		}

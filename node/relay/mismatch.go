@@ -7,11 +7,11 @@ import (
 	"github.com/pion/turn/v5"
 )
 
-// answerStray answers what the library has left without an answer: a request,
+// answerMismatch answers what the library has left without an answer: a request,
 // signed as it should be, about an allocation that has ended or is somebody
 // else's. Browsers would ask again for most of a minute before they make
 // another allocation.
-func (f *front) answerStray(q *request) {
+func (f *endpoint) answerMismatch(q *request) {
 	if !isSigned(q.b[:q.n]) {
 		return
 	}

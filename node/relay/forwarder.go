@@ -7,18 +7,18 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// batch is how many packets a courier reads, or sends, at once.
+// batch is how many packets a forwarder reads, or sends, at once.
 const batch = 64
 
-// A courier takes packets from clients to clients. Each goroutine that reads
+// A forwarder takes packets from clients to clients. Each goroutine that reads
 // has one: handle, up to batch times with buffers of their own, then flush.
-type courier struct {
-	front  *front
-	socket batchConn // to send to clients of the same front; nil: any
-	stream *stream   // whose packets these are; nil: packets of UDP
+type forwarder struct {
+	endpoint *endpoint
+	socket   batchConn // to send to clients of the same endpoint; nil: any
+	stream   *stream   // whose packets these are; nil: packets of UDP
 
 	out []ipv4.Message
-	via []*front // of each in out
+	via []*endpoint // of each in out
 	now int64
 
 	streamed [][]byte  // packets for streams
@@ -27,17 +27,17 @@ type courier struct {
 	packets, bytes uint64 // not counted yet
 }
 
-func newCourier(f *front, socket batchConn) *courier {
-	return &courier{front: f, socket: socket, out: make([]ipv4.Message, 0, batch), via: make([]*front, 0, batch), now: now()}
+func newForwarder(f *endpoint, socket batchConn) *forwarder {
+	return &forwarder{endpoint: f, socket: socket, out: make([]ipv4.Message, 0, batch), via: make([]*endpoint, 0, batch), now: now()}
 }
 
 // handleLocked deals with the packet of n bytes in b. What it sends waits in b
 // until flush. The system said control of it. The table is locked for reading.
-func (c *courier) handleLocked(b *buffer, n int, src net.Addr, control []byte) {
-	r := c.front.relay
+func (c *forwarder) handleLocked(b *buffer, n int, src net.Addr, control []byte) {
+	r := c.endpoint.relay
 	p := b[headroom : headroom+n]
 	client := addrPort(src)
-	from := c.front.clients[client] // nil: has no allocation
+	from := c.endpoint.clients[client] // nil: has no allocation
 	switch {
 	case isChannelData(p):
 		channel, lo, hi, ok := parseChannelData(p)
@@ -81,21 +81,21 @@ func (c *courier) handleLocked(b *buffer, n int, src net.Addr, control []byte) {
 			r.count.unanswered.Add(1)
 			return
 		}
-		c.front.ask(p, src, sourceFor(control), from != nil)
+		c.endpoint.ask(p, src, sourceFor(control), from != nil)
 	}
 }
 
 // spent reports whether a client that has proved nothing gets no answer now.
-func (c *courier) spent(client netip.AddrPort) bool {
+func (c *forwarder) spent(client netip.AddrPort) bool {
 	if c.stream != nil {
 		return c.stream.replies.spent(c.now)
 	}
-	return !c.front.relay.replies.May(client.Addr())
+	return !c.endpoint.relay.replies.May(client.Addr())
 }
 
 // relayLocked takes a payload from one allocation to another; to may be nil.
-func (c *courier) relayLocked(b *buffer, lo, hi int, from, to *allocation) {
-	r := c.front.relay
+func (c *forwarder) relayLocked(b *buffer, lo, hi int, from, to *allocation) {
+	r := c.endpoint.relay
 	from.use(c.now)
 	if !from.packets.take(c.now, 1) || !from.bytes.take(c.now, hi-lo) || r.total != nil && !r.total.take(c.now, hi-lo) {
 		r.count.rate.Add(1)
@@ -118,13 +118,13 @@ func (c *courier) relayLocked(b *buffer, lo, hi int, from, to *allocation) {
 	c.bytes += uint64(hi - lo)
 }
 
-func (c *courier) send(to *allocation, p []byte) {
+func (c *forwarder) send(to *allocation, p []byte) {
 	if to.stream != nil {
 		c.streamed, c.into = append(c.streamed, p), append(c.into, to.stream)
 		return
 	}
 	n := len(c.out)
-	c.out, c.via = c.out[:n+1], append(c.via, to.front)
+	c.out, c.via = c.out[:n+1], append(c.via, to.endpoint)
 	m := &c.out[n]
 	if m.Buffers == nil {
 		m.Buffers = make([][]byte, 1)
@@ -133,21 +133,21 @@ func (c *courier) send(to *allocation, p []byte) {
 }
 
 // flush sends what waits.
-func (c *courier) flush() {
+func (c *forwarder) flush() {
 	for lo := 0; lo < len(c.out); {
 		hi := lo + 1
 		for hi < len(c.out) && c.via[hi] == c.via[lo] {
 			hi++
 		}
 		socket := c.socket
-		if c.via[lo] != c.front || socket == nil {
+		if c.via[lo] != c.endpoint || socket == nil {
 			socket = c.via[lo].sockets[0]
 		}
 		for lo < hi {
 			n, err := socket.WriteBatch(c.out[lo:hi], 0)
 			lo += max(n, 0)
 			if err != nil && lo < hi {
-				c.front.relay.count.unsent.Add(1)
+				c.endpoint.relay.count.unsent.Add(1)
 				lo++ // the one that failed
 			}
 		}
@@ -164,8 +164,8 @@ func (c *courier) flush() {
 	clear(c.into)
 	c.streamed, c.into = c.streamed[:0], c.into[:0]
 	if c.packets > 0 {
-		c.front.relay.count.packets.Add(c.packets)
-		c.front.relay.count.bytes.Add(c.bytes)
+		c.endpoint.relay.count.packets.Add(c.packets)
+		c.endpoint.relay.count.bytes.Add(c.bytes)
 		c.packets, c.bytes = 0, 0
 	}
 }

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// A front is an address that clients send to. To the library it is a socket
+// An endpoint is an address that clients send to. To the library it is a socket
 // that receives nothing but requests.
-type front struct {
+type endpoint struct {
 	noDeadlines
 	relay *Relay
 	addr  net.Addr
@@ -46,8 +46,8 @@ type request struct {
 
 var requests = sync.Pool{New: func() any { return new(request) }}
 
-func newFront(r *Relay, addr net.Addr) *front {
-	return &front{
+func newEndpoint(r *Relay, addr net.Addr) *endpoint {
+	return &endpoint{
 		relay:    r,
 		addr:     addr,
 		clients:  make(map[netip.AddrPort]*allocation),
@@ -59,7 +59,7 @@ func newFront(r *Relay, addr net.Addr) *front {
 
 // ask gives a request to the library. Clients with an allocation keep half of
 // the queue to themselves.
-func (f *front) ask(p []byte, from net.Addr, source []byte, known bool) {
+func (f *endpoint) ask(p []byte, from net.Addr, source []byte, known bool) {
 	if !known && len(f.requests) >= cap(f.requests)/2 {
 		f.relay.count.overflow.Add(1)
 		return
@@ -75,10 +75,10 @@ func (f *front) ask(p []byte, from net.Addr, source []byte, known bool) {
 }
 
 // ReadFrom implements net.PacketConn for the library.
-func (f *front) ReadFrom(p []byte) (int, net.Addr, error) {
+func (f *endpoint) ReadFrom(p []byte) (int, net.Addr, error) {
 	if q := f.answering; q != nil {
 		if !f.answered {
-			f.answerStray(q)
+			f.answerMismatch(q)
 		}
 		f.answering = nil
 		requests.Put(q)
@@ -94,7 +94,7 @@ func (f *front) ReadFrom(p []byte) (int, net.Addr, error) {
 
 // source says where the answer to the request is to leave from that the library
 // is busy with.
-func (f *front) source() []byte {
+func (f *endpoint) source() []byte {
 	if f.answering == nil {
 		return nil
 	}
@@ -104,7 +104,7 @@ func (f *front) source() []byte {
 // WriteTo implements net.PacketConn for the library, whose answers to those
 // who have not proved anything are limited. A sender of UDP packets may have
 // lied about its address; who has a stream has not.
-func (f *front) WriteTo(p []byte, to net.Addr) (int, error) {
+func (f *endpoint) WriteTo(p []byte, to net.Addr) (int, error) {
 	f.answered = true
 	addr := addrPort(to)
 	f.relay.table.mu.RLock()
@@ -131,12 +131,12 @@ func (f *front) WriteTo(p []byte, to net.Addr) (int, error) {
 }
 
 // Close implements net.PacketConn. The library does not call it.
-func (f *front) Close() error {
+func (f *endpoint) Close() error {
 	f.close()
 	return nil
 }
 
-func (f *front) close() {
+func (f *endpoint) close() {
 	f.once.Do(func() { close(f.closed) })
 	for _, c := range f.conns {
 		c.Close()
@@ -151,7 +151,7 @@ func (f *front) close() {
 	}
 }
 
-func (f *front) isClosed() bool {
+func (f *endpoint) isClosed() bool {
 	select {
 	case <-f.closed:
 		return true
@@ -161,10 +161,10 @@ func (f *front) isClosed() bool {
 }
 
 // LocalAddr implements net.PacketConn.
-func (f *front) LocalAddr() net.Addr { return f.addr }
+func (f *endpoint) LocalAddr() net.Addr { return f.addr }
 
 // readPackets carries what comes in on one socket until it is closed.
-func (f *front) readPackets(socket batchConn) error {
+func (f *endpoint) readPackets(socket batchConn) error {
 	bufs := make([]buffer, batch)
 	in := make([]ipv4.Message, batch)
 	for i := range in {
@@ -173,7 +173,7 @@ func (f *front) readPackets(socket batchConn) error {
 			in[i].OOB = make([]byte, controlSize)
 		}
 	}
-	c := newCourier(f, socket)
+	c := newForwarder(f, socket)
 	for last := int64(0); ; {
 		n, err := socket.ReadBatch(in, 0)
 		switch {
