@@ -75,7 +75,7 @@ export function devicesText({ audio, video, error }) {
 /**
  * What to tell a practitioner when the node has refused a request. The node's
  * own sentence is the exact one; here are those that it cannot write.
- * @param {import('./api.js').ApiError} err
+ * @param {import('./request.js').ApiError} err
  * @returns {string}
  */
 export function apiSentence({ code, said }) {
@@ -85,7 +85,7 @@ export function apiSentence({ code, said }) {
 
 /**
  * The same while signing in, where too many tries cost time.
- * @param {import('./api.js').ApiError} err
+ * @param {import('./request.js').ApiError} err
  */
 export function signInSentence(err) {
   if (err.code !== 'too-many' || err.retryAfter <= 0) return apiSentence(err);

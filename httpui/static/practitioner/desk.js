@@ -4,7 +4,7 @@
 import { Undo } from './undo.js';
 
 /**
- * @typedef {import('../kit/api.js').DeskData} DeskData
+ * @typedef {import('./api.js').DeskData} DeskData
  * @typedef {import('../call/call.js').HostCall} HostCall
  * @typedef {import('../call/call.js').HostSnapshot} HostSnapshot
  * @typedef {import('../call/media.js').Media} Media

@@ -1,5 +1,7 @@
 import { takeFragment } from '../link/fragment.js'; // first: see there
-import { Api, ApiError, DeskFeed } from '../kit/api.js';
+import { Api } from './api.js';
+import { ApiError } from '../kit/request.js';
+import { DeskFeed } from './feed.js';
 import { whenIdle } from '../kit/browser.js';
 import { HostCall } from '../call/call.js';
 import { Arrivals, callIntents, canFlipCamera, canShareScreen, newCallUi, news, trustChange } from '../call/screen/call-page.js';
@@ -350,7 +352,7 @@ class PractitionerPage {
     this.#tell(say(this.#ui.value.links.copied === link.member ? 'desk.rotate.copied' : 'desk.rotate.ready'));
   }
 
-  /** @param {import('../kit/api.js').NewAppointment} appointment */
+  /** @param {import('./api.js').NewAppointment} appointment */
   async #create(appointment) {
     const { draft } = this.#ui.value;
     if (!draft || draft.busy) return;

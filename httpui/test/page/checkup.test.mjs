@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './fakes/words.mjs';
-import { ApiError } from '../../static/kit/api.js';
+import { ApiError } from '../../static/kit/request.js';
 import { Checkup, readiness } from '../../static/practitioner/doctor/checkup.js';
 import { sayMessage } from '../../static/kit/words.js';
 

@@ -1,7 +1,7 @@
 // The diary as the page puts it together from what the node says of it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DeskFeed } from '../../static/kit/api.js';
+import { DeskFeed } from '../../static/practitioner/feed.js';
 import { turn } from './fakes/clock.mjs';
 
 class FakeSocket {

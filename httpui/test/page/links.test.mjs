@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './fakes/words.mjs';
-import { ApiError } from '../../static/kit/api.js';
+import { ApiError } from '../../static/kit/request.js';
 import { Links, noLinks } from '../../static/practitioner/diary/links.js';
 import { holdTime, leap, releaseTime } from './fakes/clock.mjs';
 

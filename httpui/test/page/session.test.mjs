@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './fakes/words.mjs';
 import { Drawn } from './fakes/view.mjs';
-import { ApiError } from '../../static/kit/api.js';
+import { ApiError } from '../../static/kit/request.js';
 import { Session } from '../../static/practitioner/account/session.js';
 import { setupView } from '../../static/practitioner/account/view-setup.js';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './fakes/words.mjs';
-import { ApiError } from '../../static/kit/api.js';
+import { ApiError } from '../../static/kit/request.js';
 import { SignIns } from '../../static/practitioner/account/signins.js';
 
 const here = { id: 'a', since: 1, seen: 2, this: true };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import './fakes/words.mjs';
-import { ApiError } from '../../static/kit/api.js';
+import { ApiError } from '../../static/kit/request.js';
 import { apiSentence, deviceText, guestSentence, hostSentence, reasonText, refusalSentence, signInSentence } from '../../static/kit/errors.js';
 import { agentOf, permissionSteps } from '../../static/kit/browser.js';
 import { dateKey, duration, initials, moments, span, timeKey } from '../../static/kit/format.js';

@@ -1,8 +1,8 @@
-import { ApiError } from '../../kit/api.js';
+import { ApiError } from '../../kit/request.js';
 import { keepsCookies } from '../../kit/storage.js';
 
 /**
- * @typedef {import('../../kit/api.js').Api} Api
+ * @typedef {import('../api.js').Api} Api
  * @typedef {'loading' | 'offline' | 'no-cookies' | 'closed' | 'setup' | 'signed-out' | 'signed-in'} SessionPhase
  *   no-cookies: this browser would forget who has signed in; closed: nobody has set this node up, and this page has no permission to
  * @typedef {'expired' | 'left' | 'unconfirmed' | 'launch-used'} SessionNotice

@@ -1,10 +1,10 @@
 // Where the practitioner is signed in, asked for when somebody wants to know.
 
-import { ApiError } from '../../kit/api.js';
+import { ApiError } from '../../kit/request.js';
 import { apiSentence } from '../../kit/errors.js';
 
 /**
- * @typedef {import('../../kit/api.js').SignIn} SignIn
+ * @typedef {import('../api.js').SignIn} SignIn
  * @typedef {{list: SignIn[] | null, error: string}} SignInsSnapshot
  *   list: null before it is known; error: why the last request failed
  */
@@ -19,7 +19,7 @@ export class SignIns {
   #turn = 0; // what comes back to an older one is forgotten
 
   /**
-   * @param {{api: Pick<import('../../kit/api.js').Api, 'signIns' | 'endSignIn' | 'endOtherSignIns'>,
+   * @param {{api: Pick<import('../api.js').Api, 'signIns' | 'endSignIn' | 'endOtherSignIns'>,
    *   onChange: (now: SignInsSnapshot) => void, onExpired: () => void}} options
    */
   constructor({ api, onChange, onExpired }) {

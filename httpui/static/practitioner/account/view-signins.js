@@ -9,7 +9,7 @@ import { banner, busy } from '../../kit/view-shell.js';
 import { say } from '../../kit/words.js';
 
 /**
- * @typedef {import('../../kit/api.js').SignIn} SignIn
+ * @typedef {import('../api.js').SignIn} SignIn
  * @typedef {{showSignIns: (open: boolean) => void, endSignIn: (id: string) => void, endOtherSignIns: () => void}} SignInsIntents
  */
 

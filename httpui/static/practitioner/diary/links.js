@@ -2,7 +2,7 @@
 // link is asked for when somebody wants it, and after a while the node asks back
 // for the password.
 
-import { ApiError } from '../../kit/api.js';
+import { ApiError } from '../../kit/request.js';
 import { signInSentence } from '../../kit/errors.js';
 import { stopwatch } from '../../kit/lapse.js';
 
@@ -32,7 +32,7 @@ export class Links {
   #turn = 0; // what comes back to an older one is forgotten
 
   /**
-   * @param {{api: Pick<import('../../kit/api.js').Api, 'links' | 'confirm'>, onChange: (now: LinksSnapshot) => void,
+   * @param {{api: Pick<import('../api.js').Api, 'links' | 'confirm'>, onChange: (now: LinksSnapshot) => void,
    *   onCopied: (copied: boolean) => void, onError: (err: ApiError) => void,
    *   write?: (text: Promise<string>) => Promise<boolean>}} options
    *   onCopied: a link is in the clipboard, or else shown; onError: other than that the password is needed

@@ -8,8 +8,8 @@ import { dialog } from '../../kit/view-shell.js';
 import { say, sayWith } from '../../kit/words.js';
 
 /**
- * @typedef {import('../../kit/api.js').Appointment} Appointment
- * @typedef {import('../../kit/api.js').GuestInfo} GuestInfo
+ * @typedef {import('../api.js').Appointment} Appointment
+ * @typedef {import('../api.js').GuestInfo} GuestInfo
  * @typedef {{managing: string | null, links: import('./links.js').LinksSnapshot, fresh: string | null}} AppointmentUi
  *   managing: the appointment whose further buttons are open; fresh: the
  *   appointment that was just made

@@ -15,7 +15,7 @@ import { waitingRoom } from '../../call/screen/view-waiting.js';
 import { say, sayMessage } from '../../kit/words.js';
 
 /**
- * @typedef {import('../../kit/api.js').Appointment} Appointment
+ * @typedef {import('../api.js').Appointment} Appointment
  * @typedef {import('../desk.js').DeskSnapshot} DeskSnapshot
  * @typedef {import('./view-appointment.js').AppointmentUi & {
  *   draft: import('./view-new.js').Draft | null,
@@ -131,7 +131,7 @@ function notices(desk, ui, act) {
     </div>`;
 }
 
-/** @param {import('../../kit/api.js').DeskData} data @param {DiaryUi} ui @param {DiaryIntents} act */
+/** @param {import('../api.js').DeskData} data @param {DiaryUi} ui @param {DiaryIntents} act */
 const reachCard = ({ reach }, ui, act) => html`
   <section class="card card-plain reach" aria-labelledby="reach-title">
     <h2 id="reach-title" class="card-title">${icon(reach.kind === 'local' ? 'info' : 'shield')}<span>${say('desk.reach.title')}</span></h2>
@@ -141,7 +141,7 @@ const reachCard = ({ reach }, ui, act) => html`
   </section>`;
 
 /**
- * @param {DeskSnapshot} desk @param {import('../../kit/api.js').DeskData} data
+ * @param {DeskSnapshot} desk @param {import('../api.js').DeskData} data
  * @param {number} now @param {DiaryUi} ui @param {DiaryIntents} act
  */
 function appointments(desk, data, now, ui, act) {

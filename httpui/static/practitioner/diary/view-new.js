@@ -11,7 +11,7 @@ import { say } from '../../kit/words.js';
  * @typedef {{starts: number, at: number[], guests: number, busy: boolean, error: string}} Draft
  *   starts: the time the form opens with, Unix seconds; at: the moments that the
  *   day and time in the form may mean; guests: how many rows
- * @typedef {{create: (appointment: import('../../kit/api.js').NewAppointment) => void,
+ * @typedef {{create: (appointment: import('../api.js').NewAppointment) => void,
  *   setDraft: (patch: Partial<Draft> | null) => void}} NewIntents
  */
 

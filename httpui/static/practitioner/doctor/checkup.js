@@ -1,13 +1,13 @@
 // What the node found when it looked at itself, which it does now and then by
 // itself, and at once when somebody wants it to.
 
-import { ApiError } from '../../kit/api.js';
+import { ApiError } from '../../kit/request.js';
 import { apiSentence } from '../../kit/errors.js';
 import { when } from '../../kit/format.js';
 import { say, sayMessage } from '../../kit/words.js';
 
 /**
- * @typedef {import('../../kit/api.js').Report} Report
+ * @typedef {import('../api.js').Report} Report
  * @typedef {{busy: boolean, report: Report | null, error: string}} CheckupSnapshot
  *   busy: somebody waits for a look; report: the newest; error: why the last
  *   attempt found nothing, in one sentence
@@ -19,7 +19,7 @@ import { say, sayMessage } from '../../kit/words.js';
 /** Seconds after which a report says nothing about now: the node looks every five minutes. */
 const tooOld = 20 * 60;
 
-/** @param {import('../../kit/api.js').Check[]} checks @returns those that somebody should look at, the worst first */
+/** @param {import('../api.js').Check[]} checks @returns those that somebody should look at, the worst first */
 export const toMend = (checks) => [
   ...checks.filter(({ status }) => status === 'fail'),
   ...checks.filter(({ status }) => status === 'warn'),
@@ -54,7 +54,7 @@ export class Checkup {
   #turn = 0; // what comes back to an older one is forgotten
 
   /**
-   * @param {{api: Pick<import('../../kit/api.js').Api, 'doctor'>, onChange: (now: CheckupSnapshot) => void,
+   * @param {{api: Pick<import('../api.js').Api, 'doctor'>, onChange: (now: CheckupSnapshot) => void,
    *   onExpired: () => void}} options
    */
   constructor({ api, onChange, onExpired }) {

@@ -10,7 +10,7 @@ import { banner } from '../../kit/view-shell.js';
 import { say, sayMessage, sayWith } from '../../kit/words.js';
 
 /**
- * @typedef {import('../../kit/api.js').Check} Check
+ * @typedef {import('../api.js').Check} Check
  * @typedef {{checkUp: () => void}} DoctorIntents
  */
 
@@ -35,7 +35,7 @@ export function doctorView({ busy, report, error }, act) {
     </div>`;
 }
 
-/** @param {boolean} busy @param {import('../../kit/api.js').Report | null} report */
+/** @param {boolean} busy @param {import('../api.js').Report | null} report */
 function summary(busy, report) {
   if (busy || !report) return html`<span class="spinner" aria-hidden="true"></span> ${say('desk.check.busy')}`;
   const problems = report.checks.filter(({ status }) => status === 'fail').length;

@@ -1,5 +1,7 @@
 // The practitioner's own data, over HTTP from the node that served the page.
 
+import { patience, request } from '../kit/request.js';
+
 /**
  * @typedef {{state: 'setup' | 'signed-out' | 'signed-in', practice: string, name: string, names: number}} SessionInfo
  * @typedef {'unused' | 'waiting' | 'admitted' | 'used' | 'revoked' | 'damaged'} GuestState
@@ -15,7 +17,7 @@
  * @typedef {{starts: number, minutes: number, label: string, guests: {label: string}[], hide_addresses?: boolean}} NewAppointment
  * @typedef {{member: string, label: string, url: string}} LinkInfo
  * @typedef {{id: string, since: number, seen: number, this: boolean}} SignIn   times in Unix seconds; this: of this browser
- * @typedef {import('./words.js').Message} Message
+ * @typedef {import('../kit/words.js').Message} Message
  * @typedef {{id: string, title: Message, status: 'pass' | 'warn' | 'fail' | 'skip', finding: Message, todo?: Message}} Check
  *   finding: what is so; todo: what to do, if there is something
  * @typedef {{line: Message, summary: Message, at: number, ready: boolean, confirmed: boolean, checks: Check[]}} Report
@@ -23,28 +25,9 @@
  *   to the page from outside, or nobody is meant to
  */
 
-/** A refusal by the node, or the news that it cannot be reached (code "offline"). */
-export class ApiError extends Error {
-  /**
-   * @param {string} code
-   * @param {Message | null} said what it says to people
-   * @param {number} status HTTP, 0 when there was no answer
-   * @param {number} [retryAfter] seconds
-   */
-  constructor(code, said, status, retryAfter = 0) {
-    super(code);
-    this.said = said;
-    this.code = code;
-    this.status = status;
-    this.retryAfter = retryAfter;
-  }
-}
-
 const tokenKey = 'anteroom-tab-token';
 
-/** How long a request may take before the node counts as unreachable. */
-const patience = 15_000;
-
+/** The practice's calls to its node. */
 export class Api {
   #storage;
   #token;
@@ -165,114 +148,7 @@ export class Api {
    * @param {number} [wait] ms
    * @returns {Promise<any>}
    */
-  async #ask(method, path, body, wait = patience) {
-    /** @type {Record<string, string>} */
-    const headers = {};
-    if (method === 'POST') headers['Content-Type'] = 'application/json';
-    if (this.#token) headers['X-Anteroom-Tab'] = this.#token;
-    let response;
-    try {
-      response = await fetch(path, {
-        method,
-        headers,
-        ...(method === 'POST' && { body: JSON.stringify(body ?? {}) }),
-        signal: AbortSignal.timeout(wait),
-      });
-    } catch {
-      throw new ApiError('offline', null, 0);
-    }
-    const answer = await response.json().catch(() => null);
-    if (response.ok) return answer;
-    const { code = 'internal', message = null } = answer ?? {};
-    throw new ApiError(code, message, response.status, Number(response.headers.get('Retry-After')) || 0);
-  }
-}
-
-/** Seconds before another try at the feed, after the first, second, … failure. */
-const waits = [0.5, 1, 2, 5];
-
-/**
- * The diary as the node pushes it, over a WebSocket that comes back by itself.
- * The first message on each socket holds all of it, those after it only the
- * appointments that have changed, and the ids of those that are gone.
- */
-export class DeskFeed {
-  #api;
-  #origin;
-  #onDesk;
-  #onState;
-  /** @type {WebSocket | null} */ #socket = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
-  #failures = 0;
-  /** @type {Map<string, Appointment>} by id, as the latest socket told them */ #appointments = new Map();
-  #delivered = false; // the latest socket brought a desk, so its token was good
-  #closed = false;
-
-  /**
-   * @param {{api: Api, origin: string, onDesk: (desk: DeskData) => void,
-   *   onState: (state: 'online' | 'offline' | 'signed-out') => void}} options
-   */
-  constructor({ api, origin, onDesk, onState }) {
-    this.#api = api;
-    this.#origin = origin;
-    this.#onDesk = onDesk;
-    this.#onState = onState;
-  }
-
-  open() {
-    if (this.#closed) return;
-    clearTimeout(this.#timer);
-    const socket = new WebSocket(this.#origin.replace(/^http/u, 'ws') + '/ws/desk', 'ar1');
-    this.#socket = socket;
-    this.#delivered = false;
-    this.#appointments.clear();
-    socket.onopen = () => socket.send(JSON.stringify({ token: this.#api.token }));
-    socket.onmessage = ({ data }) => {
-      this.#failures = 0;
-      this.#delivered = true;
-      this.#onState('online');
-      this.#onDesk(this.#merged(JSON.parse(data)));
-    };
-    socket.onclose = () => {
-      if (socket === this.#socket) void this.#lost();
-    };
-  }
-
-  /** @param {DeskData & {gone: string[]}} change @returns {DeskData} the whole diary after it */
-  #merged({ gone, appointments, ...rest }) {
-    for (const id of gone) this.#appointments.delete(id);
-    for (const appointment of appointments) this.#appointments.set(appointment.id, appointment);
-    const all = [...this.#appointments.values()].sort((a, b) => a.starts - b.starts || (a.id < b.id ? -1 : 1));
-    return { ...rest, appointments: all };
-  }
-
-  /** Tries at once instead of waiting, as when the network is back. */
-  hurry() {
-    if (this.#socket === null) this.open();
-  }
-
-  close() {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#socket?.close();
-    this.#socket = null;
-  }
-
-  /** The socket is gone: because the session is, or because the node is. */
-  async #lost() {
-    this.#socket = null;
-    if (this.#closed) return;
-    const wait = waits[Math.min(this.#failures, waits.length - 1)] ?? 5;
-    this.#failures += 1;
-    try {
-      const { state } = await this.#api.session();
-      if (state !== 'signed-in') return this.#onState('signed-out');
-      if (!this.#delivered) await this.#api.tab(); // the node may have forgotten this tab
-    } catch (err) {
-      if (err instanceof ApiError && err.status === 401) return this.#onState('signed-out');
-    }
-    if (this.#closed || this.#socket) return;
-    if (this.#failures > 1) this.#onState('offline');
-    this.#timer = setTimeout(() => this.open(), wait * 1000);
+  #ask(method, path, body, wait = patience) {
+    return request(method, path, { body, wait, headers: this.#token ? { 'X-Anteroom-Tab': this.#token } : {} });
   }
 }
