@@ -62,7 +62,7 @@ export const deviceText = (error) => textOf(`call.device.${error}`);
 
 /**
  * What is the matter with all devices, each thing once.
- * @param {Pick<import('../call/media.js').MediaSnapshot, 'audio' | 'video' | 'error'>} media
+ * @param {{audio: string, video: string, error: string | null}} media of media.js
  * @returns {string} "" if there is nothing to say
  */
 export function devicesText({ audio, video, error }) {

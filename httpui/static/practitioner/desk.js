@@ -8,9 +8,7 @@ import { Undo } from './undo.js';
  * @typedef {import('../call/call.js').HostCall} HostCall
  * @typedef {import('../call/call.js').HostSnapshot} HostSnapshot
  * @typedef {import('../call/media.js').Media} Media
- * @typedef {{appointment: string, appointmentLabel: string, starts: number, here: boolean,
- *   member: string, name: string, label: string, since: number, alarm: boolean}} Waiting
- *   somebody at the door; here: of the call on the screen
+ * @typedef {import('../call/screen/view-waiting.js').Waiting} Waiting
  * @typedef {{phase: 'attending' | 'lost', desk: DeskData | null, offset: number,
  *   waiting: Waiting[], current: string | null, call: HostSnapshot | null,
  *   calls: ReadonlyMap<string, HostSnapshot>, elsewhere: boolean, over: string | null, undo: Pending | null}} DeskSnapshot

@@ -38,7 +38,7 @@ import { say } from '../../kit/words.js';
  *   practice: string, subject: string, peers: PeerView[], chat: ChatLine[], online: boolean, held: boolean,
  *   now: number, ends: number, relayOnly: boolean, media: MediaSnapshot, canShare: boolean, canFlip: boolean,
  *   empty: string, alarm: string, ui: CallUi,
- *   host: null | {waiting: import('../../practitioner/desk.js').Waiting[], members: RosterEntry[], locked: boolean},
+ *   host: null | {waiting: import('./view-waiting.js').Waiting[], members: RosterEntry[], locked: boolean},
  * }} CallState
  *   subject: with whom or what for; ends: when the appointment is over by plan;
  *   empty: what to say while nobody else is there; alarm: a warning that stays

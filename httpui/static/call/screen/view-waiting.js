@@ -8,7 +8,9 @@ import { dialog } from '../../kit/view-shell.js';
 import { list, say, sayWith } from '../../kit/words.js';
 
 /**
- * @typedef {import('../../practitioner/desk.js').Waiting} Waiting
+ * @typedef {{appointment: string, appointmentLabel: string, starts: number, here: boolean,
+ *   member: string, name: string, label: string, since: number, alarm: boolean}} Waiting
+ *   somebody at the door; here: of the call on the screen
  * @typedef {{admit: (guest: Waiting) => void, deny: (guest: Waiting) => void}} WaitingIntents
  */
 
