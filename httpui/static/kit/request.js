@@ -19,6 +19,9 @@ export class ApiError extends Error {
   }
 }
 
+/** @param {unknown} err what a request was refused with, or a fault of the page @returns {ApiError} */
+export const asApiError = (err) => (err instanceof ApiError ? err : new ApiError('internal', null, 0));
+
 /** How long a request may take before the node counts as unreachable, ms. */
 export const patience = 15_000;
 
@@ -44,4 +47,39 @@ export async function request(method, path, { body = {}, headers = {}, wait = pa
   if (response.ok) return answer;
   const { code = 'internal', message = null } = answer ?? {};
   throw new ApiError(code, message, response.status, Number(response.headers.get('Retry-After')) || 0);
+}
+
+/** One subject that the page asks the node about: only the latest answer counts. */
+export class Turn {
+  #onExpired;
+  #latest = 0;
+
+  /** @param {() => void} [onExpired] the session is over; without it that is a refusal like others */
+  constructor(onExpired) {
+    this.#onExpired = onExpired;
+  }
+
+  /**
+   * Waits for an answer. What comes after another one was asked for, or after drop, is forgotten.
+   * @template T
+   * @param {Promise<T>} answer
+   * @param {{done: (answer: T) => void, refused: (err: ApiError) => void}} outcome
+   */
+  async take(answer, { done, refused }) {
+    const turn = ++this.#latest;
+    /** @type {() => void} */ let tell;
+    try {
+      const it = await answer;
+      tell = () => done(it);
+    } catch (err) {
+      const refusal = asApiError(err);
+      tell = () => (refusal.status === 401 && this.#onExpired ? this.#onExpired() : refused(refusal));
+    }
+    if (turn === this.#latest) tell();
+  }
+
+  /** Whatever is asked for now, nobody wants to know any more. */
+  drop() {
+    this.#latest += 1;
+  }
 }

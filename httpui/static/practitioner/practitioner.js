@@ -1,6 +1,6 @@
 import { takeFragment } from '../link/fragment.js'; // first: see there
 import { Api } from './api.js';
-import { ApiError } from '../kit/request.js';
+import { asApiError } from '../kit/request.js';
 import { DeskFeed } from './feed.js';
 import { whenIdle } from '../kit/browser.js';
 import { HostCall } from '../call/call.js';
@@ -208,19 +208,18 @@ class PractitionerPage {
    * @returns {Promise<T | null>}
    */
   async #try(request) {
-    try {
-      this.#ui.set({ problem: '' });
-      return await request();
-    } catch (err) {
-      this.#refused(err instanceof ApiError ? err : new ApiError('internal', null, 0));
+    this.#ui.set({ problem: '' });
+    return request().catch((err) => {
+      this.#refused(err);
       return null;
-    }
+    });
   }
 
-  /** @param {ApiError} err */
-  #refused(err) {
-    if (err.status === 401) this.#session.expired();
-    else this.#ui.set({ problem: apiSentence(err) });
+  /** @param {unknown} err of a request @param {(problem: string) => void} [show] */
+  #refused(err, show = (problem) => this.#ui.set({ problem })) {
+    const refusal = asApiError(err);
+    if (refusal.status === 401) this.#session.expired();
+    else show(apiSentence(refusal));
   }
 
   /** @returns {Intents} */
@@ -357,17 +356,15 @@ class PractitionerPage {
     const { draft } = this.#ui.value;
     if (!draft || draft.busy) return;
     this.#ui.set({ draft: { ...draft, busy: true, error: '' } });
-    try {
-      const made = await this.#api.create(appointment);
-      this.#links.remember(made.guests);
-      this.#ui.set({ draft: null, fresh: made.id });
-      this.#tell(say('desk.new.made'));
-      this.#focusOn = `[data-appointment="${CSS.escape(made.id)}"] [data-copy]`;
-    } catch (err) {
-      const refusal = err instanceof ApiError ? err : new ApiError('internal', null, 0);
-      if (refusal.status === 401) this.#session.expired();
-      else this.#ui.set({ draft: { ...draft, busy: false, error: apiSentence(refusal) } });
-    }
+    const made = await this.#api.create(appointment).catch((err) => {
+      this.#refused(err, (error) => this.#ui.set({ draft: { ...draft, busy: false, error } }));
+      return null;
+    });
+    if (!made) return;
+    this.#links.remember(made.guests);
+    this.#ui.set({ draft: null, fresh: made.id });
+    this.#tell(say('desk.new.made'));
+    this.#focusOn = `[data-appointment="${CSS.escape(made.id)}"] [data-copy]`;
   }
 
   /** Opens another practice's link in this node, in a tab of its own. @param {string} link */

@@ -1,4 +1,4 @@
-import { ApiError } from '../../kit/request.js';
+import { ApiError, asApiError } from '../../kit/request.js';
 import { keepsCookies } from '../../kit/storage.js';
 
 /**
@@ -103,9 +103,4 @@ export class Session {
     this.#now = { ...this.#now, ...patch };
     this.#onChange(this.#now);
   }
-}
-
-/** @param {unknown} err */
-function asApiError(err) {
-  return err instanceof ApiError ? err : new ApiError('internal', null, 0);
 }

@@ -1,6 +1,6 @@
 // Where the practitioner is signed in, asked for when somebody wants to know.
 
-import { ApiError } from '../../kit/request.js';
+import { Turn } from '../../kit/request.js';
 import { apiSentence } from '../../kit/errors.js';
 
 /**
@@ -15,8 +15,7 @@ const nothingYet = { list: null, error: '' };
 export class SignIns {
   #api;
   #onChange;
-  #onExpired;
-  #turn = 0; // what comes back to an older one is forgotten
+  #turn;
 
   /**
    * @param {{api: Pick<import('../api.js').Api, 'signIns' | 'endSignIn' | 'endOtherSignIns'>,
@@ -25,39 +24,33 @@ export class SignIns {
   constructor({ api, onChange, onExpired }) {
     this.#api = api;
     this.#onChange = onChange;
-    this.#onExpired = onExpired;
+    this.#turn = new Turn(onExpired);
   }
 
   load() {
-    return this.#ask(() => this.#api.signIns());
+    return this.#learn(this.#api.signIns());
   }
 
   /** @param {string} id of another session */
   end(id) {
-    return this.#ask(() => this.#api.endSignIn(id));
+    return this.#learn(this.#api.endSignIn(id));
   }
 
   endOthers() {
-    return this.#ask(() => this.#api.endOtherSignIns());
+    return this.#learn(this.#api.endOtherSignIns());
   }
 
   /** Forgets what is known, as when nobody looks any more. */
   clear() {
-    this.#turn += 1;
+    this.#turn.drop();
     this.#onChange(nothingYet);
   }
 
-  /** @param {() => Promise<{sessions: SignIn[]}>} request every one answers with the list as it is then */
-  async #ask(request) {
-    const turn = ++this.#turn;
-    try {
-      const { sessions } = await request();
-      if (turn === this.#turn) this.#onChange({ list: sessions, error: '' });
-    } catch (err) {
-      if (turn !== this.#turn) return;
-      const refusal = err instanceof ApiError ? err : new ApiError('internal', null, 0);
-      if (refusal.status === 401) return this.#onExpired();
-      this.#onChange({ list: null, error: apiSentence(refusal) });
-    }
+  /** @param {Promise<{sessions: SignIn[]}>} answer every one has the list as it is then */
+  #learn(answer) {
+    return this.#turn.take(answer, {
+      done: ({ sessions }) => this.#onChange({ list: sessions, error: '' }),
+      refused: (err) => this.#onChange({ list: null, error: apiSentence(err) }),
+    });
   }
 }

@@ -2,7 +2,7 @@
 // link is asked for when somebody wants it, and after a while the node asks back
 // for the password.
 
-import { ApiError } from '../../kit/request.js';
+import { ApiError, Turn } from '../../kit/request.js';
 import { signInSentence } from '../../kit/errors.js';
 import { stopwatch } from '../../kit/lapse.js';
 
@@ -29,7 +29,7 @@ export class Links {
   #onError;
   /** @type {Map<string, {url: string, age: () => number}>} made on this page just now, by member */ #made = new Map();
   #now = noLinks;
-  #turn = 0; // what comes back to an older one is forgotten
+  #turn = new Turn();
 
   /**
    * @param {{api: Pick<import('../api.js').Api, 'links' | 'confirm'>, onChange: (now: LinksSnapshot) => void,
@@ -68,13 +68,13 @@ export class Links {
 
   /** No password: the link stays where it is. */
   dismiss() {
-    this.#turn += 1;
+    this.#turn.drop();
     this.#say({ asking: null, busy: false, error: '' });
   }
 
   /** Forgets every link. */
   clear() {
-    this.#turn += 1;
+    this.#turn.drop();
     this.#made.clear();
     this.#say(noLinks);
   }
@@ -91,18 +91,15 @@ export class Links {
   }
 
   /** @param {Wanted} wanted @param {Promise<string>} link */
-  async #copy(wanted, link) {
-    const turn = ++this.#turn;
+  #copy(wanted, link) {
     const { member } = wanted;
-    try {
-      const [copied, url] = await Promise.all([this.#write(link), link]);
-      if (turn !== this.#turn) return;
-      this.#say({ ...noLinks, ...(copied ? { copied: member } : { shown: { member, url } }) });
-      this.#onCopied(copied);
-    } catch (err) {
-      if (turn !== this.#turn) return;
-      this.#failed(wanted, err instanceof ApiError ? err : new ApiError('internal', null, 0));
-    }
+    return this.#turn.take(Promise.all([this.#write(link), link]), {
+      done: ([copied, url]) => {
+        this.#say({ ...noLinks, ...(copied ? { copied: member } : { shown: { member, url } }) });
+        this.#onCopied(copied);
+      },
+      refused: (err) => this.#failed(wanted, err),
+    });
   }
 
   /** @param {Wanted} wanted @param {ApiError} err */

@@ -1,7 +1,7 @@
 // What the node found when it looked at itself, which it does now and then by
 // itself, and at once when somebody wants it to.
 
-import { ApiError } from '../../kit/request.js';
+import { Turn } from '../../kit/request.js';
 import { apiSentence } from '../../kit/errors.js';
 import { when } from '../../kit/format.js';
 import { say, sayMessage } from '../../kit/words.js';
@@ -49,9 +49,8 @@ const nothingYet = { busy: false, report: null, error: '' };
 export class Checkup {
   #api;
   #onChange;
-  #onExpired;
   #snapshot = nothingYet;
-  #turn = 0; // what comes back to an older one is forgotten
+  #turn;
 
   /**
    * @param {{api: Pick<import('../api.js').Api, 'doctor'>, onChange: (now: CheckupSnapshot) => void,
@@ -60,7 +59,7 @@ export class Checkup {
   constructor({ api, onChange, onExpired }) {
     this.#api = api;
     this.#onChange = onChange;
-    this.#onExpired = onExpired;
+    this.#turn = new Turn(onExpired);
   }
 
   get snapshot() {
@@ -79,25 +78,16 @@ export class Checkup {
   /** Looks; while it does, a second call does nothing. */
   async run() {
     if (this.#snapshot.busy) return;
-    const turn = ++this.#turn;
     this.#say({ ...this.#snapshot, busy: true, error: '' });
-    let error = '';
-    /** @type {Report | null} */
-    let report = null;
-    try {
-      report = await this.#api.doctor();
-    } catch (err) {
-      if (turn !== this.#turn) return;
-      const refusal = err instanceof ApiError ? err : new ApiError('internal', null, 0);
-      if (refusal.status === 401) this.#onExpired();
-      error = apiSentence(refusal);
-    }
-    if (turn === this.#turn) this.#say({ busy: false, report: report ?? this.#snapshot.report, error });
+    await this.#turn.take(this.#api.doctor(), {
+      done: (report) => this.#say({ busy: false, report, error: '' }),
+      refused: (err) => this.#say({ ...this.#snapshot, busy: false, error: apiSentence(err) }),
+    });
   }
 
   /** Forgets what was found, as when somebody else signs in. */
   clear() {
-    this.#turn += 1;
+    this.#turn.drop();
     this.#say(nothingYet);
   }
 
