@@ -1,7 +1,7 @@
 // A guest's call: from a link to a conversation.
 
 import { HOST, MAX_NAME, fromBase64url, isOver, tidyText, toBase64url } from '../link/wire.js';
-import { Changes } from '../kit/changes.js';
+import { Changes } from '../kit/watch.js';
 import { Mesh } from './mesh.js';
 import { Signal } from '../link/signal.js';
 import { constantTimeEqual, linkKeys, parseLink } from '../link/seal.js';

@@ -2,7 +2,7 @@
 // admitted from it.
 
 import { encode } from '../link/wire.js';
-import { Changes } from '../kit/changes.js';
+import { Changes } from '../kit/watch.js';
 import { Mesh } from './mesh.js';
 import { Signal } from '../link/signal.js';
 import { createIdentity } from './identity.js';

@@ -2,7 +2,7 @@
 // calls, let go of at once. Nothing is asked for before start, which belongs in
 // a gesture.
 
-import { Changes } from '../kit/changes.js';
+import { Changes } from '../kit/watch.js';
 import { Level } from './level.js';
 import { Queue } from '../kit/queue.js';
 

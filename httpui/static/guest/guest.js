@@ -8,7 +8,7 @@ import { stopwatch } from '../kit/lapse.js';
 import { Media } from '../call/media.js';
 import { testPath } from './path-test.js';
 import { ofTab } from '../kit/storage.js';
-import { Store } from '../kit/store.js';
+import { Store } from '../kit/watch.js';
 import { canCall, troubleWith } from './trouble.js';
 import { render } from '../kit/html.js';
 import { syncPanel } from '../call/screen/view-call.js';

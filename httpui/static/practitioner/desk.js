@@ -1,6 +1,7 @@
 // The practitioner's desk: the diary, one attended room for each appointment
 // whose door is open, and the one call that is on the screen.
 
+import { Changes } from '../kit/watch.js';
 import { Undo } from './undo.js';
 
 /**
@@ -39,7 +40,6 @@ const keyOf = (appointment, member) => `${appointment}/${member}`;
 export class Desk {
   #media;
   #makeCall;
-  #onChange;
   #onExpired;
   #onRefusal;
   #onKnock;
@@ -53,9 +53,9 @@ export class Desk {
   /** @type {string | null} */ #over = null;
   /** @type {Set<string>} keys of who was at the door when last looked at */ #atDoor = new Set();
   /** @type {Set<string>} keys of who was in a call left just now: that they are back is no knock */ #returning = new Set();
-  /** @type {Undo<Pending>} */ #undo = new Undo(() => this.#changed());
+  /** @type {Undo<Pending>} */ #undo = new Undo(() => this.#changes.changed());
   #cameraAllowed = false; // asking for the camera will not show a prompt
-  #told = true;
+  #changes = new Changes(() => this.#snapshot());
   #onHeard = () => {}; // a room has heard from the node
   #closed = false;
 
@@ -68,10 +68,14 @@ export class Desk {
   constructor({ media, makeCall, onChange, onExpired, onRefusal, onKnock }) {
     this.#media = media;
     this.#makeCall = makeCall;
-    this.#onChange = onChange;
     this.#onExpired = onExpired;
     this.#onRefusal = onRefusal;
     this.#onKnock = onKnock;
+    this.#changes.subscribe((now) => {
+      if (this.#closed) return;
+      onChange(now);
+      this.#listenAtDoor(this.#waiting(now.calls));
+    });
     void this.#watchPermission();
   }
 
@@ -81,13 +85,13 @@ export class Desk {
     this.#phase = 'attending';
     this.#offset = data.now - Date.now() / 1000;
     this.#attend();
-    this.#changed();
+    this.#changes.changed();
   }
 
   /** The diary is no longer being pushed; what is known stays on the screen. */
   lost() {
     this.#phase = 'lost';
-    this.#changed();
+    this.#changes.changed();
   }
 
   /**
@@ -193,7 +197,7 @@ export class Desk {
   /** The page has told why the last call ended. */
   acknowledge() {
     this.#over = null;
-    this.#changed();
+    this.#changes.changed();
   }
 
   close() {
@@ -213,7 +217,7 @@ export class Desk {
     }
     this.#current = appointment;
     this.#over = null;
-    this.#changed();
+    this.#changes.changed();
   }
 
   #stepOut() {
@@ -228,7 +232,7 @@ export class Desk {
   #hide() {
     this.#current = null;
     this.#media.stop();
-    this.#changed();
+    this.#changes.changed();
   }
 
   /** Starts what has never been on in this call: a camera that was turned off stays off. */
@@ -270,7 +274,7 @@ export class Desk {
     if (view.phase === 'elsewhere' && id === this.#current) this.#hide();
     if (view.phase === 'ended') this.#endedByNode(id, view.code ?? 'internal');
     this.#onHeard();
-    this.#changed();
+    this.#changes.changed();
   }
 
   /** @param {string} id @param {string} code */
@@ -317,18 +321,6 @@ export class Desk {
     } catch {
       // A browser that cannot say: the prompt is waited for.
     }
-  }
-
-  #changed() {
-    if (!this.#told) return;
-    this.#told = false;
-    queueMicrotask(() => {
-      this.#told = true;
-      if (this.#closed) return;
-      const now = this.#snapshot();
-      this.#onChange(now);
-      this.#listenAtDoor(this.#waiting(now.calls));
-    });
   }
 
   /** @param {Waiting[]} waiting */

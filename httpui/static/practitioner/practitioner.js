@@ -15,7 +15,7 @@ import { parseLink } from '../link/seal.js';
 import { Session } from './account/session.js';
 import { SignIns } from './account/signins.js';
 import { ofBrowser, ofTab } from '../kit/storage.js';
-import { Store } from '../kit/store.js';
+import { Store } from '../kit/watch.js';
 import { render } from '../kit/html.js';
 import { askForNotifications, notificationState, notifyKnock, showAttention } from './view-attention.js';
 import { syncPanel } from '../call/screen/view-call.js';
