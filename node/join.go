@@ -137,7 +137,7 @@ func (n *Node) seatGuest(ctx context.Context, channel *seal.Channel, at *practic
 
 // admitToRoom returns who pressed Join, and the room that they may wait in until
 // done. What it needs for that is not kept while they wait.
-func (n *Node) admitToRoom(ctx context.Context, channel *seal.Channel, at *practice.Seat, greeting *wire.Welcome) (r *openRoom, guest *room.Participant, done func(), err error) {
+func (n *Node) admitToRoom(ctx context.Context, channel *seal.Channel, at *practice.Seat, greeting *wire.Welcome) (r *openRoom, guest *room.Guest, done func(), err error) {
 	join, err := n.awaitJoin(channel, at.Member)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("read join: %w", err)
@@ -165,9 +165,8 @@ func (n *Node) admitToRoom(ctx context.Context, channel *seal.Channel, at *pract
 		token = greeting.Resume
 	}
 	device, hash := sha256.Sum256(token), channel.Hash()
-	return r, &room.Participant{
+	return r, &room.Guest{
 		Member:      now.Member,
-		Role:        wire.RoleGuest,
 		Name:        join.Name,
 		Label:       now.Label,
 		Fingerprint: join.Fingerprint,
@@ -226,9 +225,7 @@ func (n *Node) Attend(ctx context.Context, conn wire.Conn, a *wire.Attend) error
 		return err
 	}
 	defer done()
-	return r.Serve(ctx, conn, &room.Participant{
-		Member:      wire.HostID,
-		Role:        wire.RoleHost,
+	return r.Attend(ctx, conn, &room.Host{
 		Name:        greeting.Practitioner,
 		Fingerprint: a.Fingerprint,
 		Tab:         a.Tab,

@@ -192,9 +192,9 @@ func (n *Node) kept(ctx context.Context, appointment string) ([]room.Kept, error
 	var kept []room.Kept
 	for _, s := range seats {
 		kept = append(kept, room.Kept{
-			Participant: room.Participant{Member: s.Member, Role: wire.RoleGuest, Label: s.Label, Device: s.ResumeHash},
-			Admitted:    s.Admitted,
-			Held:        s.Held,
+			Guest:    room.Guest{Member: s.Member, Label: s.Label, Device: s.ResumeHash},
+			Admitted: s.Admitted,
+			Held:     s.Held,
 		})
 	}
 	return kept, nil

@@ -91,8 +91,8 @@ type recorder struct {
 // was just told holds after the next start too.
 func (r recorder) always() context.Context { return context.WithoutCancel(r.node.lifetime) }
 
-func (r recorder) Seated(p *room.Participant) error {
-	return told(r.node.practice.Bind(r.always(), p.Member, p.Device))
+func (r recorder) Seated(g *room.Guest) error {
+	return told(r.node.practice.Bind(r.always(), g.Member, g.Device))
 }
 
 func (r recorder) Admitted(m wire.MemberID) error {

@@ -86,7 +86,7 @@ func newHome(t *testing.T) *home {
 
 type audit struct{}
 
-func (audit) Seated(*room.Participant) error         { return nil }
+func (audit) Seated(*room.Guest) error               { return nil }
 func (audit) Admitted(wire.MemberID) error           { return nil }
 func (audit) Waiting(wire.MemberID)                  {}
 func (audit) Held(wire.MemberID, bool)               {}
@@ -146,8 +146,8 @@ func (h *home) join(conn wire.Conn) error {
 		return err
 	}
 	join := mustDecode(frame).(*wire.Join)
-	p := room.Participant{
-		Member: inv.member, Role: wire.RoleGuest, Name: join.Name, Label: "Label", Fingerprint: join.Fingerprint,
+	p := room.Guest{
+		Member: inv.member, Name: join.Name, Label: "Label", Fingerprint: join.Fingerprint,
 		Key: welcome.Confirm, Hash: hashOf(channel),
 	}
 	if h.lieKey {
@@ -219,9 +219,8 @@ func (h *home) attendWith(a wire.Attend, lies mediatest.Lies) *practitioner {
 			return
 		}
 		attend := mustDecode(frame).(*wire.Attend)
-		h.room.Serve(h.t.Context(), there, &room.Participant{
-			Member: wire.HostID, Role: wire.RoleHost, Name: "Dr Lee",
-			Fingerprint: attend.Fingerprint, Tab: attend.Tab, Take: attend.Take,
+		h.room.Attend(h.t.Context(), there, &room.Host{
+			Name: "Dr Lee", Fingerprint: attend.Fingerprint, Tab: attend.Tab, Take: attend.Take,
 		})
 	})
 	h.t.Cleanup(func() {

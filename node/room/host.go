@@ -2,7 +2,6 @@ package room
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"anteroom/rendezvous/wire"
@@ -115,15 +114,11 @@ func (r *Room) admit(host *seat, m wire.MemberID, answer string) error {
 	s.state, s.order, s.since = wire.SeatAdmitted, r.admitted, time.Now()
 	s.offer, s.candidates = nil, nil
 	r.tellLocked(s, &wire.Seat{Member: m, State: s.state})
-	r.tellLocked(s, introduction(host, s, s.Key, s.Hash))
+	r.tellLocked(s, introduction(host, "P", s.Key, s.Hash))
 	if answer != "" {
 		r.tellLocked(s, &wire.Description{Peer: wire.HostID, Kind: "answer", SDP: answer})
 	}
-	for _, other := range r.seats {
-		if other != s && other != host {
-			r.introduceLocked(s, other)
-		}
-	}
+	r.introduceGuestLocked(s)
 	r.rosterLocked()
 	return nil
 }
@@ -132,8 +127,8 @@ func (r *Room) admit(host *seat, m wire.MemberID, answer string) error {
 func (r *Room) refuse(m wire.MemberID, why *wire.Error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.seatLocked(m)
-	if s == nil || s.Role == wire.RoleHost {
+	s := r.guestLocked(m)
+	if s == nil {
 		return wire.ErrNoSuchRoom
 	}
 	r.refused[m] = refusal{time.Now().Add(refusalTime), why}
@@ -151,8 +146,8 @@ func (r *Room) mayHold(m wire.MemberID) error {
 
 // calledLocked returns the seat of guest m, who was let in.
 func (r *Room) calledLocked(m wire.MemberID) (*seat, error) {
-	s := r.seatLocked(m)
-	if s == nil || s.Role == wire.RoleHost || s.state == wire.SeatWaiting {
+	s := r.guestLocked(m)
+	if s == nil || !s.called() {
 		return nil, wire.ErrNoSuchRoom
 	}
 	return s, nil
@@ -188,17 +183,16 @@ func (r *Room) stepOut() []wire.MemberID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []wire.MemberID
-	for _, s := range r.seats {
-		if s.Role == wire.RoleGuest && s.state != wire.SeatWaiting {
+	guests := r.guestsLocked()
+	for _, s := range guests {
+		if s.called() {
 			out = append(out, s.Member)
 			s.state, s.since = wire.SeatWaiting, time.Now()
 			r.tellLocked(s, &wire.Seat{Member: s.Member, State: s.state})
 		}
 	}
-	for _, s := range r.seats {
-		if s.Role == wire.RoleGuest {
-			r.introduceLocked(r.seatLocked(wire.HostID), s)
-		}
+	for _, s := range guests {
+		r.introduceHostLocked(r.hostLocked(), s)
 	}
 	r.rosterLocked()
 	return out
@@ -210,8 +204,8 @@ func (r *Room) end() []wire.MemberID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var gone []wire.MemberID
-	for _, s := range slices.Clone(r.seats) {
-		if s.Role == wire.RoleGuest && s.state != wire.SeatWaiting {
+	for _, s := range r.guestsLocked() {
+		if s.called() {
 			gone = append(gone, s.Member)
 			r.ended[s.Member] = s.Device
 			r.clearLocked(s, wire.ErrEnded)

@@ -14,7 +14,7 @@ import (
 // A walker is one person of a random walk, and what they have been told.
 type walker struct {
 	*member
-	p     Participant
+	p     Guest // of the practitioner, what everybody has
 	seen  map[wire.MemberID]*wire.Introduce
 	state wire.SeatState // "" while not in the room
 }
@@ -32,7 +32,7 @@ func TestRandomWalks(t *testing.T) {
 
 func randomWalk(t *testing.T, rnd *rand.Rand, steps int) {
 	r := newRoom(t)
-	h := &walker{p: host()}
+	h := &walker{p: Guest{Member: wire.HostID, Fingerprint: host().Fingerprint}}
 	guests := make([]*walker, 5)
 	for i := range guests {
 		guests[i] = &walker{p: guest(i + 1)}
@@ -92,11 +92,13 @@ func randomWalk(t *testing.T, rnd *rand.Rand, steps int) {
 
 // bring makes w come, or come back.
 func (f *fixture) bring(w *walker) {
-	w.p.Returning = f.Occupied(w.p.Member)
-	w.member, w.seen = f.enter(w.p), make(map[wire.MemberID]*wire.Introduce)
-	if w.p.Role == wire.RoleHost {
-		w.state = wire.SeatAdmitted
+	w.seen = make(map[wire.MemberID]*wire.Introduce)
+	if w.p.Member == wire.HostID {
+		w.member, w.state = f.enter(host()), wire.SeatAdmitted
+		return
 	}
+	w.p.Returning = f.Occupied(w.p.Member)
+	w.member = f.enter(w.p)
 }
 
 // listen notes what w has been told, and that it was allowed to know.

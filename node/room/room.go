@@ -31,8 +31,8 @@ const (
 // calls them from its members' goroutines, timers and TurnAway, and never while
 // it is locked.
 type Recorder interface {
-	// Seated notes that p's device holds the seat. If it fails, p has no seat.
-	Seated(p *Participant) error
+	// Seated notes that g's device holds the seat. If it fails, g has no seat.
+	Seated(g *Guest) error
 	// Admitted notes that m is let in. If it fails, m is not let in.
 	Admitted(m wire.MemberID) error
 	// Waiting notes that m, who was let in, waits again. The seat stays theirs.
@@ -58,31 +58,30 @@ const (
 	EventEnd         Event = "end"
 )
 
-// A Participant is someone who asks for a seat.
-type Participant struct {
+// A Guest is the holder of a link who asks for their seat.
+type Guest struct {
 	Member      wire.MemberID
-	Role        wire.Role
 	Name        string // what they say they are called
 	Label       string // what the practice calls them
 	Fingerprint []byte // SHA-256 of their DTLS certificate
 
-	// Key and Hash bind a guest's media with the practitioner's: k_confirm
-	// and the handshake hash of the guest's sealed channel.
+	// Key and Hash bind their media with the practitioner's: k_confirm and the
+	// handshake hash of their sealed channel.
 	Key, Hash []byte
 
-	// Returning is set for a device that proved it held this seat before.
+	// Device is what the Recorder remembers their device by, and Returning is set
+	// if it proved that it held this seat before.
+	Device    []byte
 	Returning bool
+}
 
-	// Device is what the Recorder remembers a guest's device by.
-	Device []byte
-
-	// Tab and Take are the practitioner's: which browser tab this is, and
-	// whether it may take the room over from another.
-	Tab  []byte
-	Take bool
-
-	// Welcome is sent first, if it is not nil.
-	Welcome *wire.Welcome
+// A Host is the practitioner, in one tab of their browser.
+type Host struct {
+	Name        string
+	Fingerprint []byte // as a Guest's
+	Tab         []byte
+	Take        bool          // the room over from another tab
+	Welcome     *wire.Welcome // what they hear first, if it is not nil
 }
 
 // A Room is a set of seats and the order in which their members hear of each
@@ -116,7 +115,8 @@ type refusal struct {
 // A seat belongs to one member for as long as they may come back. Guarded by
 // the room's mu.
 type seat struct {
-	Participant
+	Guest         // who sits here; of the practitioner, their Member, Name and Fingerprint
+	tab    []byte // the practitioner's
 	state  wire.SeatState
 	since  time.Time
 	order  int  // of admission
@@ -134,9 +134,9 @@ type seat struct {
 // A link is one connection of a seat's member.
 type link struct {
 	id   wire.MemberID
-	role wire.Role
 	conn wire.Conn
-	gone chan struct{} // closed when the member has been told that it is over
+	act  func(*seat, *link, wire.Body) error // does what only they may say
+	gone chan struct{}                       // closed when the member has been told that it is over
 
 	// Guarded by the room's mu.
 	out     [][]byte // what they have yet to hear; at queueLen the member is removed
@@ -147,7 +147,7 @@ type link struct {
 
 // A Kept seat was taken before the node stopped.
 type Kept struct {
-	Participant
+	Guest
 	Admitted bool
 	Held     bool // and put aside
 }
@@ -162,7 +162,7 @@ func New(record Recorder, log *slog.Logger, kept []Kept) *Room {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range kept {
-		s := &seat{Participant: k.Participant, state: wire.SeatWaiting, since: time.Now()}
+		s := &seat{Guest: k.Guest, state: wire.SeatWaiting, since: time.Now()}
 		if k.Admitted {
 			r.admitted++
 			s.state, s.order = wire.SeatAdmitted, r.admitted
@@ -219,7 +219,7 @@ func (r *Room) Waiting() []wire.MemberID {
 
 // Present returns which guests are admitted, whether connected or away.
 func (r *Room) Present() []wire.MemberID {
-	return r.members(func(s *seat) bool { return s.Role == wire.RoleGuest && s.state != wire.SeatWaiting })
+	return r.members(func(s *seat) bool { return s.called() })
 }
 
 func (r *Room) members(of func(*seat) bool) []wire.MemberID {
@@ -281,7 +281,7 @@ func (r *Room) TurnAway(reason *wire.Error) {
 func (r *Room) turnAway(reason *wire.Error) (gone []wire.MemberID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.seatLocked(wire.HostID) != nil {
+	if r.hostLocked() != nil {
 		return nil
 	}
 	for _, s := range slices.Clone(r.seats) {
@@ -293,83 +293,91 @@ func (r *Room) turnAway(reason *wire.Error) (gone []wire.MemberID) {
 	return gone
 }
 
-// take gives p a seat and hears it through l.
-func (r *Room) take(p *Participant, l *link) (*seat, error) {
+// takeHost gives h the practitioner's seat and hears them through l.
+func (r *Room) takeHost(h *Host, l *link) (*seat, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.hostLocked()
+	switch {
+	case r.closed != nil:
+		return nil, r.closed
+	case s != nil && s.link != nil && !h.Take && !slices.Equal(s.tab, h.Tab):
+		return nil, wire.ErrHostElsewhere
+	}
+	s = r.sitLocked(s, l, Guest{Member: wire.HostID, Name: h.Name, Fingerprint: h.Fingerprint})
+	s.state, s.tab = wire.SeatAdmitted, h.Tab
+	if h.Welcome != nil {
+		r.tellLocked(s, h.Welcome)
+	}
+	for _, guest := range r.guestsLocked() {
+		r.introduceHostLocked(s, guest)
+	}
+	r.rosterLocked()
+	return s, nil
+}
+
+// take gives g their seat and hears them through l.
+func (r *Room) take(g *Guest, l *link) (*seat, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed != nil {
 		return nil, r.closed
 	}
-	s := r.seatLocked(p.Member)
-	if p.Role == wire.RoleHost {
-		if s != nil && s.link != nil && !p.Take && !slices.Equal(s.Tab, p.Tab) {
-			return nil, wire.ErrHostElsewhere
-		}
-	} else if err := r.mayKnockLocked(s, p); err != nil {
+	s := r.seatLocked(g.Member)
+	if err := r.mayKnockLocked(s, g); err != nil {
 		return nil, err
 	}
+	s = r.sitLocked(s, l, *g)
+	r.tellLocked(s, &wire.Seat{Member: s.Member, State: s.state})
+	r.introduceHostLocked(r.hostLocked(), s)
+	r.introduceGuestLocked(s)
+	r.rosterLocked()
+	return s, nil
+}
+
+// sitLocked puts who into s, or into a new seat if that is nil, in place of whoever
+// was heard there.
+func (r *Room) sitLocked(s *seat, l *link, who Guest) *seat {
 	if s == nil {
 		s = &seat{state: wire.SeatWaiting, since: time.Now()}
-		if p.Role == wire.RoleHost {
-			s.state = wire.SeatAdmitted
-		}
 		r.seats = append(r.seats, s)
 	} else {
 		r.stopLocked(s, wire.ErrReplaced)
 		s.offer, s.candidates = nil, nil
 	}
-	s.Participant, s.link = *p, l
-	r.greetLocked(s)
-	return s, nil
+	s.Guest, s.link = who, l
+	return s
 }
 
-// mayKnock says why guest p cannot have a seat now. If another device has it,
-// both that device and the practitioner are told.
-func (r *Room) mayKnock(p *Participant) error {
+// mayKnock says why g cannot have a seat now. If another device has it, both that
+// device and the practitioner are told.
+func (r *Room) mayKnock(g *Guest) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.mayKnockLocked(r.seatLocked(p.Member), p)
+	return r.mayKnockLocked(r.seatLocked(g.Member), g)
 }
 
-// mayKnockLocked says why guest p may not have seat s, which is nil if free.
-func (r *Room) mayKnockLocked(s *seat, p *Participant) error {
-	if s != nil && !p.Returning {
+// mayKnockLocked says why g may not have seat s, which is nil if free.
+func (r *Room) mayKnockLocked(s *seat, g *Guest) error {
+	if s != nil && !g.Returning {
 		s.alarm = true
 		r.tellLocked(s, &wire.Alarm{Member: s.Member})
-		r.tellLocked(r.seatLocked(wire.HostID), &wire.Alarm{Member: s.Member})
+		r.tellLocked(r.hostLocked(), &wire.Alarm{Member: s.Member})
 		r.rosterLocked()
 		return wire.ErrSeatTaken
 	}
-	if no, ok := r.refused[p.Member]; ok && time.Now().Before(no.until) {
+	if no, ok := r.refused[g.Member]; ok && time.Now().Before(no.until) {
 		return no.why
 	}
 	// A device that was away when its call was ended comes back to hear of it.
-	if s == nil && len(p.Device) > 0 && bytes.Equal(r.ended[p.Member], p.Device) {
-		delete(r.ended, p.Member)
+	if s == nil && len(g.Device) > 0 && bytes.Equal(r.ended[g.Member], g.Device) {
+		delete(r.ended, g.Member)
 		return wire.ErrEnded
 	}
 	if r.locked && s == nil {
 		return wire.ErrRoomLocked
 	}
 	return nil
-}
-
-// greetLocked tells a member who has just connected where they stand, and
-// those concerned that they are here.
-func (r *Room) greetLocked(s *seat) {
-	if s.Welcome != nil {
-		r.tellLocked(s, s.Welcome)
-		s.Welcome = nil
-	}
-	if s.Role == wire.RoleGuest {
-		r.tellLocked(s, &wire.Seat{Member: s.Member, State: s.state})
-	}
-	for _, other := range r.seats {
-		if other != s {
-			r.introduceLocked(s, other)
-		}
-	}
-	r.rosterLocked()
 }
 
 // describe carries a description from one member to another.
@@ -473,7 +481,7 @@ func (r *Room) expire(s *seat) bool {
 		return false
 	}
 	r.clearLocked(s, nil)
-	return s.Role == wire.RoleGuest
+	return s.Member != wire.HostID
 }
 
 // clearLocked frees s and tells the others.
@@ -563,6 +571,27 @@ func (r *Room) seatLocked(m wire.MemberID) *seat {
 	return nil
 }
 
+// hostLocked returns the practitioner's seat, or nil.
+func (r *Room) hostLocked() *seat { return r.seatLocked(wire.HostID) }
+
+// guestsLocked returns the seats of guests.
+func (r *Room) guestsLocked() (guests []*seat) {
+	for _, s := range r.seats {
+		if s.Member != wire.HostID {
+			guests = append(guests, s)
+		}
+	}
+	return guests
+}
+
+// guestLocked returns guest m's seat, or nil.
+func (r *Room) guestLocked(m wire.MemberID) *seat {
+	if m == wire.HostID {
+		return nil
+	}
+	return r.seatLocked(m)
+}
+
 // fullLocked reports whether the call has no place for one more.
 func (r *Room) fullLocked() bool {
 	n := 0
@@ -576,6 +605,9 @@ func (r *Room) fullLocked() bool {
 
 // waits reports whether s can be admitted now.
 func (s *seat) waits() bool { return s.state == wire.SeatWaiting && s.link != nil }
+
+// called reports whether s is of a guest who was let in.
+func (s *seat) called() bool { return s.Member != wire.HostID && s.state != wire.SeatWaiting }
 
 // stopLocked ends s's connection, or the time for which it was kept without one.
 func (r *Room) stopLocked(s *seat, reason error) {

@@ -40,8 +40,8 @@ func (r *recorder) has(line string) bool {
 	return slices.Contains(r.lines, line)
 }
 
-func (r *recorder) Seated(p *Participant) error {
-	r.add("seated %s", p.Member)
+func (r *recorder) Seated(g *Guest) error {
+	r.add("seated %s", g.Member)
 	return nil
 }
 
@@ -85,22 +85,35 @@ func newRoom(t *testing.T, kept ...Kept) *fixture {
 	return &fixture{r, t, rec}
 }
 
-func (f *fixture) enter(p Participant) *member {
+// A person is somebody whom a room can serve: a Guest or a Host.
+type person interface {
+	serve(ctx context.Context, r *Room, conn wire.Conn) error
+}
+
+func (g Guest) serve(ctx context.Context, r *Room, conn wire.Conn) error {
+	return r.Serve(ctx, conn, &g)
+}
+
+func (h Host) serve(ctx context.Context, r *Room, conn wire.Conn) error {
+	return r.Attend(ctx, conn, &h)
+}
+
+func (f *fixture) enter(p person) *member {
 	here, there := wire.Pipe()
 	m := &member{f.t, here, make(chan error, 1)}
-	go func() { m.done <- f.Serve(f.t.Context(), there, &p) }() // ends with the room
+	go func() { m.done <- p.serve(f.t.Context(), f.Room, there) }() // ends with the room
 	return m
 }
 
-func guest(n int) Participant {
-	return Participant{
-		Member: wire.MemberID(fmt.Sprintf("%016x", n)), Role: wire.RoleGuest, Name: fmt.Sprintf("Guest %d", n),
+func guest(n int) Guest {
+	return Guest{
+		Member: wire.MemberID(fmt.Sprintf("%016x", n)), Name: fmt.Sprintf("Guest %d", n),
 		Label: fmt.Sprintf("Label %d", n), Fingerprint: fill(byte(n)), Key: fill(byte(0x40 + n)), Hash: fill(byte(0x80 + n)),
 	}
 }
 
-func host() Participant {
-	return Participant{Member: wire.HostID, Role: wire.RoleHost, Name: "Dr Lee", Fingerprint: fill(0xff), Tab: bytes.Repeat([]byte{1}, 16)}
+func host() Host {
+	return Host{Name: "Dr Lee", Fingerprint: fill(0xff), Tab: bytes.Repeat([]byte{1}, 16)}
 }
 
 func fill(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
@@ -420,7 +433,7 @@ func TestSeatIsKeptForItsDevice(t *testing.T) {
 
 func TestRoomIsWholeAgainAfterRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t, Kept{Participant: Participant{Member: guest(1).Member, Role: wire.RoleGuest, Label: "Label 1"}, Admitted: true})
+		r := newRoom(t, Kept{Guest: Guest{Member: guest(1).Member, Label: "Label 1"}, Admitted: true})
 		r.enter(guest(1)).expectBye(wire.ErrSeatTaken)
 		back := guest(1)
 		back.Returning = true
@@ -575,7 +588,7 @@ func TestNamesStayOutOfTheLog(t *testing.T) {
 		p.Fingerprint = nil // cannot be introduced: an error is logged
 		h, hThere := wire.Pipe()
 		go r.Serve(t.Context(), there, &p)
-		go r.Serve(t.Context(), hThere, new(host()))
+		go r.Attend(t.Context(), hThere, new(host()))
 		synctest.Wait()
 		r.Close(wire.ErrGoingAway)
 		synctest.Wait()

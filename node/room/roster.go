@@ -4,44 +4,45 @@ import "anteroom/rendezvous/wire"
 
 // Who hears of whom, and what.
 
-// introduceLocked gives a and b what they need to recognise each other, if
-// they may know of each other now. Two guests get a fresh pair key.
-func (r *Room) introduceLocked(a, b *seat) {
-	if a == nil || b == nil || a.link == nil || b.link == nil {
+// introduceHostLocked has the practitioner hear of a guest, if both are here, and
+// of what the guest left while waiting; who was let in hears of the practitioner.
+func (r *Room) introduceHostLocked(host, guest *seat) {
+	if host == nil || host.link == nil || guest.link == nil {
 		return
 	}
-	if a.Role == wire.RoleHost {
-		a, b = b, a
-	}
-	if b.Role == wire.RoleHost {
-		r.tellLocked(b, introduction(a, b, a.Key, a.Hash))
-		if a.state != wire.SeatWaiting {
-			r.tellLocked(a, introduction(b, a, a.Key, a.Hash))
-			return
-		}
-		if a.offer != nil {
-			r.tellLocked(b, a.offer)
-		}
-		for _, c := range a.candidates {
-			r.tellLocked(b, c)
-		}
+	r.tellLocked(host, introduction(guest, "H", guest.Key, guest.Hash))
+	if guest.called() {
+		r.tellLocked(guest, introduction(host, "P", guest.Key, guest.Hash))
 		return
 	}
-	if a.state == wire.SeatWaiting || b.state == wire.SeatWaiting {
-		return
+	if guest.offer != nil {
+		r.tellLocked(host, guest.offer)
 	}
-	key, hash := random(), random()
-	r.tellLocked(a, introduction(b, a, key, hash))
-	r.tellLocked(b, introduction(a, b, key, hash))
+	for _, c := range guest.candidates {
+		r.tellLocked(host, c)
+	}
 }
 
-// introduction is what `to` hears of `of`. The practitioner, or of two guests
-// the one admitted first, is "H" and impolite.
-func introduction(of, to *seat, key, hash []byte) *wire.Introduce {
-	role := "P"
-	if to.Role == wire.RoleHost || of.Role == wire.RoleGuest && to.order < of.order {
-		role = "H"
+// introduceGuestLocked has a guest and all others who are in the call hear of each
+// other, each two with a fresh pair key, if the guest is in it.
+func (r *Room) introduceGuestLocked(s *seat) {
+	for _, other := range r.guestsLocked() {
+		if other == s || !s.called() || !other.called() || s.link == nil || other.link == nil {
+			continue
+		}
+		first, second := s, other // admitted
+		if other.order < s.order {
+			first, second = other, s
+		}
+		key, hash := random(), random()
+		r.tellLocked(first, introduction(second, "H", key, hash))
+		r.tellLocked(second, introduction(first, "P", key, hash))
 	}
+}
+
+// introduction is what somebody hears of another. The practitioner, or of two
+// guests the one admitted first, is "H" and impolite.
+func introduction(of *seat, role string, key, hash []byte) *wire.Introduce {
 	return &wire.Introduce{
 		Member: of.Member, Role: role, Polite: role == "P",
 		Fingerprint: of.Fingerprint, Key: key, Hash: hash,
@@ -57,8 +58,11 @@ func (r *Room) rosterLocked() {
 			continue
 		}
 		entry := wire.RosterEntry{
-			Member: s.Member, Role: s.Role, State: s.state, Name: s.Name, Label: s.Label,
+			Member: s.Member, Role: wire.RoleGuest, State: s.state, Name: s.Name, Label: s.Label,
 			Since: s.since.Unix(), Alarm: s.alarm,
+		}
+		if s.Member == wire.HostID {
+			entry.Role = wire.RoleHost
 		}
 		if s.link == nil && s.state == wire.SeatAdmitted {
 			entry.State = wire.SeatAway // who is held stays held
@@ -67,17 +71,15 @@ func (r *Room) rosterLocked() {
 		if s.state == wire.SeatWaiting {
 			continue
 		}
-		if s.Role == wire.RoleGuest {
+		if entry.Role == wire.RoleGuest {
 			entry.Name = "" // guests are told what the practice calls the others
 		}
 		entry.Alarm = false
 		inside.Members = append(inside.Members, entry)
 	}
-	for _, s := range r.seats {
-		switch {
-		case s.Role == wire.RoleHost:
-			r.tellLocked(s, &all)
-		case s.state != wire.SeatWaiting:
+	r.tellLocked(r.hostLocked(), &all)
+	for _, s := range r.guestsLocked() {
+		if s.called() {
 			r.tellLocked(s, &inside)
 		}
 	}

@@ -23,18 +23,28 @@ var (
 	pong, _ = wire.Encode(&wire.Pong{})
 )
 
-// Serve seats p in the room and carries messages between it and conn until
+// Serve seats g in the room and carries messages between it and conn until
 // either has had enough or ctx ends. It closes conn, and returns why: nil if
-// the member left by choice.
-func (r *Room) Serve(ctx context.Context, conn wire.Conn, p *Participant) error {
-	l := &link{id: p.Member, role: p.Role, conn: conn, gone: make(chan struct{})}
+// the guest left by choice.
+func (r *Room) Serve(ctx context.Context, conn wire.Conn, g *Guest) error {
+	l := &link{id: g.Member, conn: conn, act: r.goodbye, gone: make(chan struct{})}
+	return r.serve(ctx, l, func() (*seat, error) { return r.enter(g, l) })
+}
+
+// Attend is Serve for the practitioner.
+func (r *Room) Attend(ctx context.Context, conn wire.Conn, h *Host) error {
+	l := &link{id: wire.HostID, conn: conn, act: r.command, gone: make(chan struct{})}
+	return r.serve(ctx, l, func() (*seat, error) { return r.takeHost(h, l) })
+}
+
+func (r *Room) serve(ctx context.Context, l *link, enter func() (*seat, error)) error {
 	var s *seat
 	err := stack.Fresh(func() (err error) {
-		s, err = r.enter(p, l)
+		s, err = enter()
 		return err
 	})
 	if err != nil {
-		Dismiss(conn, err)
+		Dismiss(l.conn, err)
 		return fmt.Errorf("take seat: %w", err)
 	}
 	defer r.disconnect(s, l)
@@ -47,38 +57,35 @@ func (r *Room) Serve(ctx context.Context, conn wire.Conn, p *Participant) error 
 	return nil
 }
 
-// enter records that p's device holds the seat, and then seats it: whoever
+// enter records that g's device holds the seat, and then seats it: whoever
 // hears of a guest can admit them.
-func (r *Room) enter(p *Participant, l *link) (*seat, error) {
-	if p.Role == wire.RoleHost {
-		return r.take(p, l)
-	}
+func (r *Room) enter(g *Guest, l *link) (*seat, error) {
 	done, err := r.begin()
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	err = r.mayKnock(p)
-	if err == nil && !p.Returning {
-		err = r.record.Seated(p)
+	err = r.mayKnock(g)
+	if err == nil && !g.Returning {
+		err = r.record.Seated(g)
 	}
 	if err != nil {
 		if errors.Is(err, wire.ErrSeatTaken) {
-			r.record.Note(EventOtherDevice, p.Member)
+			r.record.Note(EventOtherDevice, g.Member)
 		}
 		return nil, err
 	}
-	s, err := r.take(p, l)
-	if err != nil && !p.Returning {
-		r.record.Released(p.Member)
+	s, err := r.take(g, l)
+	if err != nil && !g.Returning {
+		r.record.Released(g.Member)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if p.Returning {
-		r.record.Note(EventReturn, p.Member)
+	if g.Returning {
+		r.record.Note(EventReturn, g.Member)
 	} else {
-		r.record.Note(EventKnock, p.Member)
+		r.record.Note(EventKnock, g.Member)
 	}
 	return s, nil
 }
@@ -180,9 +187,11 @@ func (r *Room) handle(s *seat, l *link, body wire.Body) error {
 	case *wire.Candidate:
 		return r.candidate(s, *m)
 	}
-	if l.role == wire.RoleHost {
-		return r.command(s, l, body)
-	}
+	return l.act(s, l, body)
+}
+
+// goodbye acts upon what only a guest may say.
+func (r *Room) goodbye(s *seat, l *link, body wire.Body) error {
 	if _, ok := body.(*wire.Leave); !ok {
 		return wire.ErrBadMessage
 	}
