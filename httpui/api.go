@@ -107,7 +107,7 @@ func (s *Server) setUp(w http.ResponseWriter, r *request, in api.SetUp) (any, er
 		return nil, err
 	}
 	for _, field := range []struct{ name, value string }{{"practice", in.Practice}, {"person", in.Name}} {
-		if strings.TrimSpace(field.value) == "" || !text(field.value, wire.MaxLabel) {
+		if strings.TrimSpace(field.value) == "" || !wire.Text(field.value, wire.MaxLabel) {
 			return nil, badBody("input.form.name", api.Args{"field": field.name, "n": wire.MaxLabel})
 		}
 	}
@@ -124,7 +124,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, in struct {
 	Password string `json:"password"`
 },
 ) (any, error) {
-	if !text(in.Name, wire.MaxName) {
+	if !wire.Text(in.Name, wire.MaxName) {
 		return nil, badBody("input.form.sign-in", api.Args{"n": wire.MaxName})
 	}
 	account, err := s.backend.Accounts.Account(r.Context(), in.Name)
@@ -219,7 +219,7 @@ func (s *Server) createAppointment(_ http.ResponseWriter, r *request, in api.New
 		labels = append(labels, guest.Label)
 	}
 	for _, label := range labels {
-		if !text(label, wire.MaxLabel) {
+		if !wire.Text(label, wire.MaxLabel) {
 			return nil, badBody("input.form.label", api.Args{"n": wire.MaxLabel})
 		}
 	}

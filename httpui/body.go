@@ -118,9 +118,3 @@ func checkValue(dec *json.Decoder, depth int) error {
 	}
 	return nil
 }
-
-// text reports whether s may be shown to people: at most limit code points,
-// none of which changes how its neighbours are shown.
-func text(s string, limit int) bool {
-	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && !strings.ContainsFunc(s, wire.Disturbs)
-}

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -44,19 +43,13 @@ func (n *Node) greeting(ctx context.Context, a practice.Appointment, m wire.Memb
 		Closes:       a.Closes().Unix(),
 		Practice:     info.Name,
 		Practitioner: who.Name,
-		SID:          random32(),
-		Confirm:      random32(),
-		Resume:       random32(),
+		SID:          wire.Random(),
+		Confirm:      wire.Random(),
+		Resume:       wire.Random(),
 		ICEServers:   n.places.Take(ctx, a.ID, a.Closes(), m),
 		RelayOnly:    a.RelayOnly,
 		Demo:         a.Test,
 	}, nil
-}
-
-func random32() []byte {
-	b := make([]byte, 32)
-	rand.Read(b) // never fails
-	return b
 }
 
 // announceRelays tells m of a relay that is lent later, on conn, unless w, which

@@ -152,11 +152,19 @@ func pause(ctx context.Context, d time.Duration) bool {
 // A posting is one record that is due.
 type posting struct {
 	replica invite.Replica
-	urgent  bool // guests may come, and no record says where this node is
-	open    bool
+	class   class
 	opens   time.Time
 	number  int // of the replica
 }
+
+// A class says how soon a record is needed; the first comes first.
+type class int
+
+const (
+	urgent class = iota // guests may come, and no record says where this node is
+	open                // guests may come
+	later
+)
 
 // send publishes those records of list that are not held, or say something else
 // than now, and forgets the others. First come those without which a guest who
@@ -173,6 +181,10 @@ func (p *Publisher) send(ctx context.Context, list []Announcement, now time.Time
 	var all []posting
 	for _, a := range list {
 		lost := a.open(now)
+		soon := later
+		if a.open(now) {
+			soon = open
+		}
 		var due []posting
 		for i, epoch := range a.Key.Epochs(now) { // the present one first
 			for r := range invite.Replicas {
@@ -183,22 +195,22 @@ func (p *Publisher) send(ctx context.Context, list []Announcement, now time.Time
 				says := ok && bytes.Equal(last.contact, contact)
 				lost = lost && !(i == 0 && says && last.held)
 				if !says || !now.Before(last.again) {
-					due = append(due, posting{replica: replica, open: a.open(now), opens: a.Opens, number: i*invite.Replicas + r})
+					due = append(due, posting{replica: replica, class: soon, opens: a.Opens, number: i*invite.Replicas + r})
 				}
 			}
 		}
 		if lost && len(due) > 0 {
-			due[0].urgent = true
+			due[0].class = urgent
 		}
 		all = append(all, due...)
 	}
 	slices.SortStableFunc(all, func(a, b posting) int {
-		return cmp.Or(first(a.urgent, b.urgent), first(a.open, b.open), cmp.Compare(a.number, b.number), a.opens.Compare(b.opens))
+		return cmp.Or(cmp.Compare(a.class, b.class), cmp.Compare(a.number, b.number), a.opens.Compare(b.opens))
 	})
 	var g errgroup.Group
 	g.SetLimit(publishAtOnce)
 	for _, next := range all {
-		if p.wait(ctx, next.urgent) != nil {
+		if p.wait(ctx, next.class) != nil {
 			break // ctx has ended
 		}
 		g.Go(func() error { // ends with the publication
@@ -216,20 +228,9 @@ func (p *Publisher) send(ctx context.Context, list []Announcement, now time.Time
 	}
 }
 
-// first orders what is before what is not.
-func first(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return -1
-	}
-	return 1
-}
-
 // wait returns when one more record may be sent.
-func (p *Publisher) wait(ctx context.Context, urgent bool) error {
-	for !urgent {
+func (p *Publisher) wait(ctx context.Context, soon class) error {
+	for soon != urgent {
 		missing := reserve + 1 - p.pace.Tokens()
 		if missing <= 0 {
 			break

@@ -4,7 +4,6 @@ package room
 
 import (
 	"bytes"
-	"crypto/rand"
 	"log/slog"
 	"slices"
 	"sync"
@@ -619,10 +618,4 @@ func (r *Room) stopLocked(s *seat, reason error) {
 		s.expiry.Stop()
 		s.expiry = nil
 	}
-}
-
-func random() []byte {
-	b := make([]byte, 32)
-	rand.Read(b) // never fails
-	return b
 }

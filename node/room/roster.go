@@ -34,7 +34,7 @@ func (r *Room) introduceGuestLocked(s *seat) {
 		if other.order < s.order {
 			first, second = other, s
 		}
-		key, hash := random(), random()
+		key, hash := wire.Random(), wire.Random()
 		r.tellLocked(first, introduction(second, "H", key, hash))
 		r.tellLocked(second, introduction(first, "P", key, hash))
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -24,6 +25,13 @@ var ErrUnknownType = fmt.Errorf("unknown type: %w", ErrBadMessage)
 
 // Bytes is binary data; in JSON, base64url without padding.
 type Bytes []byte
+
+// Random returns 32 random bytes: keys, hashes and tokens have as many.
+func Random() Bytes {
+	b := make(Bytes, 32)
+	rand.Read(b) // never fails
+	return b
+}
 
 // MarshalText implements encoding.TextMarshaler.
 func (b Bytes) MarshalText() ([]byte, error) {
@@ -140,7 +148,7 @@ func envelope(frame []byte) (name Type, content []byte, ok bool) {
 
 func (b *Welcome) valid() bool {
 	return oneOf(b.State, WindowOpen, WindowEarly, WindowEnded, WindowFull, WindowCancelled, WindowRevoked, WindowRotated) &&
-		integers(b.Now, b.Opens, b.Starts, b.Ends, b.Closes) && text(b.Practice, MaxLabel) && text(b.Practitioner, MaxLabel) &&
+		integers(b.Now, b.Opens, b.Starts, b.Ends, b.Closes) && Text(b.Practice, MaxLabel) && Text(b.Practitioner, MaxLabel) &&
 		len(b.SID) == 32 && len(b.Confirm) == 32 && len(b.Resume) == 32 &&
 		iceServers(b.ICEServers)
 }
@@ -151,12 +159,12 @@ func iceServers(list []ICEServer) bool {
 
 // Valid reports whether s may be part of a Welcome, or of Relays.
 func (s ICEServer) Valid() bool {
-	return s.URLs != nil && len(s.URLs) <= MaxICEServers && text(s.Username, 256) && text(s.Credential, 256) &&
-		all(s.URLs, func(u string) bool { return text(u, 256) })
+	return s.URLs != nil && len(s.URLs) <= MaxICEServers && Text(s.Username, 256) && Text(s.Credential, 256) &&
+		all(s.URLs, func(u string) bool { return Text(u, 256) })
 }
 
 func (b *Join) valid() bool {
-	return b.Name != "" && text(b.Name, MaxName) && len(b.Fingerprint) == 32 && optional32(b.Resume)
+	return b.Name != "" && Text(b.Name, MaxName) && len(b.Fingerprint) == 32 && optional32(b.Resume)
 }
 
 func (b *Attend) valid() bool {
@@ -168,7 +176,7 @@ func (b *Seat) valid() bool { return member(b.Member) && seatState(b.State) }
 func (b *Roster) valid() bool {
 	return b.Members != nil && len(b.Members) <= MaxRoster && all(b.Members, func(m RosterEntry) bool {
 		return member(m.Member) && oneOf(m.Role, RoleHost, RoleGuest) && seatState(m.State) &&
-			text(m.Name, MaxName) && text(m.Label, MaxLabel) && integers(m.Since)
+			Text(m.Name, MaxName) && Text(m.Label, MaxLabel) && integers(m.Since)
 	})
 }
 
@@ -182,7 +190,7 @@ func (b *Description) valid() bool {
 }
 
 func (b *Candidate) valid() bool {
-	return member(b.Peer) && text(b.Candidate, MaxCandidate) && text(b.MID, 16)
+	return member(b.Peer) && Text(b.Candidate, MaxCandidate) && Text(b.MID, 16)
 }
 
 func (b *Admit) valid() bool  { return member(b.Member) && lines(b.SDP, MaxSDP) }
@@ -236,13 +244,13 @@ func ascii(s string, limit int) bool {
 	})
 }
 
-// text reports whether s is at most limit code points, none of which can
+// Text reports whether s is at most limit code points, none of which can
 // disturb the line it is printed on.
-func text(s string, limit int) bool {
+func Text(s string, limit int) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && all([]rune(s), func(r rune) bool { return !Disturbs(r) })
 }
 
-// lines is text that may have line ends.
+// lines is Text that may have line ends.
 func lines(s string, limit int) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && all([]rune(s), func(r rune) bool {
 		return r == '\r' || r == '\n' || !Disturbs(r)
