@@ -2,7 +2,6 @@ package httpui
 
 import (
 	"context"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -246,9 +245,9 @@ func (f fakeAccess) Rotate(ctx context.Context, m wire.MemberID) (api.Link, erro
 	return api.Link{Member: "fedcba9876543210", Label: "CANARY-guest", URL: "https://care.example/j#CANARY-new"}, f.known(ctx, string(m), aMember)
 }
 
-func (f fakeAccess) Join(ctx context.Context, conn wire.Conn, _ netip.Addr, public bool) error {
+func (f fakeAccess) Join(ctx context.Context, conn wire.Conn, from api.Arrival) error {
 	if f.joined != nil {
-		f.joined(public)
+		f.joined(from.Public)
 	}
 	err := f.join(ctx, conn)
 	conn.Close(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/time/rate"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
@@ -158,7 +159,7 @@ func (s *Server) logEnd(r *request, err error) {
 func (s *Server) guestSocket(w http.ResponseWriter, r *request) error {
 	return s.serveSocket(w, r, websocket.MessageBinary, func(c *wsConn) error {
 		guest := &guestConn{Conn: c, spoke: func() { s.sockets.spoke(c) }, proved: func() { s.sockets.proved(c) }}
-		return s.backend.As("").Join(c.ctx, guest, addrOf(r.RemoteAddr), r.site.public || r.carried)
+		return s.backend.As("").Join(c.ctx, guest, api.Arrival{From: addrOf(r.RemoteAddr), Public: r.site.public || r.carried})
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"anteroom/discovery"
+	"anteroom/node/find"
 	"anteroom/node/nodetest"
 	"anteroom/node/practice"
 	"anteroom/rendezvous"
@@ -100,7 +101,7 @@ func (s *site) flood(strangers int) (stop func() (tries int64)) {
 				if err := rendezvous.SendKey(here, invite.NewRendezvousKey(&key)); err != nil {
 					s.t.Error(err)
 				}
-				if gateway.Join(s.t.Context(), there, from, true) == nil {
+				if gateway.Join(s.t.Context(), there, find.Arrival{From: from, Public: true}) == nil {
 					s.t.Error("a random link leads somewhere")
 				}
 				here.Close(nil)

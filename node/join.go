@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"anteroom/node/find"
@@ -27,10 +26,9 @@ import (
 // between the guest and the home node. PROTOCOL.md, "The handshake".
 //
 // A guest who came in through the public page gets the page from this node, so
-// they are carried to nodes of GuestsOf alone. from is where they are; zero if
-// that is not known.
-func (n *Node) Join(ctx context.Context, conn wire.Conn, from netip.Addr, public bool) error {
-	remote, err := n.follow(ctx, conn, from, public)
+// they are carried to nodes of GuestsOf alone.
+func (n *Node) Join(ctx context.Context, conn wire.Conn, guest find.Arrival) error {
+	remote, err := n.follow(ctx, conn, guest)
 	switch {
 	case err != nil:
 		conn.Close(wire.Public(err))
@@ -43,7 +41,7 @@ func (n *Node) Join(ctx context.Context, conn wire.Conn, from netip.Addr, public
 
 // follow reads a guest's key and opens a stream to where it leads; nil if that
 // is here. It is done with the key, which this node has no more from then on.
-func (n *Node) follow(ctx context.Context, conn wire.Conn, from netip.Addr, public bool) (wire.Conn, error) {
+func (n *Node) follow(ctx context.Context, conn wire.Conn, guest find.Arrival) (wire.Conn, error) {
 	key, err := rendezvous.RecvKey(conn)
 	if err != nil {
 		return nil, fmt.Errorf("read key frame: %w", err)
@@ -52,7 +50,7 @@ func (n *Node) follow(ctx context.Context, conn wire.Conn, from netip.Addr, publ
 	var remote wire.Conn
 	err = stack.Fresh(func() (err error) {
 		if !n.isMine(key.RID()) {
-			remote, err = n.dialHome(ctx, key, from, public)
+			remote, err = n.dialHome(ctx, key, guest)
 		}
 		return err
 	})
@@ -72,10 +70,10 @@ func (n *Node) isMine(rid [32]byte) bool {
 }
 
 // dialHome opens a stream to the node that key's invite was made on.
-func (n *Node) dialHome(ctx context.Context, key invite.RendezvousKey, from netip.Addr, public bool) (wire.Conn, error) {
+func (n *Node) dialHome(ctx context.Context, key invite.RendezvousKey, guest find.Arrival) (wire.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, find.Time)
 	defer cancel()
-	home, err := n.finder.Home(ctx, key, from, public)
+	home, err := n.finder.Home(ctx, key, guest)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/discovery/contacts"
+	"anteroom/node/find"
 	"anteroom/node/nodetest"
 	"anteroom/rendezvous"
 	"anteroom/rendezvous/invite"
@@ -90,7 +91,7 @@ func TestGatewayForgetsKeys(t *testing.T) {
 		must(t, err)
 		left := make(chan error, 1)
 		go func() { // ends with the guest
-			left <- gateway.Join(t.Context(), rendezvous.Stream(tcp{conn}), hospital, false)
+			left <- gateway.Join(t.Context(), rendezvous.Stream(tcp{conn}), find.Arrival{From: hospital})
 		}()
 		key, err := hex.DecodeString(told("answered"))
 		must(t, err)

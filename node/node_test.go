@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"anteroom/discovery"
+	"anteroom/node/find"
 	"anteroom/node/nodetest"
 	"anteroom/node/practice"
 	"anteroom/rendezvous"
@@ -291,7 +291,7 @@ func TestDeadLinksSayWhatBecameOfThem(t *testing.T) {
 func knockWithoutSecret(t *testing.T, home *nodetest.Node, link invite.Link) error {
 	t.Helper()
 	here, there := wire.Pipe()
-	go home.Join(t.Context(), there, netip.Addr{}, false) // ends with the refusal
+	go home.Join(t.Context(), there, find.Arrival{}) // ends with the refusal
 	key := link.Keys().Rendezvous
 	rid := key.RID()
 	if err := rendezvous.SendKey(here, key); err != nil {
@@ -447,7 +447,7 @@ func TestJoinNeedsAKeyFrame(t *testing.T) {
 	for _, frame := range [][]byte{nil, {1}, make([]byte, 33), append([]byte{2}, make([]byte, 32)...), make([]byte, 1000)} {
 		here, there := wire.Pipe()
 		done := make(chan error, 1)
-		go func() { done <- home.Join(context.Background(), there, netip.Addr{}, false) }()
+		go func() { done <- home.Join(context.Background(), there, find.Arrival{}) }()
 		here.Send(frame)
 		if _, err := here.Recv(); !errors.Is(err, wire.ErrBadMessage) && !errors.Is(err, io.EOF) && !errors.Is(err, wire.ErrNotFound) {
 			t.Errorf("frame of %d bytes: %v", len(frame), err)

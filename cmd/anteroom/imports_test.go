@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"node":             {"discovery", "discovery/contacts", "node/find", "node/lend", "node/practice", "node/room", "node/stack", "rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
 	"node/admit":       {},
 	"node/audit":       {"node/store", "rendezvous/wire"},
-	"node/desk":        {"node", "node/desk/api", "node/doctor", "node/people", "node/practice", "node/room", "rendezvous/wire"},
+	"node/desk":        {"node", "node/desk/api", "node/doctor", "node/find", "node/people", "node/practice", "node/room", "rendezvous/wire"},
 	"node/desk/api":    {"node/message", "rendezvous/wire"},
 	"node/doctor":      {"discovery", "discovery/contacts", "node/message", "node/store", "rendezvous/invite"},
 	"node/find":        {"discovery", "node/admit", "rendezvous/invite", "rendezvous/wire"},

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"io"
-	"net/netip"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -211,7 +210,7 @@ var asked = map[string]struct {
 	"Join": {func(t *testing.T, a *desk.Access, _ string, _ wire.MemberID) verdict {
 		here, there := wire.Pipe()
 		here.Close(nil) // without the key frame that shows a link
-		if err := a.Join(t.Context(), there, netip.Addr{}, false); !errors.Is(err, io.EOF) {
+		if err := a.Join(t.Context(), there, api.Arrival{}); !errors.Is(err, io.EOF) {
 			t.Errorf("got %v", err)
 		}
 		return nothing

@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 
+	"anteroom/node/desk/api"
+	"anteroom/node/find"
 	"anteroom/node/practice"
 	"anteroom/node/room"
 	"anteroom/rendezvous/wire"
 )
 
 // Join implements api.Calls. A guest needs no leave but their link.
-func (a *Access) Join(ctx context.Context, conn wire.Conn, from netip.Addr, public bool) error {
-	return a.d.node.Join(ctx, conn, from, public)
+func (a *Access) Join(ctx context.Context, conn wire.Conn, guest api.Arrival) error {
+	return a.d.node.Join(ctx, conn, find.Arrival(guest))
 }
 
 // Attend implements api.Calls. A room is its practitioner's alone: not the

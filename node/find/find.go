@@ -66,6 +66,12 @@ type Config struct {
 	DHTOnly  bool // leaves the direct question to peers out
 }
 
+// An Arrival is how a guest came in here.
+type Arrival struct {
+	From   netip.Addr // where they are; zero if that is not known
+	Public bool       // through the public page: a guest of GuestsOf
+}
+
 // A Finder finds the home nodes of guests who come in here.
 type Finder struct {
 	cfg       Config
@@ -79,14 +85,13 @@ func NewFinder(cfg Config) *Finder {
 	return &Finder{cfg: cfg, homes: newHomes(), strangers: newStrangers(cfg.Searches), started: time.Now()}
 }
 
-// Home finds the home node of key's invite, for a guest who is at from. One who
-// came in through the public page is a guest of GuestsOf, or ErrNotOurGuest.
-func (f *Finder) Home(ctx context.Context, key invite.RendezvousKey, from netip.Addr, public bool) (peer.AddrInfo, error) {
-	home, err := f.locate(ctx, key, from, public)
+// Home finds the home node of key's invite, for a guest who came in so.
+func (f *Finder) Home(ctx context.Context, key invite.RendezvousKey, guest Arrival) (peer.AddrInfo, error) {
+	home, err := f.locate(ctx, key, guest)
 	if err != nil {
 		return peer.AddrInfo{}, fmt.Errorf("find home node: %w", err)
 	}
-	if public && !slices.Contains(f.cfg.GuestsOf, home.ID) {
+	if guest.Public && !slices.Contains(f.cfg.GuestsOf, home.ID) {
 		return peer.AddrInfo{}, ErrNotOurGuest
 	}
 	return home, nil
@@ -95,7 +100,7 @@ func (f *Finder) Home(ctx context.Context, key invite.RendezvousKey, from netip.
 // locate finds the home node of key's invite. One that has told of the invite
 // is there without a question; a key that nobody has told of may be anybody's
 // invention, and is looked for within what strangers may cost.
-func (f *Finder) locate(ctx context.Context, key invite.RendezvousKey, from netip.Addr, public bool) (peer.AddrInfo, error) {
+func (f *Finder) locate(ctx context.Context, key invite.RendezvousKey, guest Arrival) (peer.AddrInfo, error) {
 	rid := key.RID()
 	for looked := false; ; {
 		home, told, news := f.homes.of(rid)
@@ -103,14 +108,14 @@ func (f *Finder) locate(ctx context.Context, key invite.RendezvousKey, from neti
 			return peer.AddrInfo{ID: home}, nil
 		}
 		if told {
-			return f.find(ctx, key, public) // it may have moved
+			return f.find(ctx, key, guest.Public) // it may have moved
 		}
 		expecting := f.Expecting()
 		if !looked && (!expecting || f.complete()) {
 			looked = true
 			home, err := peer.AddrInfo{}, ErrBusy
-			if f.strangers.allow(from) {
-				home, err = f.find(ctx, key, public)
+			if f.strangers.allow(guest.From) {
+				home, err = f.find(ctx, key, guest.Public)
 			}
 			if err == nil || !expecting {
 				return home, err

@@ -3,7 +3,6 @@ package find
 import (
 	"context"
 	"log/slog"
-	"net/netip"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -58,7 +57,7 @@ func TestNothingLooksOnBehindAnAnswer(t *testing.T) {
 		s := &slow{answers: time.Second}
 		f := NewFinder(Config{Network: s, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		began := time.Now()
-		home, err := f.Home(t.Context(), made.Link.Keys().Rendezvous, netip.Addr{}, false)
+		home, err := f.Home(t.Context(), made.Link.Keys().Rendezvous, Arrival{})
 		if err != nil || home.ID != "home" {
 			t.Fatalf("found %v, %v", home, err)
 		}

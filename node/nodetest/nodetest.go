@@ -185,7 +185,7 @@ func (n *Node) Guest(link invite.Link) (*Member, error) {
 func (n *Node) GuestFrom(from netip.Addr, link invite.Link) (*Member, error) {
 	here, there := wire.Pipe()
 	m := &Member{t: n.t, Done: make(chan error, 1)}
-	go func() { m.Done <- n.Join(n.t.Context(), there, from, n.o.Public) }() // ends with the guest
+	go func() { m.Done <- n.Join(n.t.Context(), there, find.Arrival{From: from, Public: n.o.Public}) }() // ends with the guest
 	if err := rendezvous.SendKey(here, link.Keys().Rendezvous); err != nil {
 		return nil, err
 	}

@@ -87,13 +87,18 @@ type Links interface {
 	Rotate(ctx context.Context, m wire.MemberID) (Link, error)
 }
 
+// An Arrival is how a guest came in.
+type Arrival struct {
+	From   netip.Addr // where they are; zero if that is not known
+	Public bool       // through the public page, and not the one on this computer
+}
+
 // Calls is the way into rooms.
 type Calls interface {
-	// Join carries a guest, who came in from an address, if it is known, through
-	// the public page or that on this computer, until either side has had enough.
+	// Join carries a guest who came in so, until either side has had enough.
 	// The first frame is the key frame (PROTOCOL.md, "The handshake"). It closes conn and returns
 	// why; io.EOF means that the guest left. Anybody may: a guest shows a link.
-	Join(ctx context.Context, conn wire.Conn, from netip.Addr, public bool) error
+	Join(ctx context.Context, conn wire.Conn, guest Arrival) error
 
 	// Attend carries a practitioner whose page asked for the appointment that at
 	// names. The caller has checked the session and at.Token, and has consumed
