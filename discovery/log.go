@@ -8,6 +8,8 @@ import (
 	golog "github.com/ipfs/go-log/v2"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/gologshim"
+
+	names "anteroom/discovery/identity" // a test has an identity
 )
 
 // quietLibraries sends what libp2p has to say through the first Discovery's
@@ -38,8 +40,5 @@ func (h libraryHandler) Handle(ctx context.Context, r slog.Record) error {
 func (h libraryHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h libraryHandler) WithGroup(string) slog.Handler      { return h }
 
-// short is how a node is named in logs: the last six characters of its ID.
-func short(p peer.ID) string {
-	s := p.String()
-	return s[max(0, len(s)-6):]
-}
+// short is how a node is named in logs.
+func short(p peer.ID) string { return names.Short(p) }

@@ -26,8 +26,8 @@ var mayImport = map[string][]string{
 	"node/desk":        {"node", "node/desk/api", "node/doctor", "node/find", "node/people", "node/practice", "node/room", "rendezvous/wire"},
 	"node/desk/api":    {"node/message", "rendezvous/wire"},
 	"node/doctor":      {"discovery", "discovery/contacts", "node/message", "node/store", "rendezvous/invite"},
-	"node/find":        {"discovery", "node/admit", "rendezvous/invite", "rendezvous/wire"},
-	"node/lend":        {"rendezvous/wire"},
+	"node/find":        {"discovery", "discovery/identity", "node/admit", "rendezvous/invite", "rendezvous/wire"},
+	"node/lend":        {"discovery/identity", "rendezvous/wire"},
 	"node/media":       {"rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
 	"node/message":     {},
 	"node/passthrough": {"node/admit"},
@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"rendezvous/invite": {"rendezvous/wire"},
 	"rendezvous/wire":   {},
 
-	"discovery":            {"discovery/address", "discovery/admission", "discovery/contacts", "discovery/host", "discovery/limit", "discovery/records"}, // so no name and no invite can reach the DHT
+	"discovery":            {"discovery/address", "discovery/admission", "discovery/contacts", "discovery/host", "discovery/identity", "discovery/limit", "discovery/records"}, // so no name and no invite can reach the DHT
 	"discovery/admission":  {"discovery/address"},
 	"discovery/address":    {},
 	"discovery/atomicfile": {},

@@ -1,4 +1,5 @@
-// Package identity keeps the key that a node is known by, in a file.
+// Package identity keeps the key that a node is known by, in a file, and says
+// what logs call the node.
 package identity
 
 import (
@@ -12,6 +13,7 @@ import (
 	"os"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"anteroom/discovery/atomicfile"
 )
@@ -80,4 +82,10 @@ func create(path string) (crypto.PrivKey, error) {
 		return nil, fmt.Errorf("write identity: %w", err)
 	}
 	return crypto.UnmarshalEd25519PrivateKey(private)
+}
+
+// Short is how a node is named in logs: by the last six characters of its ID.
+func Short(p peer.ID) string {
+	s := p.String()
+	return s[max(0, len(s)-6):]
 }

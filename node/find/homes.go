@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"anteroom/discovery/identity"
 	"anteroom/rendezvous/wire"
 )
 
@@ -108,7 +109,7 @@ func (f *Finder) Hear(ctx context.Context, s network.Stream) {
 		return
 	}
 	if err := f.homes.listen(home, s); ctx.Err() == nil {
-		f.cfg.Log.Debug("home node tells no more of its invites", "node", short(home), "err", err)
+		f.cfg.Log.Debug("home node tells no more of its invites", "node", identity.Short(home), "err", err)
 	}
 }
 
@@ -138,10 +139,4 @@ func (h *homes) listen(home peer.ID, in io.Reader) error {
 func (f *Finder) Told(rid [32]byte) bool {
 	_, ok, _ := f.homes.of(rid)
 	return ok
-}
-
-// short is what logs call a node.
-func short(id peer.ID) string {
-	text := id.String()
-	return text[len(text)-6:]
 }

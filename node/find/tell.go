@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"anteroom/discovery/identity"
 	"anteroom/rendezvous/wire"
 )
 
@@ -92,7 +93,7 @@ func (t *Teller) keepTold(ctx context.Context, gateway peer.ID) {
 	for wait := retellMin; ; wait = min(2*wait, retellMax) {
 		if t.gateways.Connected(gateway) {
 			if err := t.tell(ctx, gateway); ctx.Err() == nil {
-				t.log.Debug("gateway hears no more of open invites", "node", short(gateway), "err", err)
+				t.log.Debug("gateway hears no more of open invites", "node", identity.Short(gateway), "err", err)
 			}
 		}
 		again := time.NewTimer(wait)

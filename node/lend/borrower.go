@@ -22,6 +22,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"golang.org/x/sync/errgroup"
 
+	"anteroom/discovery/identity"
 	"anteroom/rendezvous/wire"
 )
 
@@ -126,9 +127,9 @@ func (b *Borrower) borrow(ctx context.Context, lenders []peer.ID, call, seat rel
 			loan, err := b.ask(asking, id, call, seat, until)
 			if ctx.Err() == nil && b.answered(id, err == nil) {
 				if err == nil {
-					b.log.Info("relay lent", "node", short(id))
+					b.log.Info("relay lent", "node", identity.Short(id))
 				} else {
-					b.log.Warn("relay not lent", "node", short(id), "err", err)
+					b.log.Warn("relay not lent", "node", identity.Short(id), "err", err)
 				}
 				b.changed()
 			}
@@ -235,9 +236,3 @@ func (b *Borrower) tellWaiters(ctx context.Context) {
 
 // lending reports whether anybody lent when last asked.
 func (b *Borrower) lending() bool { return len(b.willing()) > 0 }
-
-// short is what logs call a node.
-func short(id peer.ID) string {
-	text := id.String()
-	return text[len(text)-6:]
-}
