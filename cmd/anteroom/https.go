@@ -153,7 +153,7 @@ func (e *entrance) pass(cfg Front, public []net.Listener, d *discovery.Discovery
 		return nil, err
 	}
 	if len(fronts) > 0 {
-		back := passthrough.NewBack(ids(fronts), cfg.Addresses)
+		back := passthrough.NewBack(ids(fronts), passthrough.Clients(cfg.Addresses))
 		d.Handle(passthrough.Protocol, back.Serve)
 		public = append(public, back)
 	}

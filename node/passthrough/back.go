@@ -16,7 +16,7 @@ import (
 // made there. The caller terminates TLS.
 type Back struct {
 	fronts  []peer.ID
-	address bool
+	clients Clients
 	conns   chan net.Conn
 	done    chan struct{}
 	once    sync.Once
@@ -28,11 +28,21 @@ type Back struct {
 
 var _ net.Listener = (*Back)(nil)
 
-// NewBack returns a listener for what fronts pass on. With address, each
-// connection's RemoteAddr is the client's, as the front says; otherwise its IP
-// address is nobody's, [::], and its port tells it from the others that are open.
-func NewBack(fronts []peer.ID, address bool) *Back {
-	return &Back{fronts: fronts, address: address, conns: make(chan net.Conn), done: make(chan struct{}), ports: make(map[uint16]bool)}
+// Clients is what a Back asks of its fronts about their clients.
+type Clients bool
+
+const (
+	// Anonymous asks nothing: the IP address of a connection is nobody's, [::], and
+	// its port tells it from the others that are open.
+	Anonymous Clients = false
+	// Addressed asks for the client's address, which each connection's RemoteAddr is
+	// then, as the front says.
+	Addressed Clients = true
+)
+
+// NewBack returns a listener for what fronts pass on.
+func NewBack(fronts []peer.ID, clients Clients) *Back {
+	return &Back{fronts: fronts, clients: clients, conns: make(chan net.Conn), done: make(chan struct{}), ports: make(map[uint16]bool)}
 }
 
 // Serve handles a stream of Protocol; it returns when the connection is over.
@@ -70,7 +80,7 @@ func (b *Back) Serve(ctx context.Context, s network.Stream) {
 func (b *Back) greet(conn *passed) error {
 	conn.SetDeadline(time.Now().Add(openTime))
 	defer conn.SetDeadline(time.Time{})
-	if !b.address {
+	if b.clients == Anonymous {
 		_, err := conn.Write([]byte{wantsNothing})
 		return err
 	}

@@ -119,7 +119,7 @@ func connect(t *testing.T, address bool) *world {
 	hiddenKey, hiddenID := newKey(t)
 	public, publicInfo := node(t, publicKey, nil, hiddenID)
 	hidden, hiddenInfo := node(t, hiddenKey, []discovery.PeerInfo{publicInfo})
-	back := passthrough.NewBack([]peer.ID{publicInfo.ID}, address)
+	back := passthrough.NewBack([]peer.ID{publicInfo.ID}, passthrough.Clients(address))
 	hidden.Handle(passthrough.Protocol, back.Serve)
 	front := passthrough.NewFront(public, map[string]peer.ID{hiddenName: hiddenInfo.ID}, admit.NewBacklog(passthrough.DefaultSilent, passthrough.DefaultSilentOf), passthrough.DefaultLimits, slog.New(slog.DiscardHandler))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
