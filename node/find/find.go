@@ -74,15 +74,15 @@ type Arrival struct {
 
 // A Finder finds the home nodes of guests who come in here.
 type Finder struct {
-	cfg       Config
-	homes     *homes
-	strangers *strangers
-	started   time.Time
+	cfg     Config
+	homes   *homes
+	budget  *budget
+	started time.Time
 }
 
 // NewFinder returns a Finder that nobody has told anything yet.
 func NewFinder(cfg Config) *Finder {
-	return &Finder{cfg: cfg, homes: newHomes(), strangers: newStrangers(cfg.Searches), started: time.Now()}
+	return &Finder{cfg: cfg, homes: newHomes(), budget: newBudget(cfg.Searches), started: time.Now()}
 }
 
 // Home finds the home node of key's invite, for a guest who came in so.
@@ -114,7 +114,7 @@ func (f *Finder) locate(ctx context.Context, key invite.RendezvousKey, guest Arr
 		if !looked && (!expecting || f.complete()) {
 			looked = true
 			home, err := peer.AddrInfo{}, ErrBusy
-			if f.strangers.allow(guest.From) {
+			if f.budget.allow(guest.From) {
 				home, err = f.find(ctx, key, guest.Public)
 			}
 			if err == nil || !expecting {

@@ -143,9 +143,9 @@ func TestSendMine(t *testing.T) {
 	}
 }
 
-func TestStrangersBudget(t *testing.T) {
+func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		took := func(s *strangers, from func(int) netip.Addr) (n int) {
+		took := func(s *budget, from func(int) netip.Addr) (n int) {
 			for i := range 5000 {
 				if s.allow(from(i)) {
 					n++
@@ -156,7 +156,7 @@ func TestStrangersBudget(t *testing.T) {
 		one := func(int) netip.Addr { return netip.MustParseAddr("192.0.2.1") }
 		many := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i / 256), byte(i), 1}) }
 		nowhere := func(int) netip.Addr { return netip.Addr{} }
-		s := newStrangers(Searches{})
+		s := newBudget(Searches{})
 		if got := took(s, one); got != 10 {
 			t.Errorf("%d of one network at once", got)
 		}
@@ -174,7 +174,7 @@ func TestStrangersBudget(t *testing.T) {
 		if got := took(s, nowhere); got != 20 {
 			t.Errorf("%d at once from where it is not known", got)
 		}
-		s = newStrangers(Searches{All: 3, Network: 2})
+		s = newBudget(Searches{All: 3, Network: 2})
 		if got := took(s, many); got != 6 {
 			t.Errorf("%d of all at once", got)
 		}

@@ -25,31 +25,31 @@ var DefaultSearches = Searches{All: 10, Network: 1}
 // together, and of a network.
 const atOnce, atOnceNetwork = 2, 10
 
-// strangers bounds what is spent on keys that anybody may have made up.
-type strangers struct {
+// A budget bounds what is spent on keys that anybody may have made up.
+type budget struct {
 	all  *rate.Limiter
 	each *admit.Rate
 }
 
-func newStrangers(s Searches) *strangers {
+func newBudget(s Searches) *budget {
 	if s.All == 0 {
 		s.All = DefaultSearches.All
 	}
 	if s.Network == 0 {
 		s.Network = DefaultSearches.Network
 	}
-	return &strangers{rate.NewLimiter(rate.Limit(s.All), atOnce*s.All), admit.NewRate(s.Network, atOnceNetwork*s.Network)}
+	return &budget{rate.NewLimiter(rate.Limit(s.All), atOnce*s.All), admit.NewRate(s.Network, atOnceNetwork*s.Network)}
 }
 
 // Searched returns how much of a second's worth of Searches is used up now.
 func (f *Finder) Searched() int {
-	all := f.strangers.all
+	all := f.budget.all
 	return min(max(all.Burst()-int(all.Tokens()), 0), all.Burst()/atOnce)
 }
 
 // allow reports whether one more may be looked for. Those whose address is not
 // known are all of one network, which has no more than all have.
-func (s *strangers) allow(from netip.Addr) bool {
+func (s *budget) allow(from netip.Addr) bool {
 	if from.IsValid() && !from.IsUnspecified() && !s.each.Take(from) {
 		return false // first, so that one network's haste costs others nothing
 	}
