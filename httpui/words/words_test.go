@@ -88,7 +88,7 @@ func TestPseudo(t *testing.T) {
 }
 
 // The catalogue is sorted, so that two who add to it meet only where they add
-// the same, and every message in it is in use.
+// the same.
 func TestCatalogueIsInOrder(t *testing.T) {
 	text, err := os.ReadFile("en.json")
 	if err != nil {

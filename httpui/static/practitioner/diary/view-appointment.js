@@ -126,10 +126,11 @@ const lacksLink = (guest, { damaged }) => guest.state === 'damaged' || (damaged 
  */
 function linkButton(kind, guest, i, appointment, act) {
   const name = guestName(guest, i, appointment);
+  const about = kind === 'rotate' ? 'desk.rotate.for' : 'desk.revoke.for';
   const several = appointment.guests.length > 1;
   return html`
-    <button type="button" class="button" aria-label=${say(`desk.${kind}.for`, { name })} @click=${() => act.ask({ kind, appointment, guest })}>
-      ${icon(kind === 'rotate' ? 'link' : 'close')}<span>${several ? sayWith(`desk.${kind}.for`, { name: html`<bdi>${name}</bdi>` }) : say(`desk.${kind}`)}</span>
+    <button type="button" class="button" aria-label=${say(about, { name })} @click=${() => act.ask({ kind, appointment, guest })}>
+      ${icon(kind === 'rotate' ? 'link' : 'close')}<span>${several ? sayWith(about, { name: html`<bdi>${name}</bdi>` }) : say(kind === 'rotate' ? 'desk.rotate' : 'desk.revoke')}</span>
     </button>`;
 }
 
