@@ -13,7 +13,7 @@ func (n *Node) Cancel(ctx context.Context, by, appointment string) error {
 	if err := n.practice.Cancel(ctx, by, appointment); err != nil {
 		return err
 	}
-	n.places.RevokeCall(appointment)
+	n.relays.RevokeCall(appointment)
 	n.mu.Lock()
 	r := n.rooms[appointment]
 	delete(n.rooms, appointment)
@@ -44,7 +44,7 @@ func (n *Node) Rotate(ctx context.Context, by string, m wire.MemberID) (practice
 }
 
 func (n *Node) dismiss(m wire.MemberID, reason *wire.Error) {
-	n.places.RevokeSeat(m)
+	n.relays.RevokeSeat(m)
 	n.mu.Lock()
 	for _, r := range n.rooms {
 		r.Dismiss(m, reason)

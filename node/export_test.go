@@ -19,7 +19,7 @@ func (n *Node) Told(rid [32]byte) bool { return n.finder.Told(rid) }
 func (n *Node) Expecting() bool { return n.finder.Expecting() }
 
 // LikelyLenders returns those that a welcome waits for.
-func (n *Node) LikelyLenders() []peer.ID { return n.places.Likely() }
+func (n *Node) LikelyLenders() []peer.ID { return n.relays.Likely() }
 
 // End is what Run does last.
 func (n *Node) End() {

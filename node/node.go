@@ -76,7 +76,7 @@ type Node struct {
 	finder    *find.Finder
 	publisher *find.Publisher
 	teller    *find.Teller
-	places    *lend.Places // on relays
+	relays    *lend.Relays
 	tests     pathTests
 
 	mu       sync.Mutex
@@ -108,7 +108,7 @@ func New(cfg Config) *Node {
 		rooms:     make(map[string]*openRoom),
 		changed:   make(map[chan struct{}]bool),
 	}
-	n.places = lend.NewPlaces(cfg.Relay, lend.NewBorrower(d, cfg.Lenders, n.tick, log), p.Now)
+	n.relays = lend.NewRelays(cfg.Relay, lend.NewBorrower(d, cfg.Lenders, n.tick, log), p.Now)
 	n.lifetime, n.stop = context.WithCancelCause(context.Background())
 	d.SetFinder(n.isMine)
 	d.Handle(find.MineProtocol, n.finder.Hear)
@@ -127,8 +127,8 @@ func (n *Node) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.discovery.Run(ctx) })
 	g.Go(func() error { n.publish(ctx); return nil })
-	g.Go(func() error { n.relayChanges(ctx); return nil })
-	g.Go(func() error { n.places.Run(ctx); return nil })
+	g.Go(func() error { n.forwardChanges(ctx); return nil })
+	g.Go(func() error { n.relays.Run(ctx); return nil })
 	g.Go(func() error { n.teller.Run(ctx, n.gateways); return nil })
 	g.Go(func() error { n.sweep(ctx); return nil })
 	err := g.Wait()
@@ -274,9 +274,9 @@ func (n *Node) Watch() (<-chan struct{}, func()) {
 	}
 }
 
-// relayChanges tells every Watch what the practice's own tells, and that time
+// forwardChanges tells every Watch what the practice's own tells, and that time
 // has passed: an appointment opens and ends without anybody's doing.
-func (n *Node) relayChanges(ctx context.Context) {
+func (n *Node) forwardChanges(ctx context.Context) {
 	changed, stop := n.practice.Watch()
 	defer stop()
 	clock := time.NewTicker(sweepEvery)

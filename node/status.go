@@ -70,15 +70,15 @@ func (n *Node) Seats(appointment string) map[wire.MemberID]wire.SeatState {
 
 // HasRelay reports whether calls of this node have a relay now: its own, or
 // one that was lent when last asked for.
-func (n *Node) HasRelay() bool { return n.places.Any() }
+func (n *Node) HasRelay() bool { return n.relays.Any() }
 
 // CountLenders returns how many of this node's lenders lent when last asked,
 // and how many there are.
-func (n *Node) CountLenders() (lending, all int) { return n.places.Count() }
+func (n *Node) CountLenders() (lending, all int) { return n.relays.Count() }
 
 // BorrowedURLs returns where browsers would find the relays that other nodes
 // lend to this one now. It asks each lender, for nobody's call.
-func (n *Node) BorrowedURLs(ctx context.Context) []string { return n.places.BorrowedURLs(ctx) }
+func (n *Node) BorrowedURLs(ctx context.Context) []string { return n.relays.BorrowedURLs(ctx) }
 
 // Searched returns how much of a second's worth of Searches is used up now.
 func (n *Node) Searched() int { return n.finder.Searched() }

@@ -46,7 +46,7 @@ func (n *Node) greeting(ctx context.Context, a practice.Appointment, m wire.Memb
 		SID:          wire.Random(),
 		Confirm:      wire.Random(),
 		Resume:       wire.Random(),
-		ICEServers:   n.places.Take(ctx, a.ID, a.Closes(), m),
+		ICEServers:   n.relays.Grant(ctx, a.ID, a.Closes(), m),
 		RelayOnly:    a.RelayOnly,
 		Demo:         a.Test,
 	}, nil
@@ -58,8 +58,8 @@ func (n *Node) announceRelays(conn wire.Conn, w *wire.Welcome, a practice.Appoin
 	if len(w.ICEServers) > 0 {
 		return func() {}
 	}
-	return n.places.Await(func(ctx context.Context) (told bool) {
-		relays := &wire.Relays{ICEServers: n.places.Take(ctx, a.ID, a.Closes(), m)}
+	return n.relays.Await(func(ctx context.Context) (told bool) {
+		relays := &wire.Relays{ICEServers: n.relays.Grant(ctx, a.ID, a.Closes(), m)}
 		if len(relays.ICEServers) == 0 {
 			return false
 		}
@@ -121,7 +121,7 @@ func (r recorder) Released(m wire.MemberID) {
 func (r recorder) Note(event room.Event, m wire.MemberID) {
 	switch event {
 	case room.EventDeny, room.EventRemove, room.EventEnd:
-		r.node.places.RevokeSeat(m)
+		r.node.relays.RevokeSeat(m)
 	}
 	if err := r.node.practice.Trail.Note(r.always(), string(event), r.appointment, m); err != nil && r.node.lifetime.Err() == nil {
 		r.node.log.Error("audit entry not written", "member", m, "err", err)

@@ -1,6 +1,6 @@
-// Package lend has relays that one node lends to another. A Lender gives places
-// on its own to nodes that it is told of, a Borrower asks those who may lend, and
-// Places are what the seats of a node's calls get of both.
+// Package lend has relays that one node lends to another. A Lender gives
+// credentials for its own to nodes that it is told of, a Borrower asks those who
+// may lend, and Relays are what the seats of a node's calls get of both.
 package lend
 
 import (
@@ -26,7 +26,7 @@ import (
 	"anteroom/rendezvous/wire"
 )
 
-// Protocol asks a node for a place on its relay. PROTOCOL.md, "Relays".
+// Protocol asks a node for credentials for its relay. PROTOCOL.md, "Relays".
 const Protocol = "/anteroom/relay/1"
 
 const (
@@ -40,18 +40,18 @@ const (
 	tryEvery = 5 * time.Second
 	firstTry = 250 * time.Millisecond
 
-	// tellAtOnce is how many of those who wait for a relay ask for their places at
+	// tellAtOnce is how many of those who wait for a relay ask for credentials at
 	// the same time: a relay comes back to all guests of a node at once.
 	tellAtOnce = 8
 
-	// trialTime is how long a place is asked for that nobody is to have.
+	// trialTime is how long credentials are good for that nobody is to have.
 	trialTime = time.Minute
 	nobodys   = "nobody's"
 
-	// placeTime is how long a place on a relay outlasts the window, or the
-	// moment in which it is given if that is later: no call that runs on loses
-	// it. Who may be in the call is the room's to decide.
-	placeTime = 4 * time.Hour
+	// outlastTime is how long credentials outlast the window, or the moment in
+	// which they are given if that is later: no call that runs on loses its relay.
+	// Who may be in the call is the room's to decide.
+	outlastTime = 4 * time.Hour
 
 	// longestLoan bounds how far ahead a lender gives credentials: a day is
 	// longer than any appointment with its window.
@@ -61,10 +61,10 @@ const (
 	maxLoan = 8 << 10
 )
 
-// A Relay has places for the seats of calls. What it knows a call and a seat by
+// A Relay gives credentials to the seats of calls. What it knows a call and a seat by
 // tells nobody anything.
 type Relay interface {
-	// Grant gives a seat of a call a place until a time. A seat that asks again
+	// Grant gives a seat of a call credentials until a time. A seat that asks again
 	// has no more room than it had.
 	Grant(call, seat string, until time.Time) []wire.ICEServer
 	// RevokeSeat and RevokeCall take back at once what was granted before.
@@ -78,7 +78,7 @@ type Opener interface {
 	Connected(peer.ID) bool
 }
 
-// A Borrower asks lenders for places, and remembers how each answered last.
+// A Borrower asks lenders for credentials, and remembers how each answered last.
 type Borrower struct {
 	opener  Opener
 	lenders []peer.ID
@@ -150,10 +150,10 @@ func (b *Borrower) ask(ctx context.Context, id peer.ID, call, seat relayName, un
 	defer s.Close()
 	defer context.AfterFunc(ctx, func() { s.Reset() })()
 	if _, err := s.Write(binary.BigEndian.AppendUint64(append(call[:], seat[:]...), uint64(until.Unix()))); err != nil {
-		return nil, fmt.Errorf("ask for a place: %w", err)
+		return nil, fmt.Errorf("ask for credentials: %w", err)
 	}
 	if err := s.CloseWrite(); err != nil {
-		return nil, fmt.Errorf("ask for a place: %w", err)
+		return nil, fmt.Errorf("ask for credentials: %w", err)
 	}
 	var loan []wire.ICEServer
 	if err := json.NewDecoder(io.LimitReader(s, maxLoan)).Decode(&loan); err != nil {

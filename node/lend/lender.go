@@ -13,7 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// A Lender gives places on this node's relay to other nodes.
+// A Lender gives credentials for this node's relay to other nodes.
 type Lender struct {
 	relay Relay // nil: nobody gets one
 	to    []peer.ID
@@ -22,7 +22,7 @@ type Lender struct {
 // NewLender returns a Lender to those nodes.
 func NewLender(relay Relay, to []peer.ID) *Lender { return &Lender{relay, to} }
 
-// Serve answers a node that asks for a place on the relay here.
+// Serve answers a node that asks for credentials.
 func (l *Lender) Serve(_ context.Context, s network.Stream) {
 	defer s.Close()
 	from := s.Conn().RemotePeer()
