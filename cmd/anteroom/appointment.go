@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"anteroom/cmd/anteroom/control"
+	"anteroom/cmd/anteroom/exit"
 	"anteroom/node/desk/api"
 	"anteroom/node/practice"
 )
@@ -36,7 +37,7 @@ func (p *program) appointmentCreate() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			at, err := parseStart(starts, time.Now())
 			if err != nil {
-				return failure{exitUsage, err}
+				return exit.With(exit.Usage, err)
 			}
 			for _, text := range append(guests, label, practitioner) {
 				if !utf8.ValidString(text) { // JSON would change it silently
@@ -50,7 +51,7 @@ func (p *program) appointmentCreate() *cobra.Command {
 			}
 			wanted := practice.New{Starts: at, Minutes: minutes, Label: label, Guests: guests, RelayOnly: hide}
 			if err := wanted.Check(time.Now()); err != nil {
-				return failure{exitUsage, err}
+				return exit.With(exit.Usage, err)
 			}
 			c, err := p.client(cmd)
 			if err != nil {
@@ -60,11 +61,11 @@ func (p *program) appointmentCreate() *cobra.Command {
 			for _, g := range guests {
 				n.Guests = append(n.Guests, api.NewGuest{Label: g})
 			}
-			a, err := call[api.Appointment](cmd.Context(), c, "appointment/create", n)
+			a, err := control.Call[api.Appointment](cmd.Context(), c, "appointment/create", n)
 			if err != nil {
 				return err
 			}
-			return output.print(p.stdout, a, func(w io.Writer) error { return printAppointment(w, a) })
+			return output.print(p.stdout, a, func(w io.Writer) error { return control.PrintAppointment(w, a) })
 		},
 	}
 	flags := cmd.Flags()
@@ -119,11 +120,11 @@ func (p *program) appointmentList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := call[[]api.Appointment](cmd.Context(), c, "appointment/list", listRequest{All: all})
+			list, err := control.Call[[]api.Appointment](cmd.Context(), c, "appointment/list", control.ListRequest{All: all})
 			if err != nil {
 				return err
 			}
-			return output.print(p.stdout, list, func(w io.Writer) error { return printAppointments(w, list) })
+			return output.print(p.stdout, list, func(w io.Writer) error { return control.PrintAppointments(w, list) })
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also those of days before today")
@@ -142,11 +143,11 @@ func (p *program) appointmentShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a, err := call[api.Appointment](cmd.Context(), c, "appointment/show", idRequest{ID: args[0]})
+			a, err := control.Call[api.Appointment](cmd.Context(), c, "appointment/show", control.IdRequest{ID: args[0]})
 			if err != nil {
 				return err
 			}
-			return output.print(p.stdout, a, func(w io.Writer) error { return printAppointment(w, a) })
+			return output.print(p.stdout, a, func(w io.Writer) error { return control.PrintAppointment(w, a) })
 		},
 	}
 	output.add(cmd)
@@ -163,76 +164,11 @@ func (p *program) appointmentCancel() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := call[nothing](cmd.Context(), c, "appointment/cancel", idRequest{ID: args[0]}); err != nil {
+			if _, err := control.Call[control.Nothing](cmd.Context(), c, "appointment/cancel", control.IdRequest{ID: args[0]}); err != nil {
 				return err
 			}
 			fmt.Fprintln(p.stderr, "Cancelled.")
 			return nil
 		},
 	}
-}
-
-func printAppointments(w io.Writer, list []api.Appointment) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "STARTS\tENDS\tSTATE\tLABEL\tGUESTS\tID")
-	for _, a := range list {
-		var guests []string
-		for _, g := range a.Guests {
-			guests = append(guests, fmt.Sprintf("%s (%s)", named(g.Label), g.State))
-		}
-		starts, ends, state := clock(a.Starts), time.Unix(a.Ends, 0).Format("15:04"), a.State
-		if state == "damaged" {
-			starts, ends = "unreadable", "–"
-		} else if a.Damaged {
-			state += ", damaged"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", starts, ends, state, named(a.Label), strings.Join(guests, ", "), a.ID)
-	}
-	return t.Flush()
-}
-
-func printAppointment(to io.Writer, a api.Appointment) error {
-	w := new(strings.Builder)
-	lost := a.State == "damaged" // and with it the times
-	if lost {
-		fmt.Fprint(w, a.State)
-	} else {
-		fmt.Fprintf(w, "%s to %s, %s", clock(a.Starts), time.Unix(a.Ends, 0).Format("15:04"), a.State)
-	}
-	if a.Label != "" {
-		fmt.Fprintf(w, ", %s", a.Label)
-	}
-	fmt.Fprintf(w, "\nid %s", a.ID)
-	if !lost {
-		fmt.Fprintf(w, "; guests may knock from %s to %s", time.Unix(a.Opens, 0).Format("15:04"), time.Unix(a.Closes, 0).Format("15:04"))
-	}
-	fmt.Fprintln(w)
-	if a.Damaged {
-		fmt.Fprintln(w, "Something of its record cannot be read. A new link mends a guest's; otherwise cancel the appointment and make it again.")
-	}
-	for _, g := range a.Guests {
-		state := g.State
-		if g.Damaged && state != "damaged" {
-			state += ", damaged"
-		}
-		fmt.Fprintf(w, "\n%s (%s, member %s)\n", named(g.Label), state, g.Member)
-		if g.URL != "" {
-			fmt.Fprintln(w, g.URL)
-		}
-		if g.Local {
-			fmt.Fprintln(w, "This link works on this computer only.")
-		}
-	}
-	_, err := io.WriteString(to, w.String())
-	return err
-}
-
-func clock(unix int64) string { return time.Unix(unix, 0).Format("Mon 2006-01-02 15:04") }
-
-// named returns a label that a person gave, or a dash.
-func named(label string) string {
-	if label == "" {
-		return "–"
-	}
-	return label
 }

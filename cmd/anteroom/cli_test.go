@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"net"
 	"os"
 	"syscall"
 	"testing"
@@ -11,13 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"anteroom/cmd/anteroom/control"
 	"anteroom/node/desk/api"
 )
-
-func hostOf(address string) string {
-	host, _, _ := net.SplitHostPort(address)
-	return host
-}
 
 func TestParseStart(t *testing.T) {
 	zone := time.FixedZone("EST", -5*3600)
@@ -71,13 +66,13 @@ func TestWhatCannotBePrintedIsAnError(t *testing.T) {
 	}
 	defer full.Close()
 	a := api.Appointment{Guests: []api.Guest{{URL: "https://call.example/j#"}}}
-	if err := printAppointment(full, a); !errors.Is(err, syscall.ENOSPC) {
+	if err := control.PrintAppointment(full, a); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("an appointment: %v", err)
 	}
-	if err := printAppointments(full, []api.Appointment{a}); !errors.Is(err, syscall.ENOSPC) {
+	if err := control.PrintAppointments(full, []api.Appointment{a}); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("a list of them: %v", err)
 	}
-	if err := printPeers(full, nil); !errors.Is(err, syscall.ENOSPC) {
+	if err := control.PrintPeers(full, nil); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("peers: %v", err)
 	}
 }
@@ -98,23 +93,6 @@ func TestOpener(t *testing.T) {
 		p := &program{environ: c.environ}
 		if diff := cmp.Diff(c.want, p.opener(c.system)); diff != "" {
 			t.Errorf("%s %q: %s", c.system, c.environ, diff)
-		}
-	}
-}
-
-func TestDidYouMean(t *testing.T) {
-	known := []string{"http.listen", "discovery.listen", "log.level", "ANTEROOM_LOG_LEVEL"}
-	for name, want := range map[string]string{
-		"log.levle":          ", did you mean log.level?",
-		"listen":             ", did you mean http.listen or discovery.listen?",
-		"ANTEROOM_LOGLEVEL":  ", did you mean ANTEROOM_LOG_LEVEL?",
-		"colour":             "",
-		"log.verbosity":      "",
-		"":                   "",
-		"anteroom_log_level": "",
-	} {
-		if got := didYouMean(name, known); got != want {
-			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
 	}
 }

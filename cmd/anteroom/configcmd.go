@@ -3,11 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
+	"anteroom/cmd/anteroom/exit"
+
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
+
+	"anteroom/cmd/anteroom/config"
+	"anteroom/cmd/anteroom/daemon"
 )
 
 func (p *program) configCommand() *cobra.Command {
@@ -22,7 +25,7 @@ func (p *program) configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return showConfig(p.stdout, output.String(), cfg)
+			return config.Show(p.stdout, output.String(), cfg)
 		},
 	}
 	output.add(show)
@@ -40,7 +43,7 @@ up to pass. It ends with 0 if all is in order, and with 4 if not.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.config(cmd)
 			if err == nil {
-				err = errors.Join(prepare(cfg), checkPorts(cmd.Context(), cfg))
+				err = errors.Join(daemon.Prepare(cfg), daemon.CheckPorts(cmd.Context(), cfg))
 			}
 			if checked.json {
 				reply := checkReply{OK: err == nil, Problems: []string{}}
@@ -52,7 +55,7 @@ up to pass. It ends with 0 if all is in order, and with 4 if not.`,
 				}
 			}
 			if err != nil {
-				return failure{exitCheck, err}
+				return exit.With(exit.Check, err)
 			}
 			if !checked.json {
 				fmt.Fprintln(p.stderr, "The configuration is in order.")
@@ -61,8 +64,8 @@ up to pass. It ends with 0 if all is in order, and with 4 if not.`,
 		},
 	}
 	checked.add(check)
-	addServeFlags(show.Flags())
-	addServeFlags(check.Flags())
+	config.AddServeFlags(show.Flags())
+	config.AddServeFlags(check.Flags())
 	cmd.AddCommand(show, check)
 	return cmd
 }
@@ -71,39 +74,4 @@ up to pass. It ends with 0 if all is in order, and with 4 if not.`,
 type checkReply struct {
 	OK       bool     `json:"ok"`
 	Problems []string `json:"problems"` // one sentence each
-}
-
-// showConfig writes cfg in a form that Load reads.
-func showConfig(w io.Writer, output string, cfg Config) error {
-	if output == "json" {
-		return printJSON(w, tree(&cfg))
-	}
-	enc := yaml.NewEncoder(w)
-	enc.SetIndent(2)
-	if err := enc.Encode(cfg); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
-	}
-	return enc.Close()
-}
-
-// tree returns the settings of cfg under their YAML names.
-func tree(cfg *Config) map[string]any {
-	root := make(map[string]any)
-	for _, s := range settings(cfg) {
-		at, leaf := root, s.path
-		for section, rest, ok := strings.Cut(leaf, "."); ok; section, rest, ok = strings.Cut(leaf, ".") {
-			below, made := at[section].(map[string]any)
-			if !made {
-				below = make(map[string]any)
-				at[section] = below
-			}
-			at, leaf = below, rest
-		}
-		if list, ok := s.value.Interface().([]string); ok && list == nil {
-			at[leaf] = []string{}
-		} else {
-			at[leaf] = s.value.Interface()
-		}
-	}
-	return root
 }

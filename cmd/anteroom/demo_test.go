@@ -18,6 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"anteroom/cmd/anteroom/daemon"
+	"anteroom/cmd/anteroom/exit"
 	"anteroom/node/media"
 	"anteroom/rendezvous"
 	"anteroom/rendezvous/invite"
@@ -62,7 +64,7 @@ func TestDemo(t *testing.T) {
 	t.Setenv("TMPDIR", tmp)
 	line, stop := startDemo(t, "--output", "json", "--log-level", "debug")
 
-	var demo demoReply
+	var demo daemon.DemoReply
 	dec := json.NewDecoder(strings.NewReader(line))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&demo); err != nil {
@@ -108,7 +110,7 @@ func TestDemo(t *testing.T) {
 		}
 		payloads[u.Fragment] = true
 		if w := knock(t, nodes[l.Via], l.URL); w != nil {
-			if w.State != wire.WindowOpen || w.Practice != demoPractice || w.Practitioner != demoPractitioner {
+			if w.State != wire.WindowOpen || w.Practice != daemon.DemoPractice || w.Practitioner != daemon.DemoPractitioner {
 				t.Errorf("via %s: welcomed by %s of %s, %s", l.Via, w.Practitioner, w.Practice, w.State)
 			}
 		}
@@ -120,7 +122,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("got %d different links, want 3", len(payloads))
 	}
 
-	if code := stop(); code != exitOK {
+	if code := stop(); code != exit.OK {
 		t.Errorf("exit code %d", code)
 	}
 	left, err := os.ReadDir(tmp)
@@ -180,16 +182,16 @@ func knock(t *testing.T, origin, link string) *wire.Welcome {
 }
 
 func TestDemoText(t *testing.T) {
-	r := demoReply{
+	r := daemon.DemoReply{
 		PractitionerURL: "http://localhost:1/#launch=x",
-		GuestLinks:      []demoLink{{"home", "http://localhost:1/j#a"}, {"gateway", "http://localhost:2/j#b"}, {"practice-b", "http://localhost:3/j#c"}},
-		password:        "PASSWORD",
+		GuestLinks:      []daemon.DemoLink{{Via: "home", URL: "http://localhost:1/j#a"}, {Via: "gateway", URL: "http://localhost:2/j#b"}, {Via: "practice-b", URL: "http://localhost:3/j#c"}},
+		Password:        "PASSWORD",
 	}
 	var out strings.Builder
-	if err := r.text(&out); err != nil {
+	if err := r.Text(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{r.PractitionerURL, r.password, "http://localhost:1/j#a", "http://localhost:2/j#b", "http://localhost:3/j#c", "Ctrl-C"} {
+	for _, want := range []string{r.PractitionerURL, r.Password, "http://localhost:1/j#a", "http://localhost:2/j#b", "http://localhost:3/j#c", "Ctrl-C"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s is not in\n%s", want, out.String())
 		}

@@ -7,19 +7,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"anteroom/cmd/anteroom/config"
+	"anteroom/cmd/anteroom/daemon"
+	"anteroom/cmd/anteroom/logs"
 	"anteroom/node/media"
 )
 
 // mediaName is the hidden command that the echo guest's process runs.
 const mediaName = "media"
 
-// An echoFunc is node.Config.Echo.
-type echoFunc func(ctx context.Context, gateway, link string) error
-
 // newEcho returns an echoFunc that runs each guest in a process of its own, as
 // program exe: what that process does with other people's media cannot harm
 // this one.
-func newEcho(exe string, log *slog.Logger) echoFunc {
+func newEcho(exe string, log *slog.Logger) daemon.EchoFunc {
 	return func(ctx context.Context, gateway, link string) error {
 		return media.Run(ctx, exe, []string{mediaName}, media.Job{Gateway: gateway, Link: link, Name: "Echo", Log: log})
 	}
@@ -34,7 +34,7 @@ func (p *program) mediaCommand() *cobra.Command {
 		Hidden: true,
 		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log := slog.New(newLogHandler(p.stderr, Log{Format: "json"}, slog.LevelInfo, false, nil))
+			log := slog.New(logs.NewHandler(p.stderr, config.Log{Format: "json"}, slog.LevelInfo, false, nil))
 			err := media.Child(cmd.Context(), p.stdin, p.stdout, log)
 			if errors.Is(err, context.Canceled) {
 				return nil // the daemon ends; so do we

@@ -25,7 +25,7 @@ be running.`,
 			if err != nil {
 				return err
 			}
-			lost, err := practice.AcceptLoss(cmd.Context(), practice.Config{Dir: cfg.dataDir(), KeyFile: cfg.Store.KeyFile})
+			lost, err := practice.AcceptLoss(cmd.Context(), practice.Config{Dir: cfg.Dir(), KeyFile: cfg.Store.KeyFile})
 			if err != nil {
 				return err
 			}

@@ -13,12 +13,14 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"anteroom/cmd/anteroom/exit"
 )
 
 func main() {
 	if err := harden(); err != nil {
 		fmt.Fprintf(os.Stderr, "anteroom: %v\n", err)
-		os.Exit(exitError)
+		os.Exit(exit.Failed)
 	}
 	// A second signal ends the program at once: stop gives the first one back
 	// its default meaning.

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"anteroom/cmd/anteroom/exit"
+
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 )
@@ -104,7 +106,7 @@ func scriptExit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exit CODE PROGRAM ARGS…")
 	}
-	got := exitOK
+	got := exit.OK
 	if err := ts.Exec(args[1], args[2:]...); err != nil {
 		failed, ok := errors.AsType[*exec.ExitError](err)
 		if !ok {

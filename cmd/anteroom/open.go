@@ -7,6 +7,8 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"anteroom/cmd/anteroom/control"
 )
 
 // openCommand prints an address that signs in, and opens it.
@@ -25,7 +27,7 @@ minutes, and until then for whoever knows it.`,
 			if err != nil {
 				return err
 			}
-			launch, err := call[launchReply](cmd.Context(), c, "launch", launchRequest{practitioner})
+			launch, err := control.Call[control.Launch](cmd.Context(), c, "launch", control.LaunchRequest{Practitioner: practitioner})
 			if err != nil {
 				return err
 			}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -29,6 +30,10 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	"go.yaml.in/yaml/v3"
 
+	"anteroom/cmd/anteroom/config"
+	"anteroom/cmd/anteroom/config/configtest"
+	"anteroom/cmd/anteroom/daemon"
+	"anteroom/cmd/anteroom/daemon/daemontest"
 	"anteroom/discovery/contacts"
 	"anteroom/httpui/certs/certstest"
 )
@@ -132,7 +137,7 @@ type tracedNode struct {
 	rest  chan string // what it said on stdout, once it has ended
 }
 
-func traceNode(t *testing.T, cfg Config, https net.Listener) *tracedNode {
+func traceNode(t *testing.T, cfg config.Config, https net.Listener) *tracedNode {
 	t.Helper()
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
@@ -146,7 +151,7 @@ func traceNode(t *testing.T, cfg Config, https net.Listener) *tracedNode {
 		t.Fatal(err)
 	}
 	n := &tracedNode{trace: filepath.Join(t.TempDir(), "trace"), rest: make(chan string, 1)}
-	n.cmd = withSockets(t, []net.Listener{https}, socketHTTPS, "serve", "--no-open", "--config", writeConfig(t, string(content)))
+	n.cmd = withSockets(t, []net.Listener{https}, daemon.SocketHTTPS, "serve", "--no-open", "--config", configtest.Write(t, string(content)))
 	n.cmd.Path = strace
 	n.cmd.Args = append([]string{
 		strace, "--follow-forks", "--seccomp-bpf", "--quiet=all", "--signal=none", "--decode-fds=all", "--strings-in-hex=all",
@@ -250,6 +255,9 @@ func ask(t *testing.T, browser *http.Client, url, header string) string {
 	return string(body)
 }
 
+// The names of a public node, and of the one to which it passes TLS.
+const frontName, hiddenName = "front.example", "hidden.example"
+
 const cardPath = "/.well-known/anteroom"
 
 // TestPublicNodeMovesNothingReadable: of all that a public node reads and writes
@@ -257,20 +265,20 @@ const cardPath = "/.well-known/anteroom"
 // read but the name. What it is asked for without encryption is read by the same
 // search.
 func TestPublicNodeMovesNothingReadable(t *testing.T) {
-	var files [2]TLS
+	var files [2]config.TLS
 	roots := x509.NewCertPool()
 	for i, name := range []string{frontName, hiddenName} {
 		certFile, keyFile := certstest.WritePair(t, t.TempDir(), name)
-		files[i] = Default().HTTP.TLS
-		files[i].Mode, files[i].CertFile, files[i].KeyFile = tlsFiles, certFile, keyFile
+		files[i] = config.Default().HTTP.TLS
+		files[i].Mode, files[i].CertFile, files[i].KeyFile = config.TLSFiles, certFile, keyFile
 		content, err := os.ReadFile(certFile)
 		if err != nil || !roots.AppendCertsFromPEM(content) {
 			t.Fatal(err)
 		}
 	}
-	hiddenConfig := localNode(t, hiddenName, files[1])
-	https := localListener(t)
-	front := traceNode(t, publicNode(t, frontName, files[0], hiddenName+" "+identityOf(t, hiddenConfig).String()), https)
+	hiddenConfig := daemontest.LocalNode(t, hiddenName, files[1])
+	https := daemontest.Listener(t)
+	front := traceNode(t, daemontest.PublicNode(t, frontName, files[0], hiddenName+" "+daemontest.Identity(t, hiddenConfig).String()), https)
 
 	// HTTP/1.1 in one connection: in plain text, all of it would be found as it is.
 	plain := &http.Transport{DisableCompression: true}
@@ -280,8 +288,21 @@ func TestPublicNodeMovesNothingReadable(t *testing.T) {
 	ask(t, unencrypted, front.url+"/static/0/"+open+"-path", open+"-header")
 	frontCard := ask(t, unencrypted, front.url+cardPath, "")
 
-	hidden := startDaemon(t, hide(hiddenConfig, frontCard), nil)
-	hidden.await("relay takes calls for this node")
+	log := daemontest.WatchLog(t)
+	hidden, err := daemon.New(t.Context(), daemontest.Hide(hiddenConfig, frontCard), nil, slog.New(slog.NewTextHandler(log, nil)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- hidden.Run(ctx) }() // ends with ctx
+	defer func() {
+		stop()
+		if err := <-ran; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	}()
+	log.Await("relay takes calls for this node")
 	var conn *recorded
 	passed := &http.Transport{DisableCompression: true, TLSClientConfig: &tls.Config{RootCAs: roots}, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		if conn != nil {
@@ -297,7 +318,7 @@ func TestPublicNodeMovesNothingReadable(t *testing.T) {
 	ask(t, encrypted, "https://"+hiddenName+"/static/0/"+secret+"-path", secret+"-header")
 	page := ask(t, encrypted, "https://"+hiddenName+"/j", "")
 	hiddenCard := ask(t, encrypted, "https://"+hiddenName+cardPath, "")
-	if info, err := contacts.ParseCard(hiddenCard); err != nil || info.ID != hidden.discovery.ID() {
+	if info, err := contacts.ParseCard(hiddenCard); err != nil || info.ID != daemontest.Identity(t, hiddenConfig) {
 		t.Fatalf("the hidden node did not answer: %q, %v", hiddenCard, err)
 	}
 	sent, received := conn.soFar()

@@ -1,18 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"anteroom/cmd/anteroom/control"
+	"anteroom/cmd/anteroom/daemon"
+	"anteroom/cmd/anteroom/exit"
 	"anteroom/discovery/contacts"
-	"anteroom/discovery/identity"
 	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
@@ -29,7 +26,7 @@ func (p *program) linkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			link, err := call[api.Link](cmd.Context(), c, "link/rotate", memberRequest{wire.MemberID(args[0])})
+			link, err := control.Call[api.Link](cmd.Context(), c, "link/rotate", control.MemberRequest{Member: wire.MemberID(args[0])})
 			if err != nil {
 				return err
 			}
@@ -49,7 +46,7 @@ func (p *program) linkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := call[nothing](cmd.Context(), c, "link/revoke", memberRequest{wire.MemberID(args[0])}); err != nil {
+			if _, err := control.Call[control.Nothing](cmd.Context(), c, "link/revoke", control.MemberRequest{Member: wire.MemberID(args[0])}); err != nil {
 				return err
 			}
 			fmt.Fprintln(p.stderr, "Revoked.")
@@ -84,15 +81,15 @@ identity gets another with --new-identity alone; its cards of before are void.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := contacts.CheckName(name); err != nil {
-				return failure{exitUsage, fmt.Errorf("--name: %w", err)}
+				return exit.With(exit.Usage, fmt.Errorf("--name: %w", err))
 			}
 			cfg, err := p.config(cmd)
 			if err != nil {
 				return err
 			}
-			reply, err := call[cardReply](cmd.Context(), newClient(cfg.dataDir()), "peer/card", cardRequest{Name: name})
-			if f, ok := errors.AsType[failure](err); ok && f.code == exitNotRunning {
-				reply.Card, err = p.cardWithoutDaemon(cfg, name, anew)
+			reply, err := control.Call[control.Card](cmd.Context(), control.NewClient(cfg.Dir()), "peer/card", control.CardRequest{Name: name})
+			if exit.Code(err) == exit.NotRunning {
+				reply.Card, err = daemon.CardOf(cfg, name, anew, p.logger(cfg.Log, cfg.Log.Slog()), p.stderr)
 			} else if err == nil && anew {
 				return usage("the daemon runs, so it has its identity: leave --new-identity out")
 			}
@@ -114,43 +111,6 @@ identity gets another with --new-identity alone; its cards of before are void.`,
 	return cmd
 }
 
-// cardWithoutDaemon binds the configured addresses for a moment, to know them
-// as the daemon would. It dials nobody. Of a node that is not there it makes a
-// card only where somebody has said that it shall be there: otherwise whoever
-// runs this as another user would hand out the card of nobody.
-func (p *program) cardWithoutDaemon(cfg Config, name string, anew bool) (string, error) {
-	if err := checkPlace(cfg); err != nil {
-		return "", err
-	}
-	path := identityFile(cfg)
-	_, err := identity.Load(path)
-	missing := errors.Is(err, fs.ErrNotExist)
-	switch {
-	case missing && anew:
-	case missing && isKnown(cfg):
-		return "", checkIdentity(cfg)
-	case missing && cfg.DataDir == "":
-		return "", failure{exitNotRunning, fmt.Errorf("no daemon is running with the data directory %s, and no node was ever started there, so there is no card of it: "+
-			"if the node runs as another user, run this as that user, with its --data-dir; otherwise start it first with \"anteroom serve\"", cfg.dataDir())}
-	case !missing:
-		if err := checkIdentity(cfg); err != nil {
-			return "", err
-		}
-	}
-	if missing {
-		if err := os.MkdirAll(cfg.dataDir(), 0o700); err != nil {
-			return "", fmt.Errorf("make data directory: %w", err)
-		}
-		fmt.Fprintf(p.stderr, "There was no node here before: its identity is now in %s, and this is its card. Start the node with this data directory.\n", path)
-	}
-	d, err := newDiscovery(cfg, p.logger(cfg.Log, cfg.Log.level()))
-	if err != nil {
-		return "", inUse(err, "choose another with discovery.listen")
-	}
-	card, err := d.Card(name)
-	return card, errors.Join(err, d.Close())
-}
-
 func (p *program) peerAdd() *cobra.Command {
 	var output outputFlag
 	cmd := &cobra.Command{
@@ -166,14 +126,14 @@ func (p *program) peerAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			added, err := call[peerReply](cmd.Context(), c, "peer/add", addRequest{Card: card})
+			added, err := control.Call[control.Peer](cmd.Context(), c, "peer/add", control.AddRequest{Card: card})
 			if err != nil {
 				return err
 			}
 			if len(added.Addresses) == 0 {
 				fmt.Fprintln(p.stderr, "This node's card has no address: it is recognised when it calls, and cannot be called.")
 			}
-			return output.print(p.stdout, added, func(w io.Writer) error { return printPeers(w, []peerReply{added}) })
+			return output.print(p.stdout, added, func(w io.Writer) error { return control.PrintPeers(w, []control.Peer{added}) })
 		},
 	}
 	output.add(cmd)
@@ -209,26 +169,13 @@ func (p *program) peerList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := call[[]peerReply](cmd.Context(), c, "peer/list", nothing{})
+			list, err := control.Call[[]control.Peer](cmd.Context(), c, "peer/list", control.Nothing{})
 			if err != nil {
 				return err
 			}
-			return output.print(p.stdout, list, func(w io.Writer) error { return printPeers(w, list) })
+			return output.print(p.stdout, list, func(w io.Writer) error { return control.PrintPeers(w, list) })
 		},
 	}
 	output.add(cmd)
 	return cmd
-}
-
-func printPeers(w io.Writer, list []peerReply) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tFROM\tCONNECTED\tPEER ID\tADDRESSES")
-	for _, peer := range list {
-		connected := "no"
-		if peer.Connected {
-			connected = "yes"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", named(peer.Name), peer.Source, connected, peer.PeerID, strings.Join(peer.Addresses, " "))
-	}
-	return t.Flush()
 }

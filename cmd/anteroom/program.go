@@ -11,32 +11,19 @@ import (
 	"strconv"
 	"strings"
 
+	"anteroom/cmd/anteroom/exit"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"anteroom/cmd/anteroom/config"
+	"anteroom/cmd/anteroom/control"
 )
-
-// The exit codes that scripts rely on.
-const (
-	exitOK         = 0
-	exitError      = 1
-	exitUsage      = 2
-	exitNotRunning = 3 // there is no daemon to talk to
-	exitCheck      = 4 // a check found something
-)
-
-// A failure is an error that ends the program with a code of its own.
-type failure struct {
-	code int
-	err  error
-}
-
-func (f failure) Error() string { return f.err.Error() }
-func (f failure) Unwrap() error { return f.err }
 
 // usage is a failure to understand what was typed.
 func usage(format string, args ...any) error {
-	return failure{exitUsage, fmt.Errorf(format, args...)}
+	return exit.With(exit.Usage, fmt.Errorf(format, args...))
 }
 
 // A program is one run of anteroom: the parts of its surroundings that it may
@@ -73,20 +60,16 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		return exitOK
+		return exit.OK
 	}
-	f, ok := errors.AsType[failure](err)
-	if !ok {
-		f = failure{exitError, err}
-	}
-	lines := strings.Split(said(f.err), "\n")
-	for _, line := range lines {
+	for line := range strings.SplitSeq(control.Said(err), "\n") {
 		fmt.Fprintf(p.stderr, "anteroom: %s\n", line)
 	}
-	if f.code == exitUsage {
+	code := exit.Code(err)
+	if code == exit.Usage {
 		fmt.Fprintln(p.stderr, `Run "anteroom help" to see what there is.`)
 	}
-	return f.code
+	return code
 }
 
 func (p *program) rootCommand() *cobra.Command {
@@ -103,7 +86,7 @@ Without a command it serves, as "anteroom serve" does.`
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagError)
-	addFileFlags(root.PersistentFlags())
+	config.AddFileFlags(root.PersistentFlags())
 	root.Version = newVersion().line()
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpCommand(helpCommand())
@@ -139,7 +122,7 @@ func helpCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil {
-				return failure{exitUsage, err}
+				return exit.With(exit.Usage, err)
 			}
 			if len(rest) > 0 {
 				return noArgs(about, rest)
@@ -158,13 +141,13 @@ func flagError(_ *cobra.Command, err error) error {
 			return usage("--%s must be a whole number", invalid.GetFlag().Name)
 		}
 	}
-	return failure{exitUsage, err}
+	return exit.With(exit.Usage, err)
 }
 
 // config returns the configuration that cmd's flags, the environment and the
 // file make together.
-func (p *program) config(cmd *cobra.Command) (Config, error) {
-	return Load(cmd.Flags(), p.environ)
+func (p *program) config(cmd *cobra.Command) (config.Config, error) {
+	return config.Load(cmd.Flags(), p.environ)
 }
 
 // getenv returns a variable of the program's environment.
@@ -206,7 +189,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())
 	}
-	return usage("%s has no command %q%s", cmd.CommandPath(), args[0], didYouMean(args[0], names))
+	return usage("%s has no command %q%s", cmd.CommandPath(), args[0], config.DidYouMean(args[0], names))
 }
 
 // oneArg demands one argument; what names it.
@@ -259,4 +242,13 @@ func printJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
+}
+
+// client returns a client for the daemon that cmd's flags mean.
+func (p *program) client(cmd *cobra.Command) (*control.Client, error) {
+	cfg, err := p.config(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return control.NewClient(cfg.Dir()), nil
 }

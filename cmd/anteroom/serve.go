@@ -9,6 +9,10 @@ import (
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
+
+	"anteroom/cmd/anteroom/config"
+	"anteroom/cmd/anteroom/daemon"
+	"anteroom/cmd/anteroom/logs"
 )
 
 // serveCommand returns the command that serves; the root is one as well.
@@ -26,10 +30,10 @@ it read again its certificate, discovery.peers and log.level.`,
 			if err != nil {
 				return err
 			}
-			return p.serve(cmd.Context(), cfg, func() (Config, error) { return p.config(cmd) }, !noOpen)
+			return p.serve(cmd.Context(), cfg, func() (config.Config, error) { return p.config(cmd) }, !noOpen)
 		},
 	}
-	addServeFlags(cmd.Flags())
+	config.AddServeFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&noOpen, "no-open", false, "do not open a browser on the first run")
 	return cmd
 }
@@ -44,34 +48,34 @@ const gcPercent = 50
 // serve runs a daemon until ctx ends. It says where the page is on stderr, and
 // READY on stdout and to systemd once whoever comes is answered. reload reads
 // cfg again.
-func (p *program) serve(ctx context.Context, cfg Config, reload func() (Config, error), open bool) error {
+func (p *program) serve(ctx context.Context, cfg config.Config, reload func() (config.Config, error), open bool) error {
 	defer outliveReaders()()
 	p.limitGarbage()
 	ctx, again, stop := p.untilClosed(ctx)
 	defer stop()
 	level := new(slog.LevelVar)
-	level.Set(cfg.Log.level())
+	level.Set(cfg.Log.Slog())
 	log := p.logger(cfg.Log, level)
 	exe, err := p.executable()
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
 	}
-	passed, err := passedSockets()
+	passed, err := daemon.PassedSockets()
 	if err != nil {
 		return err
 	}
-	d, err := newDaemon(ctx, cfg, passed, log, newEcho(exe, log))
+	d, err := daemon.New(ctx, cfg, passed, log, newEcho(exe, log))
 	if err != nil {
 		return err
 	}
-	d.reload, d.again, d.level = reload, again, level
+	d.RenewFrom(reload, again, level)
 	if err := p.welcome(ctx, d, open); err != nil {
-		return errors.Join(err, d.close())
+		return errors.Join(err, d.Close())
 	}
 	if _, err := systemd.SdNotify(true, systemd.SdNotifyReady); err != nil {
 		log.Warn("systemd not told that the node is ready", "err", err)
 	}
-	return d.run(ctx)
+	return d.Run(ctx)
 }
 
 // limitGarbage sets gcPercent, unless the environment says otherwise.
@@ -83,18 +87,18 @@ func (p *program) limitGarbage() {
 
 // welcome says where to go. Listeners are bound already: a browser that comes
 // before run waits a moment.
-func (p *program) welcome(ctx context.Context, d *daemon, open bool) error {
-	info, err := d.practice.People.Info(ctx)
+func (p *program) welcome(ctx context.Context, d *daemon.Daemon, open bool) error {
+	setUp, err := d.IsSetUp(ctx)
 	if err != nil {
 		return err
 	}
-	if info.Practitioners > 0 {
+	if setUp {
 		// No names: a service manager keeps what is said here.
-		fmt.Fprintf(p.stderr, "The page is at %s\nSign in there, or run \"anteroom open\".\n", d.ui.URL())
+		fmt.Fprintf(p.stderr, "The page is at %s\nSign in there, or run \"anteroom open\".\n", d.Url())
 	} else if p.recorded() {
-		fmt.Fprintf(p.stderr, "The page is at %s\nYour practice is not set up yet: \"anteroom open\" prints the address for that.\n", d.ui.URL())
+		fmt.Fprintf(p.stderr, "The page is at %s\nYour practice is not set up yet: \"anteroom open\" prints the address for that.\n", d.Url())
 	} else {
-		url, err := d.launchURL(ctx, "")
+		url, err := d.LaunchURL(ctx, "")
 		if err != nil {
 			return err
 		}
@@ -103,7 +107,7 @@ func (p *program) welcome(ctx context.Context, d *daemon, open bool) error {
 			p.open(ctx, url)
 		}
 	}
-	fmt.Fprintf(p.stdout, "READY %s\n", d.ui.URL())
+	fmt.Fprintf(p.stdout, "READY %s\n", d.Url())
 	return nil
 }
 
@@ -114,7 +118,7 @@ func (p *program) recorded() bool {
 }
 
 // logger returns the logger of a daemon.
-func (p *program) logger(cfg Log, level slog.Leveler) *slog.Logger {
-	silenceGoLog()
-	return slog.New(newLogHandler(p.stderr, cfg, level, p.terminal, p.unknownKey))
+func (p *program) logger(cfg config.Log, level slog.Leveler) *slog.Logger {
+	logs.SilenceGoLog()
+	return slog.New(logs.NewHandler(p.stderr, cfg, level, p.terminal, p.unknownKey))
 }

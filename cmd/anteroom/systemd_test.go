@@ -10,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"anteroom/cmd/anteroom/config"
+	"anteroom/cmd/anteroom/daemon"
 )
 
 const unitDir = "../../packaging/systemd"
@@ -70,8 +73,8 @@ func TestSystemdUnits(t *testing.T) {
 		t.Errorf("the configuration is %s, and in the guide another", file)
 	}
 
-	listen := Default().HTTP
-	for name, addrs := range map[string][]string{socketHTTPS: listen.PublicListen, socketHTTP: {listen.RedirectListen}} {
+	listen := config.Default().HTTP
+	for name, addrs := range map[string][]string{daemon.SocketHTTPS: listen.PublicListen, daemon.SocketHTTP: {listen.RedirectListen}} {
 		socket := readUnit(t, "anteroom-"+name+".socket")
 		var ports []string
 		for _, addr := range addrs {

@@ -7,10 +7,9 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-)
 
-// version is of the program, not of its protocols.
-const version = "0.1.0"
+	"anteroom/cmd/anteroom/daemon"
+)
 
 // versionReply is what "version --output json" prints.
 type versionReply struct {
@@ -21,7 +20,7 @@ type versionReply struct {
 }
 
 func newVersion() versionReply {
-	v := versionReply{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	v := versionReply{Version: daemon.Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
