@@ -183,6 +183,38 @@ func TestCloseWaitsForWhatSomebodyWasTold(t *testing.T) {
 	})
 }
 
+// A seat that runs out while the node stops is written down before the store is
+// closed: the timer's work is the room's.
+func TestCloseWaitsForASeatThatRunsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		g := r.enter(guest(1))
+		expect[*wire.Seat](g)
+		g.conn.Close(nil)
+		<-g.done
+		disk := make(chan struct{})
+		r.rec.releasing = func() { <-disk }
+		time.Sleep(seatGrace)
+		synctest.Wait() // the timer writes
+		closed := make(chan struct{})
+		go func() { // ends with the record
+			r.Close(wire.ErrGoingAway)
+			close(closed)
+		}()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("it did not wait for the record")
+		default:
+		}
+		close(disk)
+		<-closed
+		if !r.rec.has(fmt.Sprintf("released %s", guest(1).Member)) {
+			t.Error("the seat is still bound on record")
+		}
+	})
+}
+
 func TestNothingBeginsInAClosedRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)

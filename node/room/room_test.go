@@ -26,6 +26,8 @@ type recorder struct {
 	refuse error
 	while  func() // happens while an admission is recorded
 	before func() // happens before a hold is recorded
+
+	releasing func() // happens before a release is recorded
 }
 
 func (r *recorder) add(format string, args ...any) {
@@ -61,8 +63,13 @@ func (r *recorder) Held(m wire.MemberID, on bool) {
 	}
 	r.add("held %s %t", m, on)
 }
-func (r *recorder) Waiting(m wire.MemberID)       { r.add("waiting %s", m) }
-func (r *recorder) Released(m wire.MemberID)      { r.add("released %s", m) }
+func (r *recorder) Waiting(m wire.MemberID) { r.add("waiting %s", m) }
+func (r *recorder) Released(m wire.MemberID) {
+	if r.releasing != nil {
+		r.releasing()
+	}
+	r.add("released %s", m)
+}
 func (r *recorder) Note(e Event, m wire.MemberID) { r.add("%s %s", e, m) }
 
 // A member is the test's end of a connection that a room serves.
