@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -13,9 +14,9 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/event"
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
@@ -25,6 +26,7 @@ import (
 	"anteroom/discovery/address"
 	"anteroom/discovery/admission"
 	"anteroom/discovery/contacts"
+	"anteroom/discovery/host"
 	"anteroom/discovery/limit"
 	"anteroom/discovery/records"
 )
@@ -140,12 +142,11 @@ type Discovery struct {
 	server       bool
 	announce     []ma.Multiaddr
 	log          *slog.Logger
-	host         host.Host
+	host         *host.Host
 	dht          *records.DHT
 	gater        *admission.Gater
 	store        *records.Store
 	book         *contacts.Book
-	inbound      *limit.Count
 	finds        *limit.Rate
 	puts         *limit.Rate
 	partners     map[peer.ID]bool
@@ -158,22 +159,17 @@ type Discovery struct {
 	service      *relay.Relay                   // nil: for nobody
 	nat          *autonatv2.AutoNAT
 	events       event.Subscription
-	life         context.Context // handlers': ends with Close
-	end          context.CancelFunc
 
-	running  sync.Mutex     // taken by Run, for good
-	handlers sync.WaitGroup // inbound streams of our own protocols
-	done     chan struct{}  // closed when closed is set
-	company  chan struct{}  // ticks when a trusted peer has come; full: a tick is waiting
-	closed   error          // how the first Close ended
+	running sync.Mutex    // taken by Run, for good
+	done    chan struct{} // closed when closed is set
+	company chan struct{} // ticks when a trusted peer has come; full: a tick is waiting
+	closed  error         // how the first Close ended
 
 	mu      sync.Mutex
-	over    bool // no further handler may start
 	finder  func(question [32]byte) bool
 	berths  []*berth         // the slice never changes
 	probes  map[string]probe // by address
 	outlook outlook
-	doubted map[string]bool // IDs of connections whose pulse is being felt
 }
 
 // New makes a node and binds its listeners; every one of them, or it fails.
@@ -182,7 +178,7 @@ func New(cfg Config) (*Discovery, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	quietLibraries(cfg.Log.Handler())
+	host.QuietLibraries(cfg.Log.Handler())
 	if cfg.Identity == nil || cfg.Identity.Type() != crypto.Ed25519 {
 		return nil, errors.New("identity must be an Ed25519 key")
 	}
@@ -226,7 +222,6 @@ func New(cfg Config) (*Discovery, error) {
 		partners:     setOf(cfg.Partners),
 		interfaces:   manet.InterfaceMultiaddrs,
 		wall:         func() time.Time { return time.Now().Round(0) },
-		doubted:      make(map[string]bool),
 		outlook:      outlook{gone: make(map[netip.Addr]time.Time)},
 	}
 	if env := cfg.environment; env != nil {
@@ -237,12 +232,6 @@ func New(cfg Config) (*Discovery, error) {
 	}
 	guests := setOf(cfg.RelayFor)
 	busy := setOf(slices.Concat(idsOf(cfg.Relays), cfg.RelayFor, cfg.Partners))
-	d.inbound = limit.NewCount(func(p peer.ID) int {
-		if busy[p] {
-			return maxFromPartner
-		}
-		return maxInbound
-	})
 	d.gater = &admission.Gater{
 		Self:         self,
 		AllowPrivate: cfg.AllowPrivate,
@@ -252,10 +241,18 @@ func New(cfg Config) (*Discovery, error) {
 		Trusted:      func(p peer.ID) bool { return guests[p] || book.Has(p) },
 		InTable:      func(peer.ID) bool { return false },
 	}
-	d.life, d.end = context.WithCancel(context.Background())
-
-	if d.host, err = newHost(cfg, d.gater, d.advertise); err != nil {
-		d.end()
+	env, err := environmentOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	d.host, err = host.New(host.Config{
+		Identity: cfg.Identity, Network: env.Network, Gater: d.gater, Limits: cmp.Or(cfg.Limits, DefaultLimits),
+		Server: cfg.Server, HasRelays: len(cfg.Relays) > 0, Clients: len(cfg.RelayFor), PortMapping: cfg.PortMapping,
+		Busy:      func(p peer.ID) bool { return busy[p] },
+		Advertise: d.advertise,
+		Log:       cfg.Log,
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := d.start(cfg, listen); err != nil {
@@ -283,8 +280,6 @@ func (d *Discovery) start(cfg Config, listen []ma.Multiaddr) (err error) {
 		return fmt.Errorf("start DHT: %w", err)
 	}
 	d.gater.InTable = func(p peer.ID) bool { return d.dht.RoutingTable().Find(p) != "" }
-	d.host.Network().Notify(&network.NotifyBundle{ConnectedF: d.gater.Manager.Connected})
-	d.host.Network().Notify(&network.NotifyBundle{ConnectedF: d.doubtOlder})
 	d.Handle(findProtocol, d.answer)
 	for _, id := range slices.Concat(d.book.IDs(), cfg.RelayFor) {
 		d.host.ConnManager().Protect(id, protectTag)
@@ -334,6 +329,19 @@ func (d *Discovery) ID() peer.ID { return d.host.ID() }
 func (d *Discovery) Addrs() []ma.Multiaddr { // libp2p does not keep their order
 	return address.Pick(slices.Concat(d.announce, d.host.Addrs(), d.circuits()), d.allowPrivate, address.Max)
 }
+
+// Handle serves inbound streams of a protocol; see host.Host.
+func (d *Discovery) Handle(proto protocol.ID, serve func(context.Context, network.Stream)) {
+	d.host.Handle(proto, serve)
+}
+
+// Open opens a stream to a node; see host.Host.
+func (d *Discovery) Open(ctx context.Context, to peer.AddrInfo, proto protocol.ID) (network.Stream, error) {
+	return d.host.Open(ctx, to, proto)
+}
+
+// Connected reports whether p is connected now, through a relay or not.
+func (d *Discovery) Connected(p peer.ID) bool { return d.host.Connected(p) }
 
 // MaxSignedRecord is the most bytes that SignedRecord returns and Consume takes:
 // 512 less room for a flag and lengths.
@@ -403,7 +411,7 @@ func (d *Discovery) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(d.life, cancel)() // Close ends Run, too
+	defer context.AfterFunc(d.host.Context(), cancel)() // Close ends Run, too
 
 	if d.book.Empty() && !d.lan {
 		d.log.Debug("no peers configured, contacting nobody")
@@ -487,12 +495,7 @@ func tick(c chan struct{}) {
 // Close ends all connections and returns when every handler has. It may be
 // called more than once; a running Run ends, too.
 func (d *Discovery) Close() error {
-	d.mu.Lock()
-	first := !d.over
-	d.over = true
-	d.mu.Unlock()
-	if first {
-		d.end()
+	if d.host.Stop() {
 		d.closed = d.shutDown()
 		close(d.done)
 	}
@@ -514,7 +517,5 @@ func (d *Discovery) shutDown() error {
 	if d.events != nil {
 		errs = append(errs, d.events.Close())
 	}
-	errs = append(errs, d.host.Close())
-	d.handlers.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.host.Close())...)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"anteroom/discovery/contacts"
+	"anteroom/discovery/host"
 )
 
 // contactTime bounds dialling a contact in the background.
@@ -23,7 +24,7 @@ func (d *Discovery) keepConnected(ctx context.Context) {
 		now := time.Now()
 		due, next := d.book.Due(now, func(c *contacts.Contact) bool {
 			if c.Relay {
-				return !d.isDirect(c.ID)
+				return !d.host.IsDirect(c.ID)
 			}
 			return !d.Connected(c.ID) && !(c.Bootstrap && d.dht.RoutingTable().Size() > 0)
 		})
@@ -48,10 +49,10 @@ func (d *Discovery) dial(ctx context.Context, c contacts.Contact) {
 	defer cancel()
 	d.book.Dialling(c.ID, cancel)
 	start := time.Now()
-	d.clearBackoff(c.ID) // ours is kinder to a peer that comes back
+	d.host.ClearBackoff(c.ID) // ours is kinder to a peer that comes back
 	err := d.host.Connect(network.WithAllowLimitedConn(ctx, "keep connected"), peer.AddrInfo{
 		ID:    c.ID,
-		Addrs: d.dialable(c.ID, c.AllAddrs()),
+		Addrs: d.host.Dialable(c.ID, c.AllAddrs()),
 	})
 	if ctx.Err() == context.Canceled { // by hurry, or this is the end
 		d.book.GaveUp(c.ID)
@@ -59,9 +60,9 @@ func (d *Discovery) dial(ctx context.Context, c contacts.Contact) {
 	}
 	switch failures := d.book.Dialled(c.ID, err == nil, time.Now()); {
 	case err == nil:
-		d.log.Info("peer connected", "node", short(c.ID), "dur", time.Since(start))
+		d.log.Info("peer connected", "node", host.Short(c.ID), "dur", time.Since(start))
 	case failures == 1:
-		d.log.Warn("peer not reachable", "node", short(c.ID), "err", err)
+		d.log.Warn("peer not reachable", "node", host.Short(c.ID), "err", err)
 	case failures >= maxLANFailures && d.book.DropNeighbour(c.ID):
 		d.neighbours.forget(c.ID)
 	}

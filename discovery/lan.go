@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/host"
+	corehost "github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
@@ -14,6 +14,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/host"
 )
 
 const (
@@ -116,7 +117,7 @@ func (d *Discovery) lanAddrs() ([]ma.Multiaddr, error) {
 // onLAN is a host as mDNS may see it: libp2p would announce addresses that were
 // its own a minute ago.
 type onLAN struct {
-	host.Host
+	corehost.Host
 	own []ma.Multiaddr
 }
 
@@ -149,6 +150,6 @@ func (d *Discovery) found(info peer.AddrInfo) {
 		return
 	}
 	if err := d.book.AddNeighbour(PeerInfo{ID: info.ID, Addrs: addrs}); err != nil {
-		d.log.Debug("node on the local network not taken up", "node", short(info.ID), "err", err)
+		d.log.Debug("node on the local network not taken up", "node", host.Short(info.ID), "err", err)
 	}
 }

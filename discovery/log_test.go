@@ -87,14 +87,3 @@ func TestLogsAreDiscreet(t *testing.T) {
 		}
 	})
 }
-
-func TestLibraryLogsLoseTheirAttributes(t *testing.T) {
-	j := new(journal)
-	log := slog.New(libraryHandler{j}).With("peer", "12D3KooW").WithGroup("group")
-	log.Warn("dial failed", "addr", "/ip4/9.9.9.9")
-	log.Error("listener died", "addr", "/ip4/9.9.9.9")
-	if len(j.records) != 1 || j.records[0].Message != "libp2p: listener died" {
-		t.Fatalf("got %v", j.records)
-	}
-	j.attrs(func(_ string, a slog.Attr) { t.Errorf("kept %v", a) })
-}

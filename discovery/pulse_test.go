@@ -10,6 +10,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/host"
 )
 
 // within returns how long it takes until cond, in virtual time.
@@ -39,8 +41,8 @@ func TestPeerMoves(t *testing.T) {
 		before.dead.Store(true)
 		after := s.hidden(cfg)
 		after.Handle(echoProtocol, echo)
-		within(t, time.Minute, "another", func() bool { return len(front.directConns(id)) == 2 })
-		within(t, roamPulse+100*time.Millisecond, "the end of the old one", old.IsClosed)
+		within(t, time.Minute, "another", func() bool { return len(front.host.DirectConns(id)) == 2 })
+		within(t, host.QuickCheckTime+100*time.Millisecond, "the end of the old one", old.IsClosed)
 		_ = knock(t, front.running, peer.AddrInfo{ID: id}).Reset()
 	})
 }
@@ -53,13 +55,16 @@ func TestLivingConnectionsStay(t *testing.T) {
 		stream := knock(t, front.running, home.addrInfo())
 		conns := front.host.Network().ConnsToPeer(home.ID())
 		for range 3 {
-			front.doubt(roamPulse, conns...)
+			front.host.CheckSoon(host.QuickCheckTime, conns...)
 		}
 		s.settle()
 		exchange(t, stream)
 		_ = stream.Reset()
-		if len(front.doubted) != 0 {
-			t.Error("pulses are felt for ever")
+		home.dead.Store(true)
+		front.host.CheckSoon(host.QuickCheckTime, conns...)
+		time.Sleep(host.QuickCheckTime + 100*time.Millisecond) // virtual
+		if !conns[0].IsClosed() {
+			t.Error("its pulse is felt once and never again")
 		}
 	})
 }
@@ -81,7 +86,7 @@ func TestOpenOnDeadConnection(t *testing.T) {
 		if _, err := io.ReadFull(stream, make([]byte, 1)); err == nil {
 			t.Error("read something")
 		}
-		if took := time.Since(start); took > pulseTime+100*time.Millisecond {
+		if took := time.Since(start); took > host.CheckTime+100*time.Millisecond {
 			t.Errorf("told after %v", took)
 		}
 		home.dead.Store(false)
@@ -128,7 +133,7 @@ func TestWaking(t *testing.T) {
 		time.Sleep(100 * time.Millisecond) // virtual; a pulse has just been felt
 		front.dead.Store(true)
 		asleep.Add(int64(time.Hour))
-		within(t, roamEvery+roamPulse+100*time.Millisecond, "the end of the connection", stayed.IsClosed)
+		within(t, roamEvery+host.QuickCheckTime+100*time.Millisecond, "the end of the connection", stayed.IsClosed)
 	})
 }
 
@@ -142,10 +147,10 @@ func TestFeelPulseClosesDeadOnly(t *testing.T) {
 		old := front.host.Network().ConnsToPeer(id)[0]
 		before.dead.Store(true)
 		s.hidden(cfg)
-		within(t, time.Minute, "another", func() bool { return len(front.directConns(id)) == 2 })
-		front.feelPulse(context.Background(), id, roamPulse)
+		within(t, time.Minute, "another", func() bool { return len(front.host.DirectConns(id)) == 2 })
+		front.host.CheckPeer(context.Background(), id, host.QuickCheckTime)
 		within(t, 100*time.Millisecond, "the end of the old one", old.IsClosed)
-		if n := len(front.directConns(id)); n != 1 {
+		if n := len(front.host.DirectConns(id)); n != 1 {
 			t.Errorf("%d connections left, want 1", n)
 		}
 	})

@@ -62,12 +62,12 @@ func TestEmptyConfigIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, server := range []bool{false, true} {
 			cfg := Config{PeersFile: file, Server: server}
-			env, err := realEnvironment(cfg)
+			env, err := environmentOf(cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
-			dials := &dialCount{ResourceManager: env.limits}
-			env.limits, env.interfaces, cfg.environment = dials, manet.InterfaceMultiaddrs, env
+			dials := &dialCount{ResourceManager: env.Resources}
+			env.Resources, env.interfaces, cfg.environment = dials, manet.InterfaceMultiaddrs, env
 			d := run(t, cfg)
 			name := recordtest.New(t)
 			_, _ = d.Publish(t.Context(), name.PublicKey, name.Sign(t, recordtest.Draft{}))

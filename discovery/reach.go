@@ -2,23 +2,19 @@ package discovery
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/crypto"
-	"github.com/libp2p/go-libp2p/core/host"
+	corehost "github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery/address"
-	"anteroom/discovery/admission"
+	"anteroom/discovery/host"
 )
 
 const (
@@ -57,7 +53,7 @@ func (d *Discovery) Reachability() Reachability {
 	var r Reachability
 	candidates := d.candidates()
 	for _, b := range d.berths {
-		r.Relays = append(r.Relays, RelayStatus{PeerInfo: b.PeerInfo, Connected: d.isDirect(b.ID)})
+		r.Relays = append(r.Relays, RelayStatus{PeerInfo: b.PeerInfo, Connected: d.host.IsDirect(b.ID)})
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -92,10 +88,13 @@ type probe struct {
 // it is a server, do the same for them. libp2p would ask, and serve, whoever
 // is connected, and would not let on what it found until it is sure.
 func (d *Discovery) newAutoNAT(cfg Config) (*autonatv2.AutoNAT, error) {
-	var dialer host.Host = nobody{}
+	var dialer corehost.Host = nobody{}
 	if cfg.Server {
-		var err error
-		if dialer, err = newDialer(cfg, d.gater); err != nil {
+		env, err := environmentOf(Config{environment: cfg.environment})
+		if err != nil {
+			return nil, err
+		}
+		if dialer, err = host.NewDialer(env.Network, d.gater); err != nil {
 			return nil, fmt.Errorf("make dialer: %w", err)
 		}
 	}
@@ -110,45 +109,15 @@ func (d *Discovery) newAutoNAT(cfg Config) (*autonatv2.AutoNAT, error) {
 	return nat, nil
 }
 
-// newDialer makes a host that dials under a name of its own, so that it
-// arrives at addresses as a stranger does.
-func newDialer(cfg Config, gater *admission.Gater) (host.Host, error) {
-	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	env := cfg.environment
-	if env == nil {
-		if env, err = realEnvironment(Config{}); err != nil {
-			return nil, err
-		}
-	}
-	return libp2p.New(append([]libp2p.Option{
-		libp2p.Identity(key),
-		libp2p.NoListenAddrs,
-		libp2p.ConnectionGater(gater),
-		libp2p.ResourceManager(env.limits),
-		libp2p.UserAgent(userAgent),
-		libp2p.ProtocolVersion(protocolVersion),
-		libp2p.DisableRelay(),
-		libp2p.DisableMetrics(),
-		libp2p.Ping(false),
-		libp2p.ForceReachabilityPrivate(),
-		libp2p.SwarmOpts(swarm.WithDialRanker(swarm.NoDelayDialRanker)),
-		libp2p.UDPBlackHoleSuccessCounter(nil),
-		libp2p.IPv6BlackHoleSuccessCounter(nil),
-	}, env.options...)...)
-}
-
 // nobody is the dialer of a node that tries no addresses for others.
-type nobody struct{ host.Host }
+type nobody struct{ corehost.Host }
 
 func (nobody) Close() error { return nil }
 
 // amongFriends is a host as AutoNAT may see it: trusted peers alone, and none
 // to be served unless serve is set.
 type amongFriends struct {
-	host.Host
+	corehost.Host
 	trusted func(peer.ID) bool
 	serve   bool
 }

@@ -17,6 +17,7 @@ import (
 
 	"anteroom/discovery/address"
 	"anteroom/discovery/admission"
+	"anteroom/discovery/host"
 	"anteroom/discovery/limit"
 )
 
@@ -29,15 +30,6 @@ const (
 
 	// maxGuests bounds Config.RelayFor.
 	maxGuests = 256
-
-	// relayTime bounds what is asked of a relay, dialling included.
-	relayTime = 2500 * time.Millisecond
-
-	// circuitTime bounds the wait for the node behind a relay.
-	circuitTime = 2 * relayTime
-
-	// circuitDelay is the head start of direct addresses on circuits.
-	circuitDelay = 200 * time.Millisecond
 
 	// A berth is renewed every renewEvery, although it lasts an hour: a relay
 	// that has forgotten it does not say so.
@@ -185,7 +177,7 @@ func (d *Discovery) keepBerth(ctx context.Context, b *berth) {
 	for {
 		wait := pulseEvery // the end of one connection and the start of the next can pass unseen
 		now := time.Now()
-		conns := d.directConns(b.ID)
+		conns := d.host.DirectConns(b.ID)
 		switch {
 		case len(conns) == 0:
 			d.setBerth(b, nil, time.Time{}, false)
@@ -209,26 +201,15 @@ func (d *Discovery) keepBerth(ctx context.Context, b *berth) {
 	}
 }
 
-// directConns returns the IDs of this node's connections to p that are not
-// circuits.
-func (d *Discovery) directConns(p peer.ID) (ids []string) {
-	for _, c := range d.host.Network().ConnsToPeer(p) {
-		if !c.Stat().Limited {
-			ids = append(ids, c.ID())
-		}
-	}
-	return ids
-}
-
 // reserve asks a relay to take calls for this node and returns when to ask
 // again.
 func (d *Discovery) reserve(ctx context.Context, b *berth) (renew time.Time, err error) {
-	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "reserve"), relayTime)
+	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "reserve"), host.RelayTime)
 	defer cancel()
 	r, err := client.Reserve(ctx, d.host, peer.AddrInfo{ID: b.ID})
 	if err != nil {
 		if d.setBerth(b, nil, time.Time{}, refused(err)) {
-			d.log.Warn("relay takes no calls for this node", "node", short(b.ID), "err", err)
+			d.log.Warn("relay takes no calls for this node", "node", host.Short(b.ID), "err", err)
 		}
 		return time.Time{}, err
 	}
@@ -244,7 +225,7 @@ func (d *Discovery) reserve(ctx context.Context, b *berth) (renew time.Time, err
 	}
 	addrs = address.Pick(addrs, d.allowPrivate, addrsPerRelay)
 	if d.setBerth(b, addrs, r.Expiration, false) {
-		d.log.Info("relay takes calls for this node", "node", short(b.ID))
+		d.log.Info("relay takes calls for this node", "node", host.Short(b.ID))
 	}
 	now := time.Now()
 	return now.Add(min(renewEvery, max(minRenewal, r.Expiration.Sub(now)/2))), nil

@@ -108,7 +108,7 @@ func TestHiddenNodeIsReachedThroughItsRelay(t *testing.T) {
 			t.Error("reached past the firewall")
 		}
 		s.settle()
-		if !stranger.isDirect(hidden.ID()) {
+		if !stranger.host.IsDirect(hidden.ID()) {
 			t.Error("not called back")
 		}
 		exchange(t, stream) // on the circuit still
@@ -143,11 +143,11 @@ func TestHolePunching(t *testing.T) {
 			t.Error("reached past two firewalls")
 		}
 		start := time.Now()
-		for !gateway.isDirect(home.ID()) && time.Since(start) < time.Minute {
+		for !gateway.host.IsDirect(home.ID()) && time.Since(start) < time.Minute {
 			time.Sleep(10 * time.Millisecond) // virtual
 		}
 		t.Logf("direct after %v", time.Since(start))
-		if !gateway.isDirect(home.ID()) {
+		if !gateway.host.IsDirect(home.ID()) {
 			t.Error("no direct connection")
 		}
 		exchange(t, stream)
@@ -414,7 +414,7 @@ func TestCircuitLimits(t *testing.T) {
 	front := onLoopback(t, Config{RelayFor: []peer.ID{id}})
 	cfg.Peers = []PeerInfo{front.info()}
 	guest := run(t, cfg)
-	until(t, "connection", func() bool { return guest.isDirect(front.ID()) })
+	until(t, "connection", func() bool { return guest.host.IsDirect(front.ID()) })
 	r, err := client.Reserve(t.Context(), guest.host, front.addrInfo())
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/host"
 )
 
 const (
@@ -123,7 +124,7 @@ func (d *Discovery) listening(own []ma.Multiaddr) []ma.Multiaddr {
 
 // letGo closes connections from addresses that are gone. Others may have died
 // with the network, or go on: over QUIC even from another address. Their pulses
-// are felt, by goroutines that pulses counts and that end by roamPulse.
+// are felt, by goroutines that pulses counts and that end by QuickCheckTime.
 func (d *Discovery) letGo(ctx context.Context, gone map[netip.Addr]bool, pulses *sync.WaitGroup) {
 	for _, c := range d.host.Network().Conns() {
 		switch {
@@ -131,7 +132,7 @@ func (d *Discovery) letGo(ctx context.Context, gone map[netip.Addr]bool, pulses 
 		case gone[address.IP(c.LocalMultiaddr())]:
 			pulses.Go(func() { _ = c.Close() }) // may wait for what was being sent
 		default:
-			pulses.Go(func() { d.feelPulseOf(ctx, c, roamPulse) })
+			pulses.Go(func() { d.host.Check(ctx, c, host.QuickCheckTime) })
 		}
 	}
 }

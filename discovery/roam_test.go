@@ -17,7 +17,7 @@ import (
 // roaming runs a node on all addresses of a computer that has those in at.
 func roaming(t *testing.T, cfg Config, at *atomic.Pointer[[]ma.Multiaddr]) *running {
 	t.Helper()
-	env, err := realEnvironment(cfg)
+	env, err := environmentOf(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,8 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/quic-go/quic-go"
 	"go.uber.org/fx"
+
+	"anteroom/discovery/host"
 )
 
 // A simulation is a network in one synctest bubble: real QUIC, TLS and DHT,
@@ -99,7 +101,7 @@ func (s *simulation) nodeAt(ip net.IP, cfg Config, wall *firewall) *simNode {
 	ports.Store(50000)
 	cfg.Listen = []string{fmt.Sprintf("/ip4/%s/udp/4001/quic-v1", ip)}
 	dials := &dialCount{ResourceManager: &network.NullResourceManager{}}
-	cfg.environment = &environment{limits: dials, circuit: s.circuit, interfaces: s.interfaces, wall: s.wall, options: []libp2p.Option{
+	cfg.environment = &environment{circuit: s.circuit, interfaces: s.interfaces, wall: s.wall, Network: &host.Network{Resources: dials, Options: []libp2p.Option{
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.QUICReuse(
@@ -118,7 +120,7 @@ func (s *simulation) nodeAt(ip net.IP, cfg Config, wall *firewall) *simNode {
 				return &cable{s.net.NewEndpoint(a, link), dead, wall}, nil
 			}),
 		),
-	}}
+	}}}
 	return &simNode{run(s.t, cfg), dials, dead, fmt.Sprintf("%s:4001", ip), wall}
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"anteroom/discovery/host"
 )
 
 const echoProtocol protocol.ID = "/anteroom/signal/1"
@@ -73,7 +75,7 @@ func TestInboundStreamsAreLimited(t *testing.T) {
 		}
 		greedy, modest := onLoopback(t, Config{}), onLoopback(t, Config{})
 		var open []network.Stream
-		for i := range maxInbound {
+		for i := range host.MaxInbound {
 			s, err := greedy.Open(t.Context(), home.addrInfo(), echoProtocol)
 			if !exchange(s, err) {
 				t.Fatalf("%s: stream %d refused: %v", transport, i, err)
@@ -81,7 +83,7 @@ func TestInboundStreamsAreLimited(t *testing.T) {
 			open = append(open, s)
 		}
 		if exchange(greedy.Open(t.Context(), home.addrInfo(), echoProtocol)) {
-			t.Errorf("%s: stream %d accepted", transport, maxInbound)
+			t.Errorf("%s: stream %d accepted", transport, host.MaxInbound)
 		}
 		if !exchange(modest.Open(t.Context(), home.addrInfo(), echoProtocol)) {
 			t.Errorf("%s: another peer refused", transport)

@@ -21,7 +21,7 @@ func (d *Discovery) AnswersUDP(ctx context.Context, of peer.AddrInfo) bool {
 	defer cancel()
 	var trying sync.WaitGroup
 	answered := make(chan struct{}, 2*address.Max) // full: one is enough
-	for _, a := range d.dialable(of.ID, of.Addrs) {
+	for _, a := range d.host.Dialable(of.ID, of.Addrs) {
 		if e, ok := address.Parse(a); !ok || !e.QUIC || e.Relay != "" {
 			continue
 		}

@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"discovery/address":    {},
 	"discovery/atomicfile": {},
 	"discovery/contacts":   {"discovery/address", "discovery/atomicfile"},
-	"discovery/host":       {},
+	"discovery/host":       {"discovery/address", "discovery/admission", "discovery/identity", "discovery/limit"},
 	"discovery/identity":   {"discovery/atomicfile"},
 	"discovery/limit":      {},
 	"discovery/records":    {"discovery/address", "discovery/host", "discovery/limit"},
@@ -66,7 +66,7 @@ var onlyHere = map[string][]string{
 	"github.com/pion/":                    {"node/media", "node/relay"},
 	"github.com/pion/webrtc/":             {"node/media"}, // two advisories without a fix: in a child process only
 	"github.com/spf13/":                   {"cmd/anteroom", "cmd/anteroom/config"},
-	"github.com/libp2p/go-libp2p":         {"discovery", "discovery/admission", "discovery/host"}, // its types, below core, travel further
+	"github.com/libp2p/go-libp2p":         {"discovery/admission", "discovery/host"}, // its types, below core, travel further
 	"github.com/libp2p/go-libp2p/p2p/":    {"discovery", "discovery/admission", "discovery/host"},
 	"github.com/libp2p/go-libp2p-kad-dht": {"discovery/records"},
 	"github.com/coder/websocket":          {"httpui", "node/media"},

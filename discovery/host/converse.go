@@ -1,4 +1,5 @@
-// Package host is the libp2p host of a node.
+// Package host is the libp2p host of a node: how it is made, the streams of our own
+// protocols, and which connections are dead.
 package host
 
 import (

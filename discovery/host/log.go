@@ -1,4 +1,4 @@
-package discovery
+package host
 
 import (
 	"context"
@@ -9,13 +9,13 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/gologshim"
 
-	names "anteroom/discovery/identity" // a test has an identity
+	"anteroom/discovery/identity"
 )
 
-// quietLibraries sends what libp2p has to say through the first Discovery's
+// QuietLibraries sends what libp2p has to say through the first Discovery's
 // handler. Both settings are global to the process, and libp2p's loggers keep
 // the handler of their first line, so this must come before any use of it.
-var quietLibraries = func() func(slog.Handler) {
+var QuietLibraries = func() func(slog.Handler) {
 	var once sync.Once
 	return func(h slog.Handler) {
 		once.Do(func() {
@@ -40,5 +40,5 @@ func (h libraryHandler) Handle(ctx context.Context, r slog.Record) error {
 func (h libraryHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h libraryHandler) WithGroup(string) slog.Handler      { return h }
 
-// short is how a node is named in logs.
-func short(p peer.ID) string { return names.Short(p) }
+// Short is how a node is named in logs.
+func Short(p peer.ID) string { return identity.Short(p) }

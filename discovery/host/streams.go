@@ -1,4 +1,4 @@
-package discovery
+package host
 
 import (
 	"context"
@@ -25,34 +25,34 @@ import (
 //
 // serve must end a stream within 10 s whose far end proves nothing: a stranger's
 // connection that has one for longer does not give way to others.
-func (d *Discovery) Handle(proto protocol.ID, serve func(context.Context, network.Stream)) {
-	d.gater.Manager.Serve(proto, admission.ProofTime)
-	d.host.SetStreamHandler(proto, func(s network.Stream) {
+func (h *Host) Handle(proto protocol.ID, serve func(context.Context, network.Stream)) {
+	h.Gater.Manager.Serve(proto, admission.ProofTime)
+	h.SetStreamHandler(proto, func(s network.Stream) {
 		p := s.Conn().RemotePeer()
-		if !d.inbound.Enter(p) {
+		if !h.inbound.Enter(p) {
 			_ = s.ResetWithError(network.StreamResourceLimitExceeded)
 			return
 		}
-		defer d.inbound.Leave(p)
-		d.host.ConnManager().Protect(p, s.ID())
-		defer d.host.ConnManager().Unprotect(p, s.ID())
-		if !d.enter() {
+		defer h.inbound.Leave(p)
+		h.ConnManager().Protect(p, s.ID())
+		defer h.ConnManager().Unprotect(p, s.ID())
+		if !h.enter() {
 			_ = s.ResetWithError(network.StreamShutdown)
 			return
 		}
-		defer d.handlers.Done()
-		serve(d.life, s)
+		defer h.handlers.Done()
+		serve(h.life, s)
 	})
 }
 
 // enter counts a handler that Close must wait for, unless it is too late.
-func (d *Discovery) enter() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.over {
+func (h *Host) enter() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
 		return false
 	}
-	d.handlers.Add(1)
+	h.handlers.Add(1)
 	return true
 }
 
@@ -64,44 +64,44 @@ func (d *Discovery) enter() bool {
 // ends with its relay, after 4 hours, or after 8 MiB, and the stream with it.
 // Then Open finds another way. A connection that was there already may be dead:
 // if its other end does not answer within 4 s it ends, and the stream with it.
-func (d *Discovery) Open(ctx context.Context, to peer.AddrInfo, proto protocol.ID) (network.Stream, error) {
-	if to.ID == d.ID() {
+func (h *Host) Open(ctx context.Context, to peer.AddrInfo, proto protocol.ID) (network.Stream, error) {
+	if to.ID == h.ID() {
 		return nil, errors.New("open stream: that is this node")
 	}
 	ctx = network.WithAllowLimitedConn(ctx, string(proto))
-	connected := d.Connected(to.ID)
+	connected := h.Connected(to.ID)
 	if !connected {
-		d.clearBackoff(to.ID) // a person who tries again has a reason
-		d.host.Peerstore().AddAddrs(to.ID, d.dialable(to.ID, to.Addrs), peerstore.TempAddrTTL)
+		h.ClearBackoff(to.ID) // a person who tries again has a reason
+		h.Peerstore().AddAddrs(to.ID, h.Dialable(to.ID, to.Addrs), peerstore.TempAddrTTL)
 	}
-	s, err := d.host.NewStream(ctx, to.ID, proto)
+	s, err := h.NewStream(ctx, to.ID, proto)
 	if err != nil {
 		return nil, fmt.Errorf("open stream: %w", err)
 	}
 	if connected {
-		d.doubt(pulseTime, s.Conn())
+		h.CheckSoon(CheckTime, s.Conn())
 	}
 	return s, nil
 }
 
-// dialable returns those of a peer's addresses that may be dialled.
-func (d *Discovery) dialable(p peer.ID, addrs []ma.Multiaddr) []ma.Multiaddr {
-	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a ma.Multiaddr) bool { return !d.gater.InterceptAddrDial(p, a) })
+// Dialable returns those of a peer's addresses that may be dialled.
+func (h *Host) Dialable(p peer.ID, addrs []ma.Multiaddr) []ma.Multiaddr {
+	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a ma.Multiaddr) bool { return !h.Gater.InterceptAddrDial(p, a) })
 	return address.Pick(addrs, true, 2*address.Max)
 }
 
-// isDirect reports whether p is connected other than through a relay.
-func (d *Discovery) isDirect(p peer.ID) bool {
-	return d.host.Network().Connectedness(p) == network.Connected
+// IsDirect reports whether p is connected other than through a relay.
+func (h *Host) IsDirect(p peer.ID) bool {
+	return h.Network().Connectedness(p) == network.Connected
 }
 
 // Connected reports whether p is connected now, through a relay or not.
-func (d *Discovery) Connected(p peer.ID) bool {
-	c := d.host.Network().Connectedness(p)
+func (h *Host) Connected(p peer.ID) bool {
+	c := h.Network().Connectedness(p)
 	return c == network.Connected || c == network.Limited
 }
 
-// clearBackoff lets a peer be dialled although a dial has just failed.
-func (d *Discovery) clearBackoff(p peer.ID) {
-	d.host.Network().(*swarm.Swarm).Backoff().Clear(p)
+// ClearBackoff lets a peer be dialled although a dial has just failed.
+func (h *Host) ClearBackoff(p peer.ID) {
+	h.Network().(*swarm.Swarm).Backoff().Clear(p)
 }

@@ -1,19 +1,22 @@
-package discovery
+package host
 
 import (
-	"cmp"
+	"context"
 	"fmt"
+	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
-	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
@@ -21,7 +24,7 @@ import (
 
 	"anteroom/discovery/address"
 	"anteroom/discovery/admission"
-	"anteroom/discovery/contacts"
+	"anteroom/discovery/limit"
 )
 
 // userAgent and protocolVersion are what identify tells strangers: the same
@@ -32,9 +35,9 @@ const (
 )
 
 const (
-	// maxInbound is how many streams of our own protocols one peer may have
+	// MaxInbound is how many streams of our own protocols one peer may have
 	// open here: for a gateway, guests of this node at the same time.
-	maxInbound = 16
+	MaxInbound = 16
 
 	// maxFromPartner is the same for a partner, a relay of this node, or a node
 	// that it is a relay for: what they pass on is of many guests.
@@ -46,22 +49,31 @@ const (
 	connsLow, connsHigh = 96, 192
 )
 
-// environment is what differs between a real network and a simulated one.
-type environment struct {
-	limits  network.ResourceManager
-	options []libp2p.Option
-	circuit relay.RelayLimit // of those that this node relays; zero: circuitLimit
+// RelayTime bounds what is asked of a relay, dialling included.
+const RelayTime = 2500 * time.Millisecond
 
-	interfaces func() ([]ma.Multiaddr, error) // nil: they never change
-	wall       func() time.Time               // nil: the computer's clock
+const (
+	// circuitTime bounds the wait for the node behind a relay.
+	circuitTime = 2 * RelayTime
+
+	// circuitDelay is the head start of direct addresses on circuits.
+	circuitDelay = 200 * time.Millisecond
+)
+
+// A Network is what differs between a real network and a simulated one.
+type Network struct {
+	Resources network.ResourceManager
+	Options   []libp2p.Option
 }
 
-func realEnvironment(cfg Config) (*environment, error) {
-	limits, err := admission.NewResources(cmp.Or(cfg.Limits, DefaultLimits), contacts.MaxPeers, slices.Concat(idsOf(cfg.Relays), cfg.Partners), cfg.RelayFor)
+// Internet makes the real one, for a node with so many peers, and with carriers
+// and clients: relays and partners, and those that it is a relay for.
+func Internet(limits admission.Limits, peers int, carriers, clients []peer.ID) (*Network, error) {
+	resources, err := admission.NewResources(limits, peers, carriers, clients)
 	if err != nil {
 		return nil, fmt.Errorf("set limits: %w", err)
 	}
-	return &environment{limits: limits, options: []libp2p.Option{
+	return &Network{resources, []libp2p.Option{
 		libp2p.Transport(libp2pquic.NewTransport),
 		// Without reuse of ports a port that is taken is an error, not a second
 		// daemon that gets every other connection.
@@ -69,20 +81,47 @@ func realEnvironment(cfg Config) (*environment, error) {
 	}}, nil
 }
 
-// newHost makes a libp2p host that listens nowhere yet. What it leaves out is
+// A Config says what a host is for.
+type Config struct {
+	Identity    crypto.PrivKey
+	Network     *Network
+	Gater       *admission.Gater
+	Limits      admission.Limits
+	Server      bool // others can reach it
+	HasRelays   bool // others may come through relays
+	Clients     int  // that it is a relay for
+	PortMapping bool
+	Busy        func(peer.ID) bool                  // is this peer one that passes on what is of many guests?
+	Advertise   func([]ma.Multiaddr) []ma.Multiaddr // what to tell others of its addresses
+	Log         *slog.Logger
+}
+
+// A Host is a libp2p host, the streams of our own protocols, and what it takes to
+// tell living connections from dead ones. Its methods may be called
+// concurrently, until Close.
+type Host struct {
+	host.Host
+	Gater   *admission.Gater
+	log     *slog.Logger
+	inbound *limit.Count
+	life    context.Context // handlers': ends with Stop
+	end     context.CancelFunc
+
+	handlers sync.WaitGroup // inbound streams of our own protocols, and checks
+
+	mu       sync.Mutex
+	over     bool            // no further handler may start
+	checking map[string]bool // IDs of connections that are being checked
+}
+
+// New makes a host that listens nowhere yet. What it leaves out is
 // the point: no relay for strangers or at strangers, nothing that asks the
 // local network unless the config says so, no metrics in a global registry.
 //
 // Every node can dial a circuit, since the node that a guest wants may be
 // behind one; only a node with relays accepts any.
-func newHost(cfg Config, gater *admission.Gater, advertise func([]ma.Multiaddr) []ma.Multiaddr) (h host.Host, err error) {
-	env := cfg.environment
-	if env == nil {
-		if env, err = realEnvironment(cfg); err != nil {
-			return nil, err
-		}
-	}
-	gater.Manager = admission.NewManager(env.limits, gater, cmp.Or(cfg.Limits, DefaultLimits), len(cfg.RelayFor))
+func New(cfg Config) (*Host, error) {
+	cfg.Gater.Manager = admission.NewManager(cfg.Network.Resources, cfg.Gater, cfg.Limits, cfg.Clients)
 	manager, err := connmgr.NewConnManager(connsLow, connsHigh)
 	if err != nil {
 		return nil, fmt.Errorf("make connection manager: %w", err)
@@ -92,24 +131,24 @@ func newHost(cfg Config, gater *admission.Gater, advertise func([]ma.Multiaddr) 
 		reachability = libp2p.ForceReachabilityPublic()
 	}
 	var optional []libp2p.Option
-	if len(cfg.Relays) > 0 {
+	if cfg.HasRelays {
 		optional = append(optional, libp2p.EnableHolePunching())
 	}
 	if cfg.PortMapping {
 		optional = append(optional, libp2p.NATPortMap())
 	}
-	h, err = libp2p.New(slices.Concat([]libp2p.Option{
+	made, err := libp2p.New(slices.Concat([]libp2p.Option{
 		libp2p.Identity(cfg.Identity),
 		libp2p.NoListenAddrs,
-		libp2p.ConnectionGater(gater),
+		libp2p.ConnectionGater(cfg.Gater),
 		libp2p.ConnectionManager(manager),
-		libp2p.ResourceManager(gater.Manager),
-		libp2p.AddrsFactory(advertise),
+		libp2p.ResourceManager(cfg.Gater.Manager),
+		libp2p.AddrsFactory(cfg.Advertise),
 		libp2p.UserAgent(userAgent),
 		libp2p.ProtocolVersion(protocolVersion),
 		libp2p.DisableRelay(), // addCircuits instead
 		libp2p.WithFxOption(fx.Invoke(func(h host.Host, u transport.Upgrader) error {
-			return addCircuits(h, u, len(cfg.Relays) > 0)
+			return addCircuits(h, u, cfg.HasRelays)
 		})),
 		libp2p.DisableMetrics(),
 		libp2p.SwarmOpts(swarm.WithDialRanker(rank)),
@@ -118,11 +157,43 @@ func newHost(cfg Config, gater *admission.Gater, advertise func([]ma.Multiaddr) 
 		// that does not mean that UDP or IPv6 is broken.
 		libp2p.UDPBlackHoleSuccessCounter(nil),
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
-	}, optional, env.options)...)
+	}, optional, cfg.Network.Options)...)
 	if err != nil {
 		return nil, fmt.Errorf("make libp2p host: %w", err)
 	}
+	h := &Host{Host: made, Gater: cfg.Gater, log: cfg.Log, checking: make(map[string]bool)}
+	h.inbound = limit.NewCount(func(p peer.ID) int {
+		if cfg.Busy(p) {
+			return maxFromPartner
+		}
+		return MaxInbound
+	})
+	h.life, h.end = context.WithCancel(context.Background())
+	h.Network().Notify(&network.NotifyBundle{ConnectedF: h.Gater.Manager.Connected})
+	h.Network().Notify(&network.NotifyBundle{ConnectedF: h.checkOlder})
 	return h, nil
+}
+
+// Context ends with Stop.
+func (h *Host) Context() context.Context { return h.life }
+
+// Stop lets no further handler start, and ends the contexts of those that run. It
+// reports whether this is the first time.
+func (h *Host) Stop() bool {
+	h.mu.Lock()
+	first := !h.over
+	h.over = true
+	h.mu.Unlock()
+	h.end()
+	return first
+}
+
+// Close ends all connections, and returns when every handler has.
+func (h *Host) Close() error {
+	h.Stop()
+	err := h.Host.Close()
+	h.handlers.Wait()
+	return err
 }
 
 // rank says when each address of a peer is dialled: circuits not long after
@@ -158,7 +229,7 @@ func init() {
 	// Circuits to one peer are dialled one after the other, so a relay that is
 	// gone, or has lost the peer, holds up the next: for 5 s and a minute by
 	// default. It is a minute for a berth, too.
-	client.DialRelayTimeout = relayTime
+	client.DialRelayTimeout = RelayTime
 	client.DialTimeout = circuitTime
-	client.ReserveTimeout = relayTime
+	client.ReserveTimeout = RelayTime
 }
