@@ -165,11 +165,11 @@ type Discovery struct {
 	company chan struct{} // ticks when a trusted peer has come; full: a tick is waiting
 	closed  error         // how the first Close ended
 
-	mu      sync.Mutex
-	finder  func(question [32]byte) bool
-	berths  []*berth         // the slice never changes
-	probes  map[string]probe // by address
-	outlook outlook
+	mu           sync.Mutex
+	finder       func(question [32]byte) bool
+	reservations []*reservation   // the slice never changes
+	probes       map[string]probe // by address
+	outlook      outlook
 }
 
 // New makes a node and binds its listeners; every one of them, or it fails.
@@ -215,7 +215,7 @@ func New(cfg Config) (*Discovery, error) {
 		store:        records.NewStore(self),
 		finds:        limit.NewRate(time.Second/findsPerSecond, findsPerSecond),
 		puts:         limit.NewRate(time.Minute/putsPerMinute, putsPerMinute),
-		berths:       newBerths(cfg.Relays),
+		reservations: newReservations(cfg.Relays),
 		probes:       make(map[string]probe),
 		done:         make(chan struct{}),
 		company:      make(chan struct{}, 1),
@@ -230,7 +230,7 @@ func New(cfg Config) (*Discovery, error) {
 			d.wall = env.wall
 		}
 	}
-	guests := setOf(cfg.RelayFor)
+	clients := setOf(cfg.RelayFor)
 	busy := setOf(slices.Concat(idsOf(cfg.Relays), cfg.RelayFor, cfg.Partners))
 	d.gater = &admission.Gater{
 		Self:         self,
@@ -238,7 +238,7 @@ func New(cfg Config) (*Discovery, error) {
 		Relays:       setOf(idsOf(cfg.Relays)),
 		OnLAN:        d.neighbours.where,
 		Partners:     setOf(cfg.Partners),
-		Trusted:      func(p peer.ID) bool { return guests[p] || book.Has(p) },
+		Trusted:      func(p peer.ID) bool { return clients[p] || book.Has(p) },
 		InTable:      func(peer.ID) bool { return false },
 	}
 	env, err := environmentOf(cfg)
@@ -420,10 +420,10 @@ func (d *Discovery) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { d.keepConnected(ctx) }) // this and the following end with ctx
-	wg.Go(func() { d.keepPulse(ctx) })
+	wg.Go(func() { d.keepAlive(ctx) })
 	wg.Go(func() { d.keepProbing(ctx) })
-	for _, b := range d.berths {
-		wg.Go(func() { d.keepBerth(ctx, b) })
+	for _, b := range d.reservations {
+		wg.Go(func() { d.keepReservation(ctx, b) })
 	}
 	if d.interfaces != nil {
 		wg.Go(func() { d.keepRoaming(ctx) })
@@ -465,7 +465,7 @@ func (d *Discovery) heed(e any) {
 	case event.EvtLocalAddressesUpdated:
 		d.moved.ring()
 	case event.EvtPeerConnectednessChanged:
-		for _, b := range d.berths {
+		for _, b := range d.reservations {
 			if b.ID == e.Peer {
 				tick(b.wake)
 			}

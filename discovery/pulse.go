@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// Relays in use are pinged every pulseEvery; nodes behind them, by who
-	// called, every farPulse, which takes a third of a megabyte of a circuit's
-	// eight in four hours. Without a pulse it takes 30 s to notice that one is
+	// Relays in use are pinged every keepaliveEvery; nodes behind them, by who
+	// called, every farEvery, which takes a third of a megabyte of a circuit's
+	// eight in four hours. Without that it takes 30 s to notice that one is
 	// gone.
-	pulseEvery = 3 * time.Second
-	farPulse   = 4 * pulseEvery
+	keepaliveEvery = 3 * time.Second
+	farEvery       = 4 * keepaliveEvery
 )
 
-// keepPulse closes connections to relays in use, and through relays, whose
+// keepAlive closes connections to relays in use, and through relays, whose
 // other end has gone, until ctx ends.
-func (d *Discovery) keepPulse(ctx context.Context) {
-	ticker := time.NewTicker(pulseEvery)
+func (d *Discovery) keepAlive(ctx context.Context) {
+	ticker := time.NewTicker(keepaliveEvery)
 	defer ticker.Stop()
 	var pings sync.WaitGroup
 	defer pings.Wait()
@@ -37,8 +37,8 @@ func (d *Discovery) keepPulse(ctx context.Context) {
 		case p := <-ended:
 			delete(busy, p)
 		case <-ticker.C:
-			n += pulseEvery
-			for p := range d.lifelines(n%farPulse == 0) {
+			n += keepaliveEvery
+			for p := range d.inUse(n%farEvery == 0) {
 				if busy[p] {
 					continue
 				}
@@ -55,11 +55,11 @@ func (d *Discovery) keepPulse(ctx context.Context) {
 	}
 }
 
-// lifelines are the peers on whom circuits hang: relays, and those at the far
+// inUse are the peers on whom circuits hang: relays, and those at the far
 // end of one if wanted.
-func (d *Discovery) lifelines(far bool) map[peer.ID]bool {
+func (d *Discovery) inUse(far bool) map[peer.ID]bool {
 	lines := make(map[peer.ID]bool)
-	for _, b := range d.berths {
+	for _, b := range d.reservations {
 		if d.host.IsDirect(b.ID) {
 			lines[b.ID] = true
 		}

@@ -109,7 +109,7 @@ func TestDialsAreGivenUpOnMoving(t *testing.T) {
 		time.Sleep(3200 * time.Millisecond) // virtual; the handshake's next try is three seconds away
 		front.dead.Store(false)
 		at.Store(&there)
-		within(t, roamEvery+300*time.Millisecond, "a berth", func() bool { return len(home.relaysOf()) == 1 })
+		within(t, roamEvery+300*time.Millisecond, "a reservation", func() bool { return len(home.relaysOf()) == 1 })
 	})
 }
 
@@ -123,7 +123,7 @@ func TestWaking(t *testing.T) {
 		s.interfaces = func() ([]ma.Multiaddr, error) { return addrs("/ip4/45.1.0.2"), nil }
 		s.wall = func() time.Time { return time.Now().Add(time.Duration(asleep.Load())) }
 		home := s.hidden(cfg)
-		within(t, time.Minute, "a berth", func() bool { return len(home.relaysOf()) == 1 })
+		within(t, time.Minute, "a reservation", func() bool { return len(home.relaysOf()) == 1 })
 		stayed := home.host.Network().ConnsToPeer(front.ID())[0]
 		asleep.Add(int64(time.Hour)) // and nothing has changed meanwhile
 		s.settle()

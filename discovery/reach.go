@@ -52,7 +52,7 @@ type RelayStatus struct {
 func (d *Discovery) Reachability() Reachability {
 	var r Reachability
 	candidates := d.candidates()
-	for _, b := range d.berths {
+	for _, b := range d.reservations {
 		r.Relays = append(r.Relays, RelayStatus{PeerInfo: b.PeerInfo, Connected: d.host.IsDirect(b.ID)})
 	}
 	d.mu.Lock()
@@ -67,7 +67,7 @@ func (d *Discovery) Reachability() Reachability {
 			r.Unreached = append(r.Unreached, a)
 		}
 	}
-	for i, b := range d.berths {
+	for i, b := range d.reservations {
 		r.Relays[i].Reserved, r.Relays[i].Until, r.Relays[i].Refused = len(b.addrs) > 0, b.expires, b.refused
 	}
 	return r

@@ -28,14 +28,14 @@ const (
 	circuitsPerCaller = 16
 	callsPerMinute    = 60
 
-	// maxGuests bounds Config.RelayFor.
-	maxGuests = 256
+	// maxClients bounds Config.RelayFor.
+	maxClients = 256
 
-	// A berth is renewed every renewEvery, although it lasts an hour: a relay
+	// A reservation is renewed every renewEvery, although it lasts an hour: a relay
 	// that has forgotten it does not say so.
 	renewEvery = 10 * time.Minute
 
-	// minRenewal is the shortest wait before a berth is renewed.
+	// minRenewal is the shortest wait before a reservation is renewed.
 	minRenewal = 2 * time.Second
 
 	// refusedFor is how long a relay that refused is left alone: its operator
@@ -55,8 +55,8 @@ var circuitLimit = relay.RelayLimit{Duration: 4 * time.Hour, Data: 8 << 20}
 // or network, which keep strangers from taking all places, would only hurt:
 // one provider's customers can share an address.
 func (d *Discovery) newRelay(cfg Config) (*relay.Relay, error) {
-	if len(cfg.RelayFor) > maxGuests {
-		return nil, fmt.Errorf("for more than %d nodes", maxGuests)
+	if len(cfg.RelayFor) > maxClients {
+		return nil, fmt.Errorf("for more than %d nodes", maxClients)
 	}
 	for _, p := range cfg.RelayFor {
 		if p.Validate() != nil || p == d.ID() {
@@ -67,20 +67,20 @@ func (d *Discovery) newRelay(cfg Config) (*relay.Relay, error) {
 	if env := cfg.environment; env != nil && env.circuit.Data != 0 {
 		each = env.circuit
 	}
-	guests := len(cfg.RelayFor)
+	clients := len(cfg.RelayFor)
 	d.gater.Manager.Serve(proto.ProtoIDv2Hop, relay.StreamTimeout)
 	return relay.New(d.host,
 		relay.WithACL(&accessList{
-			guests:  setOf(cfg.RelayFor),
+			clients: setOf(cfg.RelayFor),
 			network: d.host.Network(),
 			calls:   limit.NewRate(time.Minute/callsPerMinute, circuitsPerCaller),
 		}),
 		relay.WithResources(relay.Resources{
 			Limit:                 &each,
 			ReservationTTL:        time.Hour,
-			MaxReservations:       guests,
-			MaxReservationsPerIP:  guests,
-			MaxReservationsPerASN: guests,
+			MaxReservations:       clients,
+			MaxReservationsPerIP:  clients,
+			MaxReservationsPerASN: clients,
 			MaxCircuits:           admission.CircuitsPerPeer,
 			BufferSize:            4 << 10, // twice for each circuit
 		}),
@@ -93,18 +93,18 @@ func (d *Discovery) newRelay(cfg Config) (*relay.Relay, error) {
 // An accessList holds those that a relay serves. Whoever knows where they are
 // may call them: that is what they are there for.
 type accessList struct {
-	guests  map[peer.ID]bool // never changes
+	clients map[peer.ID]bool // never changes
 	network network.Network
 	calls   *limit.Rate
 }
 
 var _ relay.ACLFilter = (*accessList)(nil)
 
-// AllowReserve implements relay.ACLFilter. A guest that comes from another
+// AllowReserve implements relay.ACLFilter. A client that comes from another
 // address than before has moved, and callers must not be sent to where it was:
 // that connection would swallow them until it is known to be dead.
 func (l *accessList) AllowReserve(p peer.ID, from ma.Multiaddr) bool {
-	if !l.guests[p] {
+	if !l.clients[p] {
 		return false
 	}
 	for _, c := range l.network.ConnsToPeer(p) {
@@ -117,9 +117,9 @@ func (l *accessList) AllowReserve(p peer.ID, from ma.Multiaddr) bool {
 }
 
 // AllowConnect implements relay.ACLFilter. libp2p has one bound for callers and
-// called; theirs must be lower, lest one caller take all places of a guest.
+// called; theirs must be lower, lest one caller take all places of a client.
 func (l *accessList) AllowConnect(from peer.ID, _ ma.Multiaddr, to peer.ID) bool {
-	if !l.guests[to] || !l.calls.Allow(from) {
+	if !l.clients[to] || !l.calls.Allow(from) {
 		return false
 	}
 	circuits := 0
@@ -133,8 +133,8 @@ func (l *accessList) AllowConnect(from peer.ID, _ ma.Multiaddr, to peer.ID) bool
 	return circuits <= circuitsPerCaller
 }
 
-// A berth is this node's place at one of its relays.
-type berth struct {
+// A reservation is this node's place at one of its relays.
+type reservation struct {
 	PeerInfo               // as configured
 	wake     chan struct{} // ticks when the connection came or went; full: a tick is waiting
 
@@ -144,11 +144,11 @@ type berth struct {
 	refused bool
 }
 
-func newBerths(relays []PeerInfo) (berths []*berth) {
+func newReservations(relays []PeerInfo) (list []*reservation) {
 	for _, r := range relays {
-		berths = append(berths, &berth{PeerInfo: r, wake: make(chan struct{}, 1)})
+		list = append(list, &reservation{PeerInfo: r, wake: make(chan struct{}, 1)})
 	}
-	return berths
+	return list
 }
 
 // circuits are the addresses of this node at its relays: of every relay the
@@ -157,7 +157,7 @@ func (d *Discovery) circuits() (circuits []ma.Multiaddr) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range addrsPerRelay {
-		for _, b := range d.berths {
+		for _, b := range d.reservations {
 			if i < len(b.addrs) {
 				circuits = append(circuits, b.addrs[i])
 			}
@@ -166,25 +166,25 @@ func (d *Discovery) circuits() (circuits []ma.Multiaddr) {
 	return circuits
 }
 
-// keepBerth keeps a place at one relay until ctx ends; keepConnected keeps the
+// keepReservation keeps a place at one relay until ctx ends; keepConnected keeps the
 // connection. libp2p's AutoRelay would do it for a crowd of strangers: it dials
 // as soon as it is made, asks relays in turn, and a relay that died takes it
 // the time of a connection to notice.
-func (d *Discovery) keepBerth(ctx context.Context, b *berth) {
-	defer d.setBerth(b, nil, time.Time{}, false)
-	var renew time.Time // the berth is good until then
-	var ropes []string  // if one of these connections lasts
+func (d *Discovery) keepReservation(ctx context.Context, b *reservation) {
+	defer d.note(b, nil, time.Time{}, false)
+	var renew time.Time // the reservation is good until then
+	var used []string   // if one of these connections lasts
 	for {
-		wait := pulseEvery // the end of one connection and the start of the next can pass unseen
+		wait := keepaliveEvery // the end of one connection and the start of the next can pass unseen
 		now := time.Now()
 		conns := d.host.DirectConns(b.ID)
 		switch {
 		case len(conns) == 0:
-			d.setBerth(b, nil, time.Time{}, false)
-		case now.Before(renew) && slices.ContainsFunc(conns, func(id string) bool { return slices.Contains(ropes, id) }):
+			d.note(b, nil, time.Time{}, false)
+		case now.Before(renew) && slices.ContainsFunc(conns, func(id string) bool { return slices.Contains(used, id) }):
 		default:
 			var err error
-			ropes = conns
+			used = conns
 			if renew, err = d.reserve(ctx, b); refused(err) {
 				wait = refusedFor
 			}
@@ -203,12 +203,12 @@ func (d *Discovery) keepBerth(ctx context.Context, b *berth) {
 
 // reserve asks a relay to take calls for this node and returns when to ask
 // again.
-func (d *Discovery) reserve(ctx context.Context, b *berth) (renew time.Time, err error) {
+func (d *Discovery) reserve(ctx context.Context, b *reservation) (renew time.Time, err error) {
 	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "reserve"), host.RelayTime)
 	defer cancel()
 	r, err := client.Reserve(ctx, d.host, peer.AddrInfo{ID: b.ID})
 	if err != nil {
-		if d.setBerth(b, nil, time.Time{}, refused(err)) {
+		if d.note(b, nil, time.Time{}, refused(err)) {
 			d.log.Warn("relay takes no calls for this node", "node", host.Short(b.ID), "err", err)
 		}
 		return time.Time{}, err
@@ -224,7 +224,7 @@ func (d *Discovery) reserve(ctx context.Context, b *berth) (renew time.Time, err
 		}
 	}
 	addrs = address.Pick(addrs, d.allowPrivate, addrsPerRelay)
-	if d.setBerth(b, addrs, r.Expiration, false) {
+	if d.note(b, addrs, r.Expiration, false) {
 		d.log.Info("relay takes calls for this node", "node", host.Short(b.ID))
 	}
 	now := time.Now()
@@ -238,9 +238,9 @@ func refused(err error) bool {
 		(reason.Status == pb.Status_PERMISSION_DENIED || reason.Status == pb.Status_RESERVATION_REFUSED)
 }
 
-// setBerth notes how things stand at a relay, tells those who watch addresses
+// note notes how things stand at a relay, tells those who watch addresses
 // if they changed, and reports whether there is news.
-func (d *Discovery) setBerth(b *berth, addrs []ma.Multiaddr, expires time.Time, refused bool) (news bool) {
+func (d *Discovery) note(b *reservation, addrs []ma.Multiaddr, expires time.Time, refused bool) (news bool) {
 	d.mu.Lock()
 	moved := !slices.EqualFunc(b.addrs, addrs, ma.Multiaddr.Equal)
 	news = moved || b.refused != refused

@@ -313,9 +313,9 @@ func TestRelayServesItsListOnly(t *testing.T) {
 		hidden := s.hidden(Config{Relays: []PeerInfo{front.info(), plain.info()}})
 		s.settle()
 		if got := hidden.relaysOf(); len(got) != 0 {
-			t.Errorf("took a berth at %v", got)
+			t.Errorf("has a reservation at %v", got)
 		}
-		for _, b := range hidden.berths {
+		for _, b := range hidden.reservations {
 			if want := b.ID == front.ID(); b.refused != want {
 				t.Errorf("refused: %v, want %v", b.refused, want)
 			}
@@ -467,7 +467,7 @@ func TestCallersAreLimited(t *testing.T) {
 		time.Sleep(time.Second) // virtual
 		_ = knock(t, greedy.running, hidden[circuitsPerCaller].contact(t, greedy.Discovery)).Reset()
 
-		a := accessList{guests: setOf(ids), network: front.host.Network(), calls: limit.NewRate(time.Second, 3)}
+		a := accessList{clients: setOf(ids), network: front.host.Network(), calls: limit.NewRate(time.Second, 3)}
 		allowed := 0
 		for range 10 {
 			if a.AllowConnect(modest.ID(), nil, ids[0]) {
@@ -515,7 +515,7 @@ func TestManyThroughOneRelayOnLoopback(t *testing.T) {
 		cfg.Relays = []PeerInfo{front.info()}
 		hidden := run(t, cfg) // listens nowhere
 		hidden.Handle(echoProtocol, echo)
-		until(t, "berth", func() bool { return len(hidden.Addrs()) > 0 })
+		until(t, "reservation", func() bool { return len(hidden.Addrs()) > 0 })
 		for range 20 {
 			stranger := run(t, Config{AllowPrivate: true})
 			s := knock(t, stranger, hidden.contact(t, stranger.Discovery))

@@ -50,7 +50,7 @@ func TestSignedRecordFits(t *testing.T) {
 }
 
 func TestSignedRecordWithoutAddress(t *testing.T) {
-	hidden := run(t, Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}}) // Private addresses not allowed
+	hidden := run(t, Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}}) // private addresses not allowed
 	if _, err := hidden.SignedRecord(); !errors.Is(err, ErrNoAddress) {
 		t.Errorf("got %v, want ErrNoAddress", err)
 	}

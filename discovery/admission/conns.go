@@ -10,24 +10,24 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// A visit is a connection that somebody else made. It is the connection's scope,
+// A connScope is a connection that somebody else made. It is the connection's scope,
 // too: that is what libp2p passes on from the first packet to the last.
-type visit struct {
+type connScope struct {
 	network.ConnManagementScope
-	keeper *Manager
-	from   netip.Prefix // not valid: through a relay
+	manager *Manager
+	from    netip.Prefix // not valid: through a relay
 
-	// guarded by the keeper's mu
+	// guarded by the manager's mu
 	close func()       // nil: a QUIC handshake
 	peer  peer.ID      // empty: has not said who it is
 	conn  network.Conn // nil: its streams cannot be looked at yet
-	heard time.Time    // when a stream began last, or else the visit
+	heard time.Time    // when a stream began last, or else the connection
 	gone  bool
 }
 
 // SetPeer implements network.ConnManagementScope.
-func (v *visit) SetPeer(p peer.ID) error {
-	if err := v.keeper.meet(v, p); err != nil {
+func (v *connScope) SetPeer(p peer.ID) error {
+	if err := v.manager.identify(v, p); err != nil {
 		return err
 	}
 	return v.ConnManagementScope.SetPeer(p)
@@ -35,10 +35,10 @@ func (v *visit) SetPeer(p peer.ID) error {
 
 // PeerScope implements network.ConnManagementScope. libp2p calls SetPeer if it
 // returns nil.
-func (v *visit) PeerScope() network.PeerScope {
-	v.keeper.mu.Lock()
+func (v *connScope) PeerScope() network.PeerScope {
+	v.manager.mu.Lock()
 	met := v.peer != ""
-	v.keeper.mu.Unlock()
+	v.manager.mu.Unlock()
 	if !met {
 		return nil
 	}
@@ -46,8 +46,8 @@ func (v *visit) PeerScope() network.PeerScope {
 }
 
 // Done implements network.ConnManagementScope.
-func (v *visit) Done() {
-	v.keeper.leave(v)
+func (v *connScope) Done() {
+	v.manager.leave(v)
 	v.ConnManagementScope.Done()
 }
 
@@ -55,18 +55,18 @@ func (v *visit) Done() {
 // something, and some time for it to be over.
 const ProofTime = 15 * time.Second
 
-// A standing says of a stranger how soon it gives way.
-type standing int
+// A priority says of a stranger how soon it gives way.
+type priority int
 
 const (
-	silent standing = iota
+	silent priority = iota
 	useful          // silent, and in the routing table
-	speaks          // Has a stream of one of our protocols
-	proved          // Has had one for longer than one waits for proof: does not give way
+	speaks          // has a stream of one of our protocols
+	proved          // has had one for longer than one waits for proof: does not give way
 )
 
-// provesLocked is the standing that a stream gives.
-func (k *Manager) provesLocked(s network.Stream) standing {
+// provesLocked is the priority that a stream gives.
+func (k *Manager) provesLocked(s network.Stream) priority {
 	switch patience, ours := k.served[s.Protocol()]; {
 	case !ours:
 		return silent
@@ -77,8 +77,8 @@ func (k *Manager) provesLocked(s network.Stream) standing {
 }
 
 // enter gives v a place among those who have not said who they are.
-func (k *Manager) enter(v *visit) error {
-	defer k.hangUp()
+func (k *Manager) enter(v *connScope) error {
+	defer k.closeEvicted()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	mates := 0
@@ -92,22 +92,22 @@ func (k *Manager) enter(v *visit) error {
 	}
 	here := k.handshakesLocked()
 	if mates := from(here, v.from); v.from.IsValid() && len(mates) >= k.limits.HandshakesPerNetwork {
-		k.giveWayLocked(longestSilent(mates))
+		k.evictLocked(longestSilent(mates))
 	} else if len(here) >= k.limits.Handshakes {
-		k.giveWayLocked(longestSilent(here))
+		k.evictLocked(longestSilent(here))
 	}
-	k.visits = append(k.visits, v)
+	k.conns = append(k.conns, v)
 	return nil
 }
 
-// meet gives v, who has said who it is, the place that it is due.
-func (k *Manager) meet(v *visit, p peer.ID) error {
-	defer k.hangUp()
+// identify gives v, who has said who it is, the place that it is due.
+func (k *Manager) identify(v *connScope, p peer.ID) error {
+	defer k.closeEvicted()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
 	case v.gone:
-		return errGaveWay
+		return errEvicted
 	case !k.gater.known(p) && !k.makeRoomLocked(v.from, p):
 		return errFull
 	}
@@ -120,7 +120,7 @@ func (k *Manager) meet(v *visit, p peer.ID) error {
 func (k *Manager) makeRoomLocked(network netip.Prefix, p peer.ID) bool {
 	here, of := k.strangersLocked()
 	if network.IsValid() && k.gater.found(p) == nil {
-		mates := slices.DeleteFunc(from(here, network), func(v *visit) bool { return v.peer == p })
+		mates := slices.DeleteFunc(from(here, network), func(v *connScope) bool { return v.peer == p })
 		if nodes(mates) >= k.limits.StrangersPerNetwork {
 			goes := longestSilent(weakest(mates, of))
 			if goes == nil {
@@ -128,10 +128,10 @@ func (k *Manager) makeRoomLocked(network netip.Prefix, p peer.ID) bool {
 			}
 			for _, v := range mates {
 				if v.peer == goes.peer {
-					k.giveWayLocked(v)
+					k.evictLocked(v)
 				}
 			}
-			here = slices.DeleteFunc(here, func(v *visit) bool { return v.gone })
+			here = slices.DeleteFunc(here, func(v *connScope) bool { return v.gone })
 		}
 	}
 	places := k.limits.Strangers
@@ -147,13 +147,13 @@ func (k *Manager) makeRoomLocked(network netip.Prefix, p peer.ID) bool {
 	if goes == nil {
 		return false
 	}
-	k.giveWayLocked(goes)
+	k.evictLocked(goes)
 	return true
 }
 
 // handshakesLocked returns those who have not said who they are.
-func (k *Manager) handshakesLocked() (list []*visit) {
-	for _, v := range k.visits {
+func (k *Manager) handshakesLocked() (list []*connScope) {
+	for _, v := range k.conns {
 		if v.peer == "" {
 			list = append(list, v)
 		}
@@ -161,11 +161,11 @@ func (k *Manager) handshakesLocked() (list []*visit) {
 	return list
 }
 
-// strangersLocked returns those whom the operator did not name, and the standing
+// strangersLocked returns those whom the operator did not name, and the priority
 // of each node: that of its best connection.
-func (k *Manager) strangersLocked() (list []*visit, of map[peer.ID]standing) {
-	of = make(map[peer.ID]standing)
-	for _, v := range k.visits {
+func (k *Manager) strangersLocked() (list []*connScope, of map[peer.ID]priority) {
+	of = make(map[peer.ID]priority)
+	for _, v := range k.conns {
 		if v.peer == "" || k.gater.known(v.peer) {
 			continue
 		}
@@ -184,17 +184,17 @@ func (k *Manager) strangersLocked() (list []*visit, of map[peer.ID]standing) {
 }
 
 // weakest returns those of list that give way before the others of it.
-func weakest(list []*visit, of map[peer.ID]standing) []*visit {
+func weakest(list []*connScope, of map[peer.ID]priority) []*connScope {
 	least := proved
 	for _, v := range list {
 		least = min(least, of[v.peer])
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(v *visit) bool { return least == proved || of[v.peer] != least })
+	return slices.DeleteFunc(slices.Clone(list), func(v *connScope) bool { return least == proved || of[v.peer] != least })
 }
 
 // longestSilent returns, of those of the network that most of list come from,
 // who has been silent for the longest time; nil if list is empty.
-func longestSilent(list []*visit) (longest *visit) {
+func longestSilent(list []*connScope) (longest *connScope) {
 	of := make(map[netip.Prefix]int)
 	for _, v := range list {
 		of[v.from]++
@@ -208,12 +208,12 @@ func longestSilent(list []*visit) (longest *visit) {
 }
 
 // from returns those of list that come from a network.
-func from(list []*visit, network netip.Prefix) []*visit {
-	return slices.DeleteFunc(slices.Clone(list), func(v *visit) bool { return v.from != network })
+func from(list []*connScope, network netip.Prefix) []*connScope {
+	return slices.DeleteFunc(slices.Clone(list), func(v *connScope) bool { return v.from != network })
 }
 
 // nodes is how many nodes list is of.
-func nodes(list []*visit) int {
+func nodes(list []*connScope) int {
 	peers := make(map[peer.ID]bool)
 	for _, v := range list {
 		peers[v.peer] = true
@@ -221,26 +221,26 @@ func nodes(list []*visit) int {
 	return len(peers)
 }
 
-// giveWayLocked makes v leave, as soon as hangUp is called.
-func (k *Manager) giveWayLocked(v *visit) {
+// evictLocked makes v leave, as soon as closeEvicted is called.
+func (k *Manager) evictLocked(v *connScope) {
 	k.takeOutLocked(v)
-	k.leaving = append(k.leaving, v)
+	k.evicted = append(k.evicted, v)
 	if v.close == nil {
 		k.lingering[v] = true
 	}
 }
 
-func (k *Manager) takeOutLocked(v *visit) {
+func (k *Manager) takeOutLocked(v *connScope) {
 	v.gone = true
-	k.visits = slices.DeleteFunc(k.visits, func(w *visit) bool { return w == v })
+	k.conns = slices.DeleteFunc(k.conns, func(w *connScope) bool { return w == v })
 }
 
-// hangUp ends the connections of those who gave way. What libp2p's limits count
+// closeEvicted ends the connections of those who gave way. What libp2p's limits count
 // is free at once.
-func (k *Manager) hangUp() {
+func (k *Manager) closeEvicted() {
 	k.mu.Lock()
-	leaving := k.leaving
-	k.leaving = nil
+	leaving := k.evicted
+	k.evicted = nil
 	k.mu.Unlock()
 	for _, v := range leaving {
 		k.mu.Lock()
@@ -256,7 +256,7 @@ func (k *Manager) hangUp() {
 }
 
 // leave takes v out, whose connection has ended.
-func (k *Manager) leave(v *visit) {
+func (k *Manager) leave(v *connScope) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.takeOutLocked(v)
@@ -287,7 +287,7 @@ func (k *Manager) Fill() []Fill {
 			inUse++
 		}
 	}
-	fullest := func(list []*visit, size func([]*visit) int) (n int) {
+	fullest := func(list []*connScope, size func([]*connScope) int) (n int) {
 		for _, v := range list {
 			if v.from.IsValid() {
 				n = max(n, size(from(list, v.from)))
@@ -297,7 +297,7 @@ func (k *Manager) Fill() []Fill {
 	}
 	return []Fill{
 		{"discovery.limits.handshakes", len(handshakes), k.limits.Handshakes},
-		{"discovery.limits.handshakes_per_network", fullest(handshakes, func(l []*visit) int { return len(l) }), k.limits.HandshakesPerNetwork},
+		{"discovery.limits.handshakes_per_network", fullest(handshakes, func(l []*connScope) int { return len(l) }), k.limits.HandshakesPerNetwork},
 		{"discovery.limits.strangers", len(strangers) - inUse, k.limits.Strangers},
 		{"discovery.limits.strangers (in use)", inUse, k.limits.Strangers},
 		{"discovery.limits.strangers_per_network", fullest(strangers, nodes), k.limits.StrangersPerNetwork},

@@ -19,7 +19,7 @@ import (
 // passes it after name resolution, so no record, card or DNS answer can make
 // this node dial into its own network.
 //
-// It is made before the host; door is nil until then, when nobody can call, and
+// It is made before the host; Manager is nil until then, when nobody can call, and
 // useful until there is a DHT.
 type Gater struct {
 	Self         peer.ID

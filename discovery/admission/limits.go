@@ -38,17 +38,17 @@ var DefaultLimits = Limits{Handshakes: 64, HandshakesPerNetwork: 16, Strangers: 
 
 // NewResources returns fixed limits, the same on every machine: what a
 // stranger can make this process spend must not grow with the computer it
-// runs on. They leave room for as many strangers as a doorkeeper lets in, and
+// runs on. They leave room for as many strangers as a Manager lets in, and
 // for as many who are named, each of whom may have four connections.
 //
 // Between a relay and those it serves every circuit is a stream, and between
 // partners every guest, so these peers, carriers, may have more.
-func NewResources(places Limits, named int, carriers, guests []peer.ID) (network.ResourceManager, error) {
+func NewResources(places Limits, named int, carriers, clients []peer.ID) (network.ResourceManager, error) {
 	base := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&base)
 	const out, leaving = 256, 32 // Dialling, and those who have just given way
-	handshakes := places.Handshakes + len(guests) + leaving
-	named += len(carriers) + len(guests)
+	handshakes := places.Handshakes + len(clients) + leaving
+	named += len(carriers) + len(clients)
 	in := handshakes + 2*places.Strangers + 4*named
 	limits := rcmgr.PartialLimitConfig{
 		System: rcmgr.ResourceLimits{
@@ -83,7 +83,7 @@ func NewResources(places Limits, named int, carriers, guests []peer.ID) (network
 		},
 		Peer: make(map[peer.ID]rcmgr.ResourceLimits),
 	}
-	for _, p := range slices.Concat(carriers, guests) {
+	for _, p := range slices.Concat(carriers, clients) {
 		const streams = 32 + 2*CircuitsPerPeer // as for others, and a hole punch may come with each circuit
 		limits.Peer[p] = rcmgr.ResourceLimits{
 			Conns: 4, ConnsInbound: 4, ConnsOutbound: 4,

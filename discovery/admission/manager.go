@@ -34,7 +34,7 @@ import (
 // short time without network a node would not get back to its relay for a
 // minute. Here the book's waits pace the dials.
 //
-// It is made before the host; gater's door is nil until then, when nobody can
+// It is made before the host; Gater.Manager is nil until then, when nobody can
 // come.
 type Manager struct {
 	network.ResourceManager
@@ -44,9 +44,9 @@ type Manager struct {
 
 	mu        sync.Mutex
 	accepted  map[string]io.Closer          // by far address; OpenConnection takes them out
-	visits    []*visit                      // who came first is first
-	leaving   []*visit                      // that gave way, and have not been hung up on
-	lingering map[*visit]bool               // that gave way and cannot be hung up on; they end by themselves
+	conns     []*connScope                  // who came first is first
+	evicted   []*connScope                  // that gave way, and have not been hung up on
+	lingering map[*connScope]bool           // that gave way and cannot be hung up on; they end by themselves
 	served    map[protocol.ID]time.Duration // our protocols, and how long one waits for proof
 	streams   int                           // that strangers opened
 	unnamed   int                           // of these, that have not said of which protocol they are
@@ -56,7 +56,7 @@ var (
 	errTooMany = errors.New("too many connections from this address")
 	errNowhere = errors.New("connection from nowhere")
 	errFull    = errors.New("too many connections")
-	errGaveWay = errors.New("connection gave way to another")
+	errEvicted = errors.New("connection gave way to another")
 )
 
 // maxLingering is how many QUIC handshakes may go on, for 10 s at most, after
@@ -66,14 +66,14 @@ const maxLingering = 256
 
 // NewManager lets one IPv4 address, or one IPv6 site, connect once a second
 // after a burst. A laptop on a bad line comes back that often; a handshake costs
-// a millisecond. guests may all come at once, from one address.
-func NewManager(m network.ResourceManager, g *Gater, limits Limits, guests int) *Manager {
-	limits.Handshakes += guests
-	limits.HandshakesPerNetwork += guests
-	if g.AllowPrivate { // All nodes may be in one network
+// a millisecond. Clients may all come at once, from one address.
+func NewManager(m network.ResourceManager, g *Gater, limits Limits, clients int) *Manager {
+	limits.Handshakes += clients
+	limits.HandshakesPerNetwork += clients
+	if g.AllowPrivate { // all nodes may be in one network
 		limits.HandshakesPerNetwork, limits.StrangersPerNetwork = limits.Handshakes, limits.Strangers
 	}
-	burst := 2 * (8 + guests)
+	burst := 2 * (8 + clients)
 	each := rate.Limit{RPS: 1, Burst: burst}
 	return &Manager{
 		ResourceManager: m,
@@ -93,7 +93,7 @@ func NewManager(m network.ResourceManager, g *Gater, limits Limits, guests int) 
 			},
 		},
 		accepted:  make(map[string]io.Closer),
-		lingering: make(map[*visit]bool),
+		lingering: make(map[*connScope]bool),
 		served:    make(map[protocol.ID]time.Duration),
 	}
 }
@@ -105,7 +105,7 @@ func (k *Manager) accept(c network.ConnMultiaddrs) bool {
 	defer k.mu.Unlock()
 	switch c := c.(type) {
 	case transport.CapableConn:
-		v, ok := c.Scope().(*visit)
+		v, ok := c.Scope().(*connScope)
 		if !ok {
 			return true
 		}
@@ -123,7 +123,7 @@ func (k *Manager) accept(c network.ConnMultiaddrs) bool {
 
 // stays reports whether a connection that is complete may stay.
 func (k *Manager) stays(c network.Conn) bool {
-	v, ok := c.Scope().(*visit)
+	v, ok := c.Scope().(*connScope)
 	if !ok {
 		return true
 	}
@@ -134,7 +134,7 @@ func (k *Manager) stays(c network.Conn) bool {
 
 // Connected notes a connection whose streams can be looked at from now on.
 func (k *Manager) Connected(_ network.Network, c network.Conn) {
-	if v, ok := c.Scope().(*visit); ok {
+	if v, ok := c.Scope().(*connScope); ok {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		v.conn = c
@@ -152,7 +152,7 @@ func (k *Manager) OpenConnection(dir network.Direction, usefd bool, far ma.Multi
 		}
 		return k.ResourceManager.OpenConnection(dir, usefd, far)
 	}
-	v := &visit{keeper: k, heard: time.Now()}
+	v := &connScope{manager: k, heard: time.Now()}
 	v.from, _ = address.Subnet(far)
 	k.mu.Lock()
 	if c := k.accepted[far.String()]; c != nil {
@@ -179,7 +179,7 @@ func (k *Manager) OpenConnection(dir network.Direction, usefd bool, far ma.Multi
 	k.mu.Unlock()
 	if gone {
 		scope.Done()
-		return nil, errGaveWay
+		return nil, errEvicted
 	}
 	return v, nil
 }

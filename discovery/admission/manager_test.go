@@ -107,7 +107,7 @@ func TestCircuitsDoNotCountAsTheirRelays(t *testing.T) {
 type hall struct {
 	*Manager
 	t      *testing.T
-	closed []string // by hangUp
+	closed []string // by closeEvicted
 }
 
 func newHall(t *testing.T, limits Limits, guests int) *hall {
@@ -121,7 +121,7 @@ func newHall(t *testing.T, limits Limits, guests int) *hall {
 }
 
 // knocks comes from an address, and does not say who it is.
-func (h *hall) knocks(name, addr string) *visit {
+func (h *hall) knocks(name, addr string) *connScope {
 	h.t.Helper()
 	c := &rawConn{far: ma.StringCast(addr)}
 	if !h.accept(c) {
@@ -134,7 +134,7 @@ func (h *hall) knocks(name, addr string) *visit {
 	}
 	c.close = func() { h.closed = append(h.closed, name); scope.Done() }
 	time.Sleep(time.Millisecond) // virtual, or that of the clock
-	return scope.(*visit)
+	return scope.(*connScope)
 }
 
 // A rawConn is a connection that can be closed.
@@ -247,7 +247,7 @@ func TestWhoSpeaksStays(t *testing.T) {
 			name := fmt.Sprint("n", i)
 			err := h.comes(name, fmt.Sprintf("/ip4/9.9.%d.1/tcp/1", i))
 			if err == nil {
-				h.Connected(nil, conn{peer: peer.ID(name), scope: h.visits[len(h.visits)-1], streams: []network.Stream{
+				h.Connected(nil, conn{peer: peer.ID(name), scope: h.conns[len(h.conns)-1], streams: []network.Stream{
 					stream{proto: proto, stat: network.Stats{Opened: time.Now()}},
 				}})
 			}
@@ -261,7 +261,7 @@ func TestWhoSpeaksStays(t *testing.T) {
 		h.gone("n2")
 		_ = come(4, "/ours")
 		h.gone("n3")
-		_ = come(5, "/ours") // All speak
+		_ = come(5, "/ours") // all speak
 		h.gone("n0")
 		time.Sleep(ProofTime)
 		for i := range 3 { // beside the three that have proved something

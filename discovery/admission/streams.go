@@ -9,9 +9,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// A visitStream is a stream that a stranger opened: its scope, which libp2p
+// A streamScope is a stream that a stranger opened: its scope, which libp2p
 // passes on as long as it is open.
-type visitStream struct {
+type streamScope struct {
 	network.StreamManagementScope
 	named, ended func()
 }
@@ -40,20 +40,20 @@ func (k *Manager) OpenStream(p peer.ID, dir network.Direction) (network.StreamMa
 		return scope, err
 	}
 	k.count(1, 1)
-	return &visitStream{scope,
+	return &streamScope{scope,
 		sync.OnceFunc(func() { k.count(0, -1) }),
 		sync.OnceFunc(func() { k.count(-1, 0) }),
 	}, nil
 }
 
 // SetProtocol implements network.StreamManagementScope.
-func (s *visitStream) SetProtocol(id protocol.ID) error {
+func (s *streamScope) SetProtocol(id protocol.ID) error {
 	s.named()
 	return s.StreamManagementScope.SetProtocol(id)
 }
 
 // Done implements network.StreamManagementScope.
-func (s *visitStream) Done() {
+func (s *streamScope) Done() {
 	s.named()
 	s.ended()
 	s.StreamManagementScope.Done()
@@ -63,7 +63,7 @@ func (s *visitStream) Done() {
 func (k *Manager) hear(p peer.ID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, v := range k.visits {
+	for _, v := range k.conns {
 		if v.peer == p {
 			v.heard = time.Now()
 		}
@@ -88,7 +88,7 @@ func (k *Manager) makeRoomForStream() bool {
 			continue
 		}
 		_ = s.ResetWithError(network.StreamResourceLimitExceeded)
-		if scope, ok := s.Scope().(*visitStream); ok {
+		if scope, ok := s.Scope().(*streamScope); ok {
 			scope.Done() // who serves it may need a moment to notice
 		}
 	}
@@ -102,7 +102,7 @@ func (k *Manager) makeRoomForStream() bool {
 func (k *Manager) longestOpenLocked(may func(network.Stream) bool) (longest network.Stream) {
 	streams := make(map[peer.ID][]network.Stream)
 	most := 1
-	for _, v := range k.visits {
+	for _, v := range k.conns {
 		if v.conn == nil || k.gater.known(v.peer) {
 			continue
 		}
