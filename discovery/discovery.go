@@ -25,6 +25,7 @@ import (
 
 	"anteroom/discovery/address"
 	"anteroom/discovery/admission"
+	"anteroom/discovery/circuits"
 	"anteroom/discovery/contacts"
 	"anteroom/discovery/host"
 	"anteroom/discovery/limit"
@@ -147,6 +148,7 @@ type Discovery struct {
 	gater        *admission.Gater
 	store        *records.Store
 	book         *contacts.Book
+	reservations *circuits.Reservations
 	finds        *limit.Rate
 	puts         *limit.Rate
 	partners     map[peer.ID]bool
@@ -165,11 +167,10 @@ type Discovery struct {
 	company chan struct{} // ticks when a trusted peer has come; full: a tick is waiting
 	closed  error         // how the first Close ended
 
-	mu           sync.Mutex
-	finder       func(question [32]byte) bool
-	reservations []*reservation   // the slice never changes
-	probes       map[string]probe // by address
-	outlook      outlook
+	mu      sync.Mutex
+	finder  func(question [32]byte) bool
+	probes  map[string]probe // by address
+	outlook outlook
 }
 
 // New makes a node and binds its listeners; every one of them, or it fails.
@@ -215,7 +216,6 @@ func New(cfg Config) (*Discovery, error) {
 		store:        records.NewStore(self),
 		finds:        limit.NewRate(time.Second/findsPerSecond, findsPerSecond),
 		puts:         limit.NewRate(time.Minute/putsPerMinute, putsPerMinute),
-		reservations: newReservations(cfg.Relays),
 		probes:       make(map[string]probe),
 		done:         make(chan struct{}),
 		company:      make(chan struct{}, 1),
@@ -224,6 +224,7 @@ func New(cfg Config) (*Discovery, error) {
 		wall:         func() time.Time { return time.Now().Round(0) },
 		outlook:      outlook{gone: make(map[netip.Addr]time.Time)},
 	}
+	d.reservations = circuits.NewReservations(cfg.Relays, cfg.AllowPrivate, cfg.Log, d.moved.ring)
 	if env := cfg.environment; env != nil {
 		d.interfaces = env.interfaces
 		if env.wall != nil {
@@ -285,7 +286,12 @@ func (d *Discovery) start(cfg Config, listen []ma.Multiaddr) (err error) {
 		d.host.ConnManager().Protect(id, protectTag)
 	}
 	if len(cfg.RelayFor) > 0 {
-		if d.service, err = d.newRelay(cfg); err != nil {
+		each := circuits.DefaultLimit
+		if env := cfg.environment; env != nil {
+			each = cmp.Or(env.circuit, each)
+		}
+		d.service, err = circuits.NewRelay(d.host, circuits.RelayConfig{Clients: cfg.RelayFor, AllowPrivate: cfg.AllowPrivate, Limit: each})
+		if err != nil {
 			return fmt.Errorf("start relay: %w", err)
 		}
 	}
@@ -327,7 +333,7 @@ func (d *Discovery) ID() peer.ID { return d.host.ID() }
 // those relays that take calls for it now come last, and have half of the
 // places if they need them.
 func (d *Discovery) Addrs() []ma.Multiaddr { // libp2p does not keep their order
-	return address.Pick(slices.Concat(d.announce, d.host.Addrs(), d.circuits()), d.allowPrivate, address.Max)
+	return address.Pick(slices.Concat(d.announce, d.host.Addrs(), d.reservations.Addrs()), d.allowPrivate, address.Max)
 }
 
 // Handle serves inbound streams of a protocol; see host.Host.
@@ -385,7 +391,7 @@ func (d *Discovery) Card(name string) (string, error) {
 
 // advertise makes what libp2p tells others of this node's addresses.
 func (d *Discovery) advertise(own []ma.Multiaddr) []ma.Multiaddr {
-	return address.Pick(slices.Concat(d.announce, d.renew(own), d.circuits()), d.allowPrivate, 4*address.Max)
+	return address.Pick(slices.Concat(d.announce, d.renew(own), d.reservations.Addrs()), d.allowPrivate, 4*address.Max)
 }
 
 // Fill says how much of Config.Limits is used, by the keys of the configuration.
@@ -420,11 +426,8 @@ func (d *Discovery) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { d.keepConnected(ctx) }) // this and the following end with ctx
-	wg.Go(func() { d.keepAlive(ctx) })
+	wg.Go(func() { d.reservations.Run(ctx, d.host) })
 	wg.Go(func() { d.keepProbing(ctx) })
-	for _, b := range d.reservations {
-		wg.Go(func() { d.keepReservation(ctx, b) })
-	}
 	if d.interfaces != nil {
 		wg.Go(func() { d.keepRoaming(ctx) })
 		if d.lan {
@@ -465,11 +468,7 @@ func (d *Discovery) heed(e any) {
 	case event.EvtLocalAddressesUpdated:
 		d.moved.ring()
 	case event.EvtPeerConnectednessChanged:
-		for _, b := range d.reservations {
-			if b.ID == e.Peer {
-				tick(b.wake)
-			}
-		}
+		d.reservations.Heed(e.Peer)
 		if e.Connectedness == network.Connected && d.gater.Trusted(e.Peer) {
 			tick(d.company)
 		}

@@ -15,7 +15,7 @@ import (
 // An environment is what differs between a real network and a simulated one.
 type environment struct {
 	*host.Network
-	circuit relay.RelayLimit // of those that this node relays; zero: circuitLimit
+	circuit relay.RelayLimit // of those that this node relays; zero: circuits.DefaultLimit
 
 	interfaces func() ([]ma.Multiaddr, error) // nil: they never change
 	wall       func() time.Time               // nil: the computer's clock

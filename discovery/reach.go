@@ -14,6 +14,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/circuits"
 	"anteroom/discovery/host"
 )
 
@@ -40,21 +41,12 @@ type Reachability struct {
 }
 
 // RelayStatus is how things stand at one relay.
-type RelayStatus struct {
-	PeerInfo
-	Connected bool      // directly
-	Reserved  bool      // it takes calls for this node
-	Until     time.Time // if Reserved: unless renewed, which happens long before
-	Refused   bool      // it said no: its operator must put this node on the list
-}
+type RelayStatus = circuits.Status
 
 // Reachability says how far others can call this node now.
 func (d *Discovery) Reachability() Reachability {
-	var r Reachability
 	candidates := d.candidates()
-	for _, b := range d.reservations {
-		r.Relays = append(r.Relays, RelayStatus{PeerInfo: b.PeerInfo, Connected: d.host.IsDirect(b.ID)})
-	}
+	r := Reachability{Relays: d.reservations.Status(d.host)}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, a := range candidates {
@@ -66,9 +58,6 @@ func (d *Discovery) Reachability() Reachability {
 		default:
 			r.Unreached = append(r.Unreached, a)
 		}
-	}
-	for i, b := range d.reservations {
-		r.Relays[i].Reserved, r.Relays[i].Until, r.Relays[i].Refused = len(b.addrs) > 0, b.expires, b.refused
 	}
 	return r
 }

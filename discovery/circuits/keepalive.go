@@ -1,4 +1,4 @@
-package discovery
+package circuits
 
 import (
 	"context"
@@ -23,7 +23,7 @@ const (
 
 // keepAlive closes connections to relays in use, and through relays, whose
 // other end has gone, until ctx ends.
-func (d *Discovery) keepAlive(ctx context.Context) {
+func (r *Reservations) keepAlive(ctx context.Context, h *host.Host) {
 	ticker := time.NewTicker(keepaliveEvery)
 	defer ticker.Stop()
 	var pings sync.WaitGroup
@@ -38,13 +38,13 @@ func (d *Discovery) keepAlive(ctx context.Context) {
 			delete(busy, p)
 		case <-ticker.C:
 			n += keepaliveEvery
-			for p := range d.inUse(n%farEvery == 0) {
+			for p := range r.inUse(h, n%farEvery == 0) {
 				if busy[p] {
 					continue
 				}
 				busy[p] = true
 				pings.Go(func() { // ends by CheckTime
-					d.host.CheckPeer(ctx, p, host.CheckTime)
+					h.CheckPeer(ctx, p, host.CheckTime)
 					select {
 					case ended <- p:
 					case <-ctx.Done():
@@ -57,20 +57,20 @@ func (d *Discovery) keepAlive(ctx context.Context) {
 
 // inUse are the peers on whom circuits hang: relays, and those at the far
 // end of one if wanted.
-func (d *Discovery) inUse(far bool) map[peer.ID]bool {
+func (r *Reservations) inUse(h *host.Host, far bool) map[peer.ID]bool {
 	lines := make(map[peer.ID]bool)
-	for _, b := range d.reservations {
-		if d.host.IsDirect(b.ID) {
+	for _, b := range r.list {
+		if h.IsDirect(b.ID) {
 			lines[b.ID] = true
 		}
 	}
-	for _, c := range d.host.Network().Conns() {
+	for _, c := range h.Network().Conns() {
 		e, _ := address.Parse(c.RemoteMultiaddr())
 		if e.Relay == "" {
 			continue
 		}
 		lines[e.Relay] = true
-		if p := c.RemotePeer(); far && c.Stat().Direction == network.DirOutbound && !d.host.IsDirect(p) {
+		if p := c.RemotePeer(); far && c.Stat().Direction == network.DirOutbound && !h.IsDirect(p) {
 			lines[p] = true
 		}
 	}
