@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
-	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -29,6 +27,7 @@ import (
 	"anteroom/discovery/contacts"
 	"anteroom/discovery/host"
 	"anteroom/discovery/limit"
+	"anteroom/discovery/reach"
 	"anteroom/discovery/records"
 )
 
@@ -156,21 +155,17 @@ type Discovery struct {
 	met          bells // of PeersConnected
 	lan          bool
 	neighbours   neighbours
-	interfaces   func() ([]ma.Multiaddr, error) // of this computer
-	wall         func() time.Time               // goes on while this computer sleeps
-	service      *relay.Relay                   // nil: for nobody
-	nat          *autonatv2.AutoNAT
+	roamer       reach.Roamer
+	service      *relay.Relay // nil: for nobody
+	prober       *reach.Prober
 	events       event.Subscription
 
 	running sync.Mutex    // taken by Run, for good
 	done    chan struct{} // closed when closed is set
-	company chan struct{} // ticks when a trusted peer has come; full: a tick is waiting
 	closed  error         // how the first Close ended
 
-	mu      sync.Mutex
-	finder  func(question [32]byte) bool
-	probes  map[string]probe // by address
-	outlook outlook
+	mu     sync.Mutex
+	finder func(question [32]byte) bool
 }
 
 // New makes a node and binds its listeners; every one of them, or it fails.
@@ -216,19 +211,20 @@ func New(cfg Config) (*Discovery, error) {
 		store:        records.NewStore(self),
 		finds:        limit.NewRate(time.Second/findsPerSecond, findsPerSecond),
 		puts:         limit.NewRate(time.Minute/putsPerMinute, putsPerMinute),
-		probes:       make(map[string]probe),
 		done:         make(chan struct{}),
-		company:      make(chan struct{}, 1),
 		partners:     setOf(cfg.Partners),
-		interfaces:   manet.InterfaceMultiaddrs,
-		wall:         func() time.Time { return time.Now().Round(0) },
-		outlook:      outlook{gone: make(map[netip.Addr]time.Time)},
 	}
 	d.reservations = circuits.NewReservations(cfg.Relays, cfg.AllowPrivate, cfg.Log, d.moved.ring)
+	d.roamer = reach.Roamer{
+		Interfaces: manet.InterfaceMultiaddrs,
+		Wall:       func() time.Time { return time.Now().Round(0) },
+		Moved:      func() { book.Hurry(); d.moved.ring() },
+		Log:        cfg.Log,
+	}
 	if env := cfg.environment; env != nil {
-		d.interfaces = env.interfaces
+		d.roamer.Interfaces = env.interfaces
 		if env.wall != nil {
-			d.wall = env.wall
+			d.roamer.Wall = env.wall
 		}
 	}
 	clients := setOf(cfg.RelayFor)
@@ -295,7 +291,15 @@ func (d *Discovery) start(cfg Config, listen []ma.Multiaddr) (err error) {
 			return fmt.Errorf("start relay: %w", err)
 		}
 	}
-	if d.nat, err = d.newAutoNAT(cfg); err != nil {
+	probing := reach.ProberConfig{Announce: d.announce, Trusted: d.gater.Trusted}
+	if cfg.Server {
+		env, err := environmentOf(Config{environment: cfg.environment})
+		if err != nil {
+			return err
+		}
+		probing.Network = env.Network
+	}
+	if d.prober, err = reach.NewProber(d.host, probing); err != nil {
 		return fmt.Errorf("start AutoNAT: %w", err)
 	}
 	for _, a := range listen { // one by one: given several, libp2p is content with one
@@ -391,7 +395,7 @@ func (d *Discovery) Card(name string) (string, error) {
 
 // advertise makes what libp2p tells others of this node's addresses.
 func (d *Discovery) advertise(own []ma.Multiaddr) []ma.Multiaddr {
-	return address.Pick(slices.Concat(d.announce, d.renew(own), d.reservations.Addrs()), d.allowPrivate, 4*address.Max)
+	return address.Pick(slices.Concat(d.announce, d.roamer.Renew(d.host, own), d.reservations.Addrs()), d.allowPrivate, 4*address.Max)
 }
 
 // Fill says how much of Config.Limits is used, by the keys of the configuration.
@@ -427,9 +431,13 @@ func (d *Discovery) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { d.keepConnected(ctx) }) // this and the following end with ctx
 	wg.Go(func() { d.reservations.Run(ctx, d.host) })
-	wg.Go(func() { d.keepProbing(ctx) })
-	if d.interfaces != nil {
-		wg.Go(func() { d.keepRoaming(ctx) })
+	wg.Go(func() {
+		changed, stop := d.AddressesChanged()
+		defer stop()
+		d.prober.Run(ctx, changed)
+	})
+	if d.roamer.Interfaces != nil {
+		wg.Go(func() { d.roamer.Run(ctx, d.host) })
 		if d.lan {
 			wg.Go(func() { d.keepLAN(ctx) })
 		}
@@ -470,7 +478,7 @@ func (d *Discovery) heed(e any) {
 	case event.EvtPeerConnectednessChanged:
 		d.reservations.Heed(e.Peer)
 		if e.Connectedness == network.Connected && d.gater.Trusted(e.Peer) {
-			tick(d.company)
+			d.prober.Arrived()
 		}
 		if e.Connectedness == network.NotConnected {
 			d.book.Lost(e.Peer)
@@ -504,8 +512,8 @@ func (d *Discovery) Close() error {
 
 func (d *Discovery) shutDown() error {
 	var errs []error
-	if d.nat != nil {
-		d.nat.Close()
+	if d.prober != nil {
+		d.prober.Close()
 	}
 	if d.service != nil {
 		errs = append(errs, d.service.Close())

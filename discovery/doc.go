@@ -19,6 +19,19 @@
 // part of its record. Open takes one where there is no direct connection; the
 // nodes then try to make one behind its back, for the next stream.
 //
-// The DHT stores one kind of record and nothing else: see validator. Whoever
-// reads, crawls or floods it meets the limits in limits.go.
+// The DHT stores one kind of record and nothing else. Whoever reads, crawls or
+// floods it meets limits.
+//
+// A Discovery puts together what packages below it do, each of which imports only
+// those above it in this list:
+//
+//	address    what a multiaddr means, and which are worth naming
+//	limit      how often a peer may do something, and how much of it at a time
+//	identity   the key of a node, in a file
+//	admission  who may be dialled, who gets in, and who stays
+//	contacts   the nodes that the operator named: cards, the book, its file
+//	host       the libp2p host, its streams, and which connections are dead
+//	records    the DHT: what it keeps, publishing and searching
+//	circuits   calls through relays: being one, and having reservations at others
+//	reach      the computer's addresses, and who has reached this node at them
 package discovery

@@ -15,6 +15,7 @@ import (
 
 	"anteroom/discovery/address"
 	"anteroom/discovery/host"
+	"anteroom/discovery/reach"
 )
 
 const (
@@ -105,11 +106,11 @@ func (d *Discovery) keepLAN(ctx context.Context) {
 
 // lanAddrs are where this node listens now, in the same order each time.
 func (d *Discovery) lanAddrs() ([]ma.Multiaddr, error) {
-	own, err := d.interfaces()
+	own, err := d.roamer.Interfaces()
 	if err != nil {
 		return nil, err
 	}
-	addrs := d.listening(slices.DeleteFunc(own, manet.IsIP6LinkLocal))
+	addrs := reach.Listening(d.host, slices.DeleteFunc(own, manet.IsIP6LinkLocal))
 	slices.SortFunc(addrs, ma.Multiaddr.Compare)
 	return addrs, nil
 }

@@ -14,6 +14,9 @@ import (
 	"anteroom/discovery/host"
 )
 
+// lookEvery is how often a node looks at its addresses.
+const lookEvery = time.Second
+
 // within returns how long it takes until cond, in virtual time.
 func within(t *testing.T, most time.Duration, what string, cond func() bool) {
 	t.Helper()
@@ -109,7 +112,7 @@ func TestDialsAreGivenUpOnMoving(t *testing.T) {
 		time.Sleep(3200 * time.Millisecond) // virtual; the handshake's next try is three seconds away
 		front.dead.Store(false)
 		at.Store(&there)
-		within(t, roamEvery+300*time.Millisecond, "a reservation", func() bool { return len(home.relaysOf()) == 1 })
+		within(t, lookEvery+300*time.Millisecond, "a reservation", func() bool { return len(home.relaysOf()) == 1 })
 	})
 }
 
@@ -133,7 +136,7 @@ func TestWaking(t *testing.T) {
 		time.Sleep(100 * time.Millisecond) // virtual; a pulse has just been felt
 		front.dead.Store(true)
 		asleep.Add(int64(time.Hour))
-		within(t, roamEvery+host.QuickCheckTime+100*time.Millisecond, "the end of the connection", stayed.IsClosed)
+		within(t, lookEvery+host.QuickCheckTime+100*time.Millisecond, "the end of the connection", stayed.IsClosed)
 	})
 }
 

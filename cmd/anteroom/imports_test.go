@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"rendezvous/invite": {"rendezvous/wire"},
 	"rendezvous/wire":   {},
 
-	"discovery":            {"discovery/address", "discovery/admission", "discovery/circuits", "discovery/contacts", "discovery/host", "discovery/limit", "discovery/records"}, // so no name and no invite can reach the DHT
+	"discovery":            {"discovery/address", "discovery/admission", "discovery/circuits", "discovery/contacts", "discovery/host", "discovery/limit", "discovery/reach", "discovery/records"}, // so no name and no invite can reach the DHT
 	"discovery/admission":  {"discovery/address"},
 	"discovery/address":    {},
 	"discovery/atomicfile": {},
@@ -58,6 +58,7 @@ var mayImport = map[string][]string{
 	"discovery/host":       {"discovery/address", "discovery/admission", "discovery/identity", "discovery/limit"},
 	"discovery/identity":   {"discovery/atomicfile"},
 	"discovery/limit":      {},
+	"discovery/reach":      {"discovery/address", "discovery/host"},
 	"discovery/records":    {"discovery/address", "discovery/host", "discovery/limit"},
 }
 
@@ -68,7 +69,7 @@ var onlyHere = map[string][]string{
 	"github.com/pion/webrtc/":             {"node/media"}, // two advisories without a fix: in a child process only
 	"github.com/spf13/":                   {"cmd/anteroom", "cmd/anteroom/config"},
 	"github.com/libp2p/go-libp2p":         {"discovery/admission", "discovery/host"}, // its types, below core, travel further
-	"github.com/libp2p/go-libp2p/p2p/":    {"discovery", "discovery/admission", "discovery/circuits", "discovery/host"},
+	"github.com/libp2p/go-libp2p/p2p/":    {"discovery", "discovery/admission", "discovery/circuits", "discovery/host", "discovery/reach"},
 	"github.com/libp2p/go-libp2p-kad-dht": {"discovery/records"},
 	"github.com/coder/websocket":          {"httpui", "node/media"},
 	"github.com/mholt/acmez/v3":           {"httpui/certs"},

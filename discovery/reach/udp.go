@@ -1,4 +1,4 @@
-package discovery
+package reach
 
 import (
 	"context"
@@ -11,22 +11,23 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"anteroom/discovery/address"
+	"anteroom/discovery/host"
 )
 
 // AnswersUDP reports whether a node answers at one of its UDP addresses. What
 // its connection runs on does not tell: TCP may have been first, or the node has
 // called, which says nothing of the way there.
-func (d *Discovery) AnswersUDP(ctx context.Context, of peer.AddrInfo) bool {
+func AnswersUDP(ctx context.Context, h *host.Host, of peer.AddrInfo) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var trying sync.WaitGroup
 	answered := make(chan struct{}, 2*address.Max) // full: one is enough
-	for _, a := range d.host.Dialable(of.ID, of.Addrs) {
+	for _, a := range h.Dialable(of.ID, of.Addrs) {
 		if e, ok := address.Parse(a); !ok || !e.QUIC || e.Relay != "" {
 			continue
 		}
 		trying.Go(func() { // ends with ctx
-			if !d.dialsUDP(ctx, a, of.ID) {
+			if !dialsUDP(ctx, h, a, of.ID) {
 				return
 			}
 			select {
@@ -41,8 +42,8 @@ func (d *Discovery) AnswersUDP(ctx context.Context, of peer.AddrInfo) bool {
 }
 
 // dialsUDP dials one address beside the connections that there are, and hangs up.
-func (d *Discovery) dialsUDP(ctx context.Context, a ma.Multiaddr, p peer.ID) bool {
-	swarm, ok := d.host.Network().(interface {
+func dialsUDP(ctx context.Context, h *host.Host, a ma.Multiaddr, p peer.ID) bool {
+	swarm, ok := h.Network().(interface {
 		TransportForDialing(ma.Multiaddr) transport.Transport
 	})
 	if !ok {
@@ -50,7 +51,7 @@ func (d *Discovery) dialsUDP(ctx context.Context, a ma.Multiaddr, p peer.ID) boo
 	}
 	for _, a := range resolve(ctx, a) {
 		quic := swarm.TransportForDialing(a)
-		if quic == nil || !d.gater.InterceptAddrDial(p, a) {
+		if quic == nil || !h.Gater.InterceptAddrDial(p, a) {
 			continue
 		}
 		if c, err := quic.Dial(ctx, a, p); err == nil {
