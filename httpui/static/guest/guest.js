@@ -1,20 +1,20 @@
 import { takeFragment } from '../link/fragment.js'; // first: see there
 import { agentOf } from '../kit/browser.js';
 import { GuestCall } from '../call/call.js';
-import { Arrivals, callIntents, canFlipCamera, canShareScreen, copy, newCallUi, news, trustChange } from '../call/screen/call-page.js';
+import { CallNews, callIntents, canFlipCamera, canShareScreen, copy, newCallUi, trustChange } from '../call/screen/call-page.js';
 import { Sounds } from '../kit/sound.js';
 import { GuestTab } from './guest-tab.js';
 import { stopwatch } from '../kit/lapse.js';
 import { Media } from '../call/media.js';
+import { Page } from '../kit/page.js';
 import { testPath } from './path-test.js';
 import { ofTab } from '../kit/storage.js';
 import { Store } from '../kit/watch.js';
 import { canCall, troubleWith } from './trouble.js';
-import { render } from '../kit/html.js';
 import { syncPanel } from '../call/screen/view-call.js';
 import { runMeter } from '../call/screen/view-check.js';
 import { guestScreen, guestTitle, guestView } from './view-guest.js';
-import { announce, focusKeeper, focusScreen, showTitle, toast } from '../kit/view-shell.js';
+import { announce, showTitle } from '../kit/view-shell.js';
 import { playAll, useSpeaker } from '../call/screen/view-tiles.js';
 import { WakeKeeper } from '../kit/wake.js';
 import { say } from '../kit/words.js';
@@ -41,16 +41,14 @@ const newUi = () => ({
 
 /** The guest's page: builds the parts, connects them, and draws what they say. */
 class GuestPage {
-  #root = /** @type {HTMLElement} */ (document.getElementById('app'));
-  #keepFocus = focusKeeper(this.#root);
-  #toasts = /** @type {HTMLElement} */ (document.getElementById('toasts'));
   #agent = agentOf(navigator.userAgent, navigator.maxTouchPoints);
   #media = new Media();
   #sounds = new Sounds();
   #wake = new WakeKeeper();
   /** @type {ReturnType<typeof setTimeout> | null} just admitted: the connection goes before the screen */ #entering = null;
   #ui = new Store(newUi());
-  #arrivals = new Arrivals({ sounds: this.#sounds, ui: this.#ui });
+  #page = new Page(this.#ui);
+  #news = new CallNews({ sounds: this.#sounds, ui: this.#ui });
   #act = this.#intents();
 
   #tab = new GuestTab({ onAsked: () => this.#handOver(), onTaken: () => { if (!this.#inside()) this.#goElsewhere(); } });
@@ -63,23 +61,22 @@ class GuestPage {
   #unsubscribe = () => {};
   #practice = { then: 0, since: () => Date.now() }; // what its clock said, seconds, and how long ago, ms
   #talked = false;
-  /** @type {import('../call/screen/call-page.js').Heard | null} */ #heard = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #toastTimer;
   /** @type {(() => void) | null} */ #stopMeter = null;
   /** @type {AbortController | null} */ #pathTest = null;
   #quietly = false; // a new call is being made behind the screen of the last one
 
   start() {
-    this.#root.replaceChildren();
+    this.#page.start({
+      inCall: () => this.#inside(),
+      onFragment: () => this.#anotherLink(),
+      onHide: () => this.#close(),
+      onBack: () => void this.#take(this.#fragment),
+    });
     this.#media.subscribe(() => this.#draw());
     this.#ui.subscribe(() => this.#draw());
     setInterval(() => this.#tick(), 1000);
     for (const event of ['online', 'offline']) addEventListener(event, () => this.#draw());
-    addEventListener('hashchange', () => this.#anotherLink());
-    addEventListener('pagehide', () => this.#close());
-    addEventListener('pageshow', ({ persisted }) => { if (persisted) void this.#take(this.#fragment); });
     for (const gesture of ['click', 'keydown']) addEventListener(gesture, () => this.#touched());
-    addEventListener('beforeunload', (event) => { if (this.#inside()) event.preventDefault(); });
     void this.#take(takeFragment());
   }
 
@@ -151,7 +148,7 @@ class GuestPage {
     }
     this.#wake.keep(this.#inside());
     const change = trustChange(before?.peers ?? [], now.peers);
-    if (change) this.#tell(change);
+    if (change) this.#page.tell(change);
     this.#draw();
   }
 
@@ -206,7 +203,7 @@ class GuestPage {
     this.#call?.close();
     this.#call = null;
     this.#now = null;
-    this.#heard = null;
+    this.#news.forget();
   }
 
   #close() {
@@ -218,13 +215,6 @@ class GuestPage {
     if (!this.#media.snapshot.stream) this.#ui.set({ checking: false }); // who comes back finds on what was on
     this.#media.stop();
     this.#wake.keep(false);
-  }
-
-  /** @param {string} text a brief message at the edge of the screen */
-  #tell(text) {
-    clearTimeout(this.#toastTimer);
-    this.#ui.set({ toast: text });
-    this.#toastTimer = setTimeout(() => this.#ui.set({ toast: null }), 7000);
   }
 
   /** @returns {GuestIntents} */
@@ -377,22 +367,16 @@ class GuestPage {
     if (this.#entering) return;
     const state = this.#state();
     const screen = guestScreen(state);
-    const { ui, call } = state;
-    render(guestView(state, this.#act), this.#root);
-    render(toast(this.#ui.value.toast), this.#toasts);
+    const { ui, call, media } = state;
     showTitle(guestTitle(state));
-    focusScreen(this.#root, screen === 'early' || screen === 'start' ? 'door' : screen); // one becomes the other by itself
-    syncPanel(this.#root, screen === 'call' ? ui.panel : null);
-    this.#keepFocus();
+    this.#page.draw({
+      view: guestView(state, this.#act),
+      screen: screen === 'early' || screen === 'start' ? 'door' : screen, // one becomes the other by itself
+      focus: () => syncPanel(this.#page.root, screen === 'call' ? ui.panel : null),
+    });
     this.#meter(screen === 'check');
     useSpeaker(ui.speaker, this.#act.speakerRefused);
-    if (screen !== 'call' || !call) return;
-    if (ui.panel === 'chat' && ui.seen !== call.chat.length) this.#ui.set({ seen: call.chat.length });
-    this.#arrivals.look(call.chat);
-    const heard = { peers: call.peers, chat: call.chat, media: state.media };
-    const said = news(this.#heard, heard, { chatOpen: ui.panel === 'chat' });
-    if (said.length) announce(said.join(' '));
-    this.#heard = heard;
+    if (screen === 'call' && call) this.#news.look({ peers: call.peers, chat: call.chat, media });
   }
 
   /** @param {boolean} shown the meter moves while it is on the screen */

@@ -4,24 +4,24 @@ import { asApiError } from '../kit/request.js';
 import { DeskFeed } from './feed.js';
 import { whenIdle } from '../kit/browser.js';
 import { HostCall } from '../call/call.js';
-import { Arrivals, callIntents, canFlipCamera, canShareScreen, newCallUi, news, trustChange } from '../call/screen/call-page.js';
+import { CallNews, callIntents, canFlipCamera, canShareScreen, newCallUi, trustChange } from '../call/screen/call-page.js';
 import { Checkup } from './doctor/checkup.js';
 import { Sounds } from '../kit/sound.js';
 import { Desk } from './desk.js';
 import { apiSentence, refusalSentence } from '../kit/errors.js';
 import { Links, noLinks } from './diary/links.js';
 import { Media } from '../call/media.js';
+import { Page } from '../kit/page.js';
 import { parseLink } from '../link/seal.js';
 import { Session } from './account/session.js';
 import { SignIns } from './account/signins.js';
 import { ofBrowser, ofTab } from '../kit/storage.js';
 import { Store } from '../kit/watch.js';
-import { render } from '../kit/html.js';
 import { askForNotifications, notificationState, notifyKnock, showAttention } from './view-attention.js';
 import { syncPanel } from '../call/screen/view-call.js';
 import { newDraft } from './diary/view-new.js';
 import { practitionerScreen, practitionerView } from './view-practitioner.js';
-import { announce, focusKeeper, focusScreen, focusWithin, keepPlace, silence, syncDialog, toast } from '../kit/view-shell.js';
+import { announce, focusWithin, keepPlace, silence } from '../kit/view-shell.js';
 import { playAll, useSpeaker } from '../call/screen/view-tiles.js';
 import { takesBack, undoBar } from './view-undo.js';
 import { WakeKeeper } from '../kit/wake.js';
@@ -54,8 +54,6 @@ const newUi = () => ({
 
 /** The practitioner's page: builds the parts, connects them, and draws what they say. */
 class PractitionerPage {
-  #root = /** @type {HTMLElement} */ (document.getElementById('app'));
-  #toasts = /** @type {HTMLElement} */ (document.getElementById('toasts'));
   #api = new Api(ofTab);
   #media = new Media();
   #sounds = new Sounds();
@@ -63,7 +61,8 @@ class PractitionerPage {
   #tab = tabId();
   #session = new Session({ api: this.#api, onChange: () => this.#sessionChanged() });
   #ui = new Store(newUi());
-  #arrivals = new Arrivals({ sounds: this.#sounds, ui: this.#ui });
+  #page = new Page(this.#ui);
+  #news = new CallNews({ sounds: this.#sounds, ui: this.#ui });
   #checkup = new Checkup({ api: this.#api, onChange: (checkup) => this.#ui.set({ checkup }), onExpired: () => this.#session.expired() });
   #signIns = new SignIns({ api: this.#api, onChange: (signIns) => this.#ui.set({ signIns }), onExpired: () => this.#session.expired() });
   #links = new Links({
@@ -73,17 +72,19 @@ class PractitionerPage {
     onError: (err) => this.#refused(err),
   });
   /** @type {Intents} */ #act = this.#intents();
-  #keepFocus = focusKeeper(this.#root);
 
   /** @type {Desk | null} while signed in */ #desk = null;
   /** @type {DeskFeed | null} */ #feed = null;
   /** @type {DeskSnapshot} */ #now = emptyDesk;
-  /** @type {import('../call/screen/call-page.js').Heard | null} */ #heard = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #toastTimer;
   /** @type {string | null} a selector of where the work goes on, once it is on the screen */ #focusOn = null;
 
   start() {
-    this.#root.replaceChildren();
+    this.#page.start({
+      inCall: () => this.#now.current !== null,
+      onFragment: () => this.#launch(),
+      onHide: () => this.#signedOut(),
+      onBack: () => void this.#session.begin(''),
+    });
     this.#media.subscribe(() => this.#draw());
     this.#ui.subscribe(() => this.#draw());
     this.#sounds.mute(!this.#ui.value.knocking);
@@ -93,10 +94,6 @@ class PractitionerPage {
     for (const gesture of ['click', 'keydown']) addEventListener(gesture, () => whenIdle(() => void this.#unlock()));
     addEventListener('keydown', (event) => { if (this.#now.undo && takesBack(event)) this.#desk?.takeBack(); });
     addEventListener('online', () => this.#feed?.hurry());
-    addEventListener('pagehide', () => this.#signedOut());
-    addEventListener('pageshow', ({ persisted }) => { if (persisted) void this.#session.begin(''); });
-    addEventListener('beforeunload', (event) => { if (this.#now.current) event.preventDefault(); });
-    addEventListener('hashchange', () => this.#launch());
     this.#launch();
   }
 
@@ -122,7 +119,7 @@ class PractitionerPage {
       onExpired: () => this.#session.expired(),
       onRefusal: (code) => {
         const { title, todo } = refusalSentence(code);
-        this.#tell(`${title} ${todo}`);
+        this.#page.tell(`${title} ${todo}`);
       },
       onKnock: (newcomer) => this.#knock(newcomer),
     });
@@ -153,7 +150,8 @@ class PractitionerPage {
     this.#links.clear();
     this.#feed = this.#desk = null;
     this.#now = emptyDesk;
-    this.#heard = this.#focusOn = null;
+    this.#news.forget();
+    this.#focusOn = null;
     silence();
     this.#ui.set({ ...newCallUi(), question: null, toast: null, draft: null, foreign: null, managing: null, fresh: null, problem: '', passwordLength: 0, showPassword: false });
   }
@@ -163,13 +161,13 @@ class PractitionerPage {
     const before = this.#now;
     this.#now = now;
     if (now.current !== before.current) {
-      this.#heard = null;
+      this.#news.forget();
       this.#ui.set({ ...newCallUi(), speaker: this.#ui.value.speaker });
       this.#wake.keep(now.current !== null);
     }
     if (now.waiting.length === 0) this.#sounds.quiet();
     const change = now.current === before.current ? trustChange(before.call?.peers ?? [], now.call?.peers ?? []) : null;
-    if (change) this.#tell(change);
+    if (change) this.#page.tell(change);
     this.#dropStaleQuestion(now);
     this.#draw();
   }
@@ -192,13 +190,6 @@ class PractitionerPage {
   async #unlock() {
     await this.#sounds.unlock();
     if (this.#ui.value.soundReady !== this.#sounds.ready) this.#ui.set({ soundReady: this.#sounds.ready });
-  }
-
-  /** @param {string} text a brief message at the edge of the screen */
-  #tell(text) {
-    clearTimeout(this.#toastTimer);
-    this.#ui.set({ toast: text });
-    this.#toastTimer = setTimeout(() => this.#ui.set({ toast: null }), 7000);
   }
 
   /**
@@ -280,10 +271,10 @@ class PractitionerPage {
         ui.set({ testing: true });
         const made = await this.#try(() => this.#api.testCall());
         ui.set({ testing: false });
-        if (made) this.#tell(say('desk.test.ready'));
+        if (made) this.#page.tell(say('desk.test.ready'));
       },
       checkUp: () => void this.#checkup.run(),
-      showFix: () => focusWithin(this.#root, '.doctor-check[tabindex]:not(details *), .doctor-again button'),
+      showFix: () => focusWithin(this.#page.root, '.doctor-check[tabindex]:not(details *), .doctor-again button'),
       openForeign: (open) => {
         this.#focusOn = open ? 'form [data-first]' : '[data-opens="foreign"]';
         ui.set({ foreign: open ? { error: '' } : null, draft: null });
@@ -348,7 +339,7 @@ class PractitionerPage {
     if (!link) return;
     this.#links.remember([link]);
     await this.#links.copy({ appointment, member: link.member });
-    this.#tell(say(this.#ui.value.links.copied === link.member ? 'desk.rotate.copied' : 'desk.rotate.ready'));
+    this.#page.tell(say(this.#ui.value.links.copied === link.member ? 'desk.rotate.copied' : 'desk.rotate.ready'));
   }
 
   /** @param {import('./api.js').NewAppointment} appointment */
@@ -363,7 +354,7 @@ class PractitionerPage {
     if (!made) return;
     this.#links.remember(made.guests);
     this.#ui.set({ draft: null, fresh: made.id });
-    this.#tell(say('desk.new.made'));
+    this.#page.tell(say('desk.new.made'));
     this.#focusOn = `[data-appointment="${CSS.escape(made.id)}"] [data-copy]`;
   }
 
@@ -391,25 +382,22 @@ class PractitionerPage {
     };
     const screen = practitionerScreen(state);
     const { call, current, waiting, desk } = this.#now;
-    const restoreFocus = keepPlace(this.#root);
-    render(practitionerView(state, this.#act), this.#root);
-    render(toast(ui.toast, undoBar(this.#now.undo, this.#act.undo)), this.#toasts);
     const practice = desk?.practice || state.session.practice || say('page.desk.title');
     showAttention(current ? say('desk.call.title', { practice }) : practice, waiting.length);
-    syncDialog(this.#root);
-    focusScreen(this.#root, screen);
-    syncPanel(this.#root, current ? ui.panel : null);
-    restoreFocus();
-    if (this.#focusOn && focusWithin(this.#root, this.#focusOn)) this.#focusOn = null;
-    this.#keepFocus();
+    const { root } = this.#page;
+    const restoreFocus = keepPlace(root);
+    this.#page.draw({
+      view: practitionerView(state, this.#act),
+      above: undoBar(this.#now.undo, this.#act.undo),
+      screen,
+      focus: () => {
+        syncPanel(root, current ? ui.panel : null);
+        restoreFocus();
+        if (this.#focusOn && focusWithin(root, this.#focusOn)) this.#focusOn = null;
+      },
+    });
     useSpeaker(ui.speaker, this.#act.call.speakerRefused);
-    if (!call) return;
-    if (ui.panel === 'chat' && ui.seen !== call.chat.length) this.#ui.set({ seen: call.chat.length });
-    this.#arrivals.look(call.chat);
-    const heard = { peers: call.peers, chat: call.chat, media };
-    const said = news(this.#heard, heard, { chatOpen: ui.panel === 'chat' });
-    if (said.length) announce(said.join(' '));
-    this.#heard = heard;
+    if (call) this.#news.look({ peers: call.peers, chat: call.chat, media });
   }
 }
 

@@ -4,6 +4,7 @@
 import { ofTab } from '../../kit/storage.js';
 import { excerpt } from '../../kit/format.js';
 import { callName, pausedText, trusted, truthLine } from './view-truth.js';
+import { announce } from '../../kit/view-shell.js';
 import { say } from '../../kit/words.js';
 
 /**
@@ -199,6 +200,34 @@ export function news(before, after, { chatOpen }) {
     if (was.screen !== is.screen) said.push(say(is.screen ? 'call.news.sharing' : 'call.news.not-sharing'));
   }
   return said;
+}
+
+/** Follows a call on the screen, and tells what is new in it to those who do not see or do not look. */
+export class CallNews {
+  #ui;
+  #arrivals;
+  /** @type {Heard | null} */ #last = null;
+
+  /** @param {{sounds: Pick<Sounds, 'message'>, ui: CallUiStore}} page */
+  constructor({ sounds, ui }) {
+    this.#ui = ui;
+    this.#arrivals = new Arrivals({ sounds, ui });
+  }
+
+  /** What is on the screen next is another call, or the same from its beginning. */
+  forget() {
+    this.#last = null;
+  }
+
+  /** Call it after each render of a call. @param {Heard} now */
+  look(now) {
+    const { panel, seen } = this.#ui.value;
+    if (panel === 'chat' && seen !== now.chat.length) this.#ui.set({ seen: now.chat.length });
+    this.#arrivals.look(now.chat);
+    const said = news(this.#last, now, { chatOpen: panel === 'chat' });
+    if (said.length) announce(said.join(' '));
+    this.#last = now;
+  }
 }
 
 /**
