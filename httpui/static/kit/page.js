@@ -2,7 +2,7 @@
 // that, the brief message at its edge, and how a browser comes to it and leaves.
 
 import { render } from './html.js';
-import { focusKeeper, focusScreen, syncDialog, toast } from './view-shell.js';
+import { focusKeeper, focusScreen, focusWithin, syncDialog, toast } from './view-shell.js';
 
 /** How long a brief message stays, ms: two sentences can be read in that time. */
 const toastTime = 7_000;
@@ -13,6 +13,7 @@ export class Page {
   #keepFocus = focusKeeper(this.root);
   #ui;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
+  /** @type {string | null} */ #next = null;
 
   /** @param {{value: {toast: string | null}, set: (patch: {toast: string | null}) => void}} ui */
   constructor(ui) {
@@ -40,6 +41,11 @@ export class Page {
     this.#timer = setTimeout(() => this.#ui.set({ toast: null }), toastTime);
   }
 
+  /** @param {string | null} selector of where the work goes on, once it is on the screen */
+  goOn(selector) {
+    this.#next = selector;
+  }
+
   /**
    * @param {{view: unknown, above?: unknown, screen: string, focus: () => void}} options
    *   above: what stands above the brief message; screen: which it is, see
@@ -51,6 +57,7 @@ export class Page {
     syncDialog(this.root);
     focusScreen(this.root, screen);
     focus();
+    if (this.#next && focusWithin(this.root, this.#next)) this.#next = null;
     this.#keepFocus();
   }
 }

@@ -1,6 +1,5 @@
 import { takeFragment } from '../link/fragment.js'; // first: see there
 import { Api } from './api.js';
-import { asApiError } from '../kit/request.js';
 import { DeskFeed } from './feed.js';
 import { whenIdle } from '../kit/browser.js';
 import { HostCall } from '../call/call.js';
@@ -8,20 +7,19 @@ import { CallNews, callIntents, canFlipCamera, canShareScreen, newCallUi, trustC
 import { Checkup } from './doctor/checkup.js';
 import { Sounds } from '../kit/sound.js';
 import { Desk } from './desk.js';
-import { apiSentence, refusalSentence } from '../kit/errors.js';
-import { Links, noLinks } from './diary/links.js';
+import { refusalSentence } from '../kit/errors.js';
+import { Diary, newDiaryUi } from './diary/diary.js';
+import { Knocks, newKnocksUi } from './knocks.js';
 import { Media } from '../call/media.js';
 import { Page } from '../kit/page.js';
-import { parseLink } from '../link/seal.js';
 import { Session } from './account/session.js';
 import { SignIns } from './account/signins.js';
-import { ofBrowser, ofTab } from '../kit/storage.js';
+import { ofTab } from '../kit/storage.js';
 import { Store } from '../kit/watch.js';
-import { askForNotifications, notificationState, notifyKnock, showAttention } from './view-attention.js';
+import { showAttention } from './view-attention.js';
 import { syncPanel } from '../call/screen/view-call.js';
-import { newDraft } from './diary/view-new.js';
 import { practitionerScreen, practitionerView } from './view-practitioner.js';
-import { announce, focusWithin, keepPlace, silence } from '../kit/view-shell.js';
+import { focusWithin, keepPlace, silence } from '../kit/view-shell.js';
 import { playAll, useSpeaker } from '../call/screen/view-tiles.js';
 import { takesBack, undoBar } from './view-undo.js';
 import { WakeKeeper } from '../kit/wake.js';
@@ -35,7 +33,6 @@ import { say } from '../kit/words.js';
  */
 
 const tabKey = 'anteroom-tab';
-const mutedKey = 'anteroom-knocks-muted';
 
 /** @type {DeskSnapshot} */
 const emptyDesk = {
@@ -45,10 +42,9 @@ const emptyDesk = {
 /** @returns {Ui} */
 const newUi = () => ({
   ...newCallUi(),
-  showPassword: false, passwordLength: 0,
-  managing: null, links: noLinks, fresh: null,
-  draft: null, foreign: null, testing: false, problem: '', checkup: { busy: false, report: null, error: '' }, signIns: { list: null, error: '' },
-  knocking: ofBrowser.getItem(mutedKey) === null, soundReady: false, notifications: notificationState(),
+  ...newDiaryUi(),
+  ...newKnocksUi(),
+  showPassword: false, passwordLength: 0, checkup: { busy: false, report: null, error: '' }, signIns: { list: null, error: '' },
   question: null, toast: null,
 });
 
@@ -65,18 +61,13 @@ class PractitionerPage {
   #news = new CallNews({ sounds: this.#sounds, ui: this.#ui });
   #checkup = new Checkup({ api: this.#api, onChange: (checkup) => this.#ui.set({ checkup }), onExpired: () => this.#session.expired() });
   #signIns = new SignIns({ api: this.#api, onChange: (signIns) => this.#ui.set({ signIns }), onExpired: () => this.#session.expired() });
-  #links = new Links({
-    api: this.#api,
-    onChange: (links) => this.#ui.set({ links }),
-    onCopied: (copied) => announce(say(copied ? 'desk.link.was-copied' : 'desk.link.not-copied')),
-    onError: (err) => this.#refused(err),
-  });
+  #diary = new Diary({ api: this.#api, ui: this.#ui, page: this.#page, clock: () => this.#clock(), onExpired: () => this.#session.expired() });
+  #knocks = new Knocks({ sounds: this.#sounds, ui: this.#ui });
   /** @type {Intents} */ #act = this.#intents();
 
   /** @type {Desk | null} while signed in */ #desk = null;
   /** @type {DeskFeed | null} */ #feed = null;
   /** @type {DeskSnapshot} */ #now = emptyDesk;
-  /** @type {string | null} a selector of where the work goes on, once it is on the screen */ #focusOn = null;
 
   start() {
     this.#page.start({
@@ -87,11 +78,10 @@ class PractitionerPage {
     });
     this.#media.subscribe(() => this.#draw());
     this.#ui.subscribe(() => this.#draw());
-    this.#sounds.mute(!this.#ui.value.knocking);
     setInterval(() => this.#draw(), 5000);
     // A click, not the press before it: a notice that went away in between would move what is being clicked.
     // And not at once: the first sound takes a while to set up, and the click may be "Admit".
-    for (const gesture of ['click', 'keydown']) addEventListener(gesture, () => whenIdle(() => void this.#unlock()));
+    for (const gesture of ['click', 'keydown']) addEventListener(gesture, () => whenIdle(() => void this.#knocks.unlock()));
     addEventListener('keydown', (event) => { if (this.#now.undo && takesBack(event)) this.#desk?.takeBack(); });
     addEventListener('online', () => this.#feed?.hurry());
     this.#launch();
@@ -143,17 +133,17 @@ class PractitionerPage {
     if (!this.#desk) return;
     this.#feed?.close();
     this.#desk.close();
-    this.#sounds.quiet();
+    this.#knocks.quiet();
     this.#wake.keep(false);
     this.#checkup.clear();
     this.#signIns.clear();
-    this.#links.clear();
+    this.#diary.clear();
     this.#feed = this.#desk = null;
     this.#now = emptyDesk;
     this.#news.forget();
-    this.#focusOn = null;
+    this.#page.goOn(null);
     silence();
-    this.#ui.set({ ...newCallUi(), question: null, toast: null, draft: null, foreign: null, managing: null, fresh: null, problem: '', passwordLength: 0, showPassword: false });
+    this.#ui.set({ ...newCallUi(), question: null, toast: null, passwordLength: 0, showPassword: false });
   }
 
   /** @param {DeskSnapshot} now */
@@ -165,7 +155,7 @@ class PractitionerPage {
       this.#ui.set({ ...newCallUi(), speaker: this.#ui.value.speaker });
       this.#wake.keep(now.current !== null);
     }
-    if (now.waiting.length === 0) this.#sounds.quiet();
+    if (now.waiting.length === 0) this.#knocks.quiet();
     const change = now.current === before.current ? trustChange(before.call?.peers ?? [], now.call?.peers ?? []) : null;
     if (change) this.#page.tell(change);
     this.#dropStaleQuestion(now);
@@ -174,9 +164,7 @@ class PractitionerPage {
 
   /** @param {Waiting} newcomer */
   #knock(newcomer) {
-    this.#sounds.knock();
-    announce(say('desk.knock', { name: newcomer.name }), { urgent: true });
-    notifyKnock({ onClick: () => this.#draw() });
+    this.#knocks.knock(newcomer.name, () => this.#draw());
   }
 
   /** A question about a guest who is no longer at the door answers itself. @param {DeskSnapshot} now */
@@ -185,32 +173,6 @@ class PractitionerPage {
     if (question?.kind !== 'entry') return;
     const { appointment, member } = question.guest;
     if (!now.waiting.some((guest) => guest.appointment === appointment && guest.member === member)) this.#ui.set({ question: null });
-  }
-
-  async #unlock() {
-    await this.#sounds.unlock();
-    if (this.#ui.value.soundReady !== this.#sounds.ready) this.#ui.set({ soundReady: this.#sounds.ready });
-  }
-
-  /**
-   * Runs a request and says in a sentence why it failed.
-   * @template T
-   * @param {() => Promise<T>} request
-   * @returns {Promise<T | null>}
-   */
-  async #try(request) {
-    this.#ui.set({ problem: '' });
-    return request().catch((err) => {
-      this.#refused(err);
-      return null;
-    });
-  }
-
-  /** @param {unknown} err of a request @param {(problem: string) => void} [show] */
-  #refused(err, show = (problem) => this.#ui.set({ problem })) {
-    const refusal = asApiError(err);
-    if (refusal.status === 401) this.#session.expired();
-    else show(apiSentence(refusal));
   }
 
   /** @returns {Intents} */
@@ -246,7 +208,7 @@ class PractitionerPage {
         consider: (on) => this.#desk?.consider(on),
       },
       answer: (yes) => this.#answer(yes),
-      password: { confirm: (password) => void this.#links.confirm(password), dismiss: () => this.#links.dismiss() },
+      password: this.#diary.passwordIntents(),
     };
   }
 
@@ -258,41 +220,11 @@ class PractitionerPage {
       deny: (guest) => this.#desk?.deny(guest.appointment, guest.member),
       enter: (appointment) => this.#desk?.enter(appointment),
       take: () => this.#desk?.take(),
-      openDraft: () => {
-        ui.set({ draft: ui.value.draft ? null : newDraft(this.#clock()), foreign: null });
-        if (ui.value.draft) this.#focusOn = 'form [data-first]';
-      },
-      setDraft: (patch) => {
-        if (!patch) this.#focusOn = '[data-opens="draft"]';
-        ui.set({ draft: patch && ui.value.draft ? { ...ui.value.draft, ...patch } : null });
-      },
-      create: (appointment) => void this.#create(appointment),
-      testCall: async () => {
-        ui.set({ testing: true });
-        const made = await this.#try(() => this.#api.testCall());
-        ui.set({ testing: false });
-        if (made) this.#page.tell(say('desk.test.ready'));
-      },
+      ...this.#diary.intents(),
+      ...this.#knocks.intents(),
       checkUp: () => void this.#checkup.run(),
       showFix: () => focusWithin(this.#page.root, '.doctor-check[tabindex]:not(details *), .doctor-again button'),
-      openForeign: (open) => {
-        this.#focusOn = open ? 'form [data-first]' : '[data-opens="foreign"]';
-        ui.set({ foreign: open ? { error: '' } : null, draft: null });
-      },
-      goForeign: (link) => this.#goForeign(link),
-      copyLink: (wanted) => {
-        ui.set({ problem: '' });
-        void this.#links.copy(wanted);
-      },
-      manage: (appointment) => ui.set({ managing: appointment }),
       ask: (question) => ui.set({ question }),
-      mute: (on) => {
-        if (on) ofBrowser.setItem(mutedKey, '1');
-        else ofBrowser.removeItem(mutedKey);
-        this.#sounds.mute(on);
-        ui.set({ knocking: !on });
-      },
-      allowNotifications: () => void askForNotifications().then(() => ui.set({ notifications: notificationState() })),
       dismiss: () => {
         ui.set({ problem: '' });
         this.#desk?.acknowledge();
@@ -324,50 +256,9 @@ class PractitionerPage {
         return void this.#desk?.admit(question.guest.appointment, question.guest.member);
       case 'remove':
         return this.#desk?.call?.remove(question.member.member);
-      case 'cancel':
-        return void this.#try(() => this.#api.cancel(question.appointment.id));
-      case 'revoke':
-        return void this.#try(() => this.#api.revoke(question.guest.member));
-      case 'rotate':
-        return void this.#rotate(question.appointment.id, question.guest.member);
+      default:
+        return this.#diary.confirmed(question);
     }
-  }
-
-  /** @param {string} appointment @param {string} member */
-  async #rotate(appointment, member) {
-    const link = await this.#try(() => this.#api.rotate(member));
-    if (!link) return;
-    this.#links.remember([link]);
-    await this.#links.copy({ appointment, member: link.member });
-    this.#page.tell(say(this.#ui.value.links.copied === link.member ? 'desk.rotate.copied' : 'desk.rotate.ready'));
-  }
-
-  /** @param {import('./api.js').NewAppointment} appointment */
-  async #create(appointment) {
-    const { draft } = this.#ui.value;
-    if (!draft || draft.busy) return;
-    this.#ui.set({ draft: { ...draft, busy: true, error: '' } });
-    const made = await this.#api.create(appointment).catch((err) => {
-      this.#refused(err, (error) => this.#ui.set({ draft: { ...draft, busy: false, error } }));
-      return null;
-    });
-    if (!made) return;
-    this.#links.remember(made.guests);
-    this.#ui.set({ draft: null, fresh: made.id });
-    this.#page.tell(say('desk.new.made'));
-    this.#focusOn = `[data-appointment="${CSS.escape(made.id)}"] [data-copy]`;
-  }
-
-  /** Opens another practice's link in this node, in a tab of its own. @param {string} link */
-  #goForeign(link) {
-    try {
-      parseLink(link);
-    } catch {
-      return this.#ui.set({ foreign: { error: say('desk.foreign.not-whole') } });
-    }
-    const payload = link.slice(link.indexOf('#') + 1);
-    window.open(`${location.origin}/j#${payload}`, '_blank', 'noopener');
-    this.#ui.set({ foreign: null });
   }
 
   #clock() {
@@ -393,7 +284,6 @@ class PractitionerPage {
       focus: () => {
         syncPanel(root, current ? ui.panel : null);
         restoreFocus();
-        if (this.#focusOn && focusWithin(root, this.#focusOn)) this.#focusOn = null;
       },
     });
     useSpeaker(ui.speaker, this.#act.call.speakerRefused);
