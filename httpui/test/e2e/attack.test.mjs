@@ -37,13 +37,13 @@ function countConnections() {
 
 test('a guest who only waits costs the practitioner’s browser one connection at a time', {timeout: 90_000}, async (t) => {
   const d = await demo(t);
-  const doctor = await Person.arrive(t);
-  await doctor.context.addInitScript(countConnections);
-  await doctor.practise(d.practitioner);
-  const made = () => doctor.page.evaluate(() => window.madeConnections);
+  const practitioner = await Person.arrive(t);
+  await practitioner.context.addInitScript(countConnections);
+  await practitioner.practise(d.practitioner);
+  const made = () => practitioner.page.evaluate(() => window.madeConnections);
   const began = Date.now();
   badGuest(t, {link: d.link('home'), offers: true});
-  await doctor.button('Admit Mallory').waitFor();
+  await practitioner.button('Admit Mallory').waitFor();
   await until('ten connections, or ten seconds', async () => await made() >= 10 || Date.now() - began > 10_000, 15_000);
   const seconds = (Date.now() - began) / 1000;
   const count = await made();
@@ -53,8 +53,8 @@ test('a guest who only waits costs the practitioner’s browser one connection a
   // Somebody else comes in meanwhile as if there were no Mallory.
   const patient = await Person.arrive(t);
   await patient.knock(d.link('gateway'), 'Ana Pereira');
-  await doctor.button('Admit Ana Pereira').click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.button('Admit Ana Pereira').click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
 });
 
 test('an admitted guest does not make the practitioner’s browser knock on its own computer', {timeout: 90_000}, async (t) => {
@@ -72,8 +72,8 @@ test('an admitted guest does not make the practitioner’s browser knock on its 
   const [tcpPort, udpPort] = [tcp.address().port, udp.address().port];
 
   const d = await demo(t);
-  const doctor = await Person.arrive(t, {browser});
-  await doctor.practise(d.practitioner);
+  const practitioner = await Person.arrive(t, {browser});
+  await practitioner.practise(d.practitioner);
   const heard = badGuest(t, {link: d.link('home'), candidates: [
     `candidate:1 1 udp 2122260223 127.0.0.1 ${udpPort} typ host`,
     `candidate:2 1 tcp 1518280447 127.0.0.1 ${tcpPort} typ host tcptype passive`,
@@ -85,9 +85,9 @@ test('an admitted guest does not make the practitioner’s browser knock on its 
     `candidate:8 1 udp 2122260219 0.0.0.0 ${udpPort} typ host`,
     `candidate:9 1 tcp 1518280446 0.0.0.0 ${tcpPort} typ host tcptype passive`,
   ]});
-  await doctor.button('Admit Mallory').click();
+  await practitioner.button('Admit Mallory').click();
   await until('the admission', () => heard.includes('admitted'));
   // Browsers check candidates within a second or two, and give up after fifteen.
-  await doctor.page.waitForTimeout(8000);
+  await practitioner.page.waitForTimeout(8000);
   assert.deepEqual(knocks, []);
 });

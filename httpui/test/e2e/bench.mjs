@@ -23,24 +23,24 @@ const slowdowns = (process.argv[3] ?? '1,4,6').split(',').map(Number);
 const ends = [];
 const t = {name: 'bench', passed: true, after: (f) => ends.push(f)};
 
-async function ours(doctor, patient, link, n) {
+async function ours(practitioner, patient, link, n) {
   const name = `Bench ${n}`;
   await patient.page.goto(link);
   await patient.button('Continue').click();
   await patient.page.getByRole('textbox', {name: 'Your name'}).fill(name);
   await patient.button('Join').click();
-  await doctor.button(`Admit ${name}`).waitFor();
-  await until('the prepared answer', () => doctor.page.evaluate(() => window.answered()), 60_000);
-  await idle(doctor, patient); // as after any real wait
-  for (const p of [doctor, patient]) await p.page.evaluate(watchFirstFrame);
-  await doctor.button(`Admit ${name}`).click();
+  await practitioner.button(`Admit ${name}`).waitFor();
+  await until('the prepared answer', () => practitioner.page.evaluate(() => window.answered()), 60_000);
+  await idle(practitioner, patient); // as after any real wait
+  for (const p of [practitioner, patient]) await p.page.evaluate(watchFirstFrame);
+  await practitioner.button(`Admit ${name}`).click();
   const [seenByDoctor, seenByPatient, clicked] = await Promise.all([
-    doctor.page.evaluate(() => window.firstFrame), patient.page.evaluate(() => window.firstFrame),
-    doctor.page.evaluate(() => window.clicked),
+    practitioner.page.evaluate(() => window.firstFrame), patient.page.evaluate(() => window.firstFrame),
+    practitioner.page.evaluate(() => window.clicked),
   ]);
   await patient.button('Leave').click();
   await patient.page.getByText('You can close this page').waitFor();
-  await doctor.page.getByRole('button', {name: `Admit ${name}`}).waitFor({state: 'detached'});
+  await practitioner.page.getByRole('button', {name: `Admit ${name}`}).waitFor({state: 'detached'});
   return {host: seenByDoctor - clicked, guest: seenByPatient - clicked};
 }
 
@@ -139,9 +139,9 @@ async function floor(a, b, relay) {
 }
 
 /** Link opened → knock heard, with Continue and Join pressed by the script at once. */
-async function knock(doctor, patient, link, n) {
+async function knock(practitioner, patient, link, n) {
   const name = `Knock ${n}`;
-  await doctor.page.evaluate((label) => {
+  await practitioner.page.evaluate((label) => {
     window.knocked = new Promise((done) => {
       const look = () => [...document.querySelectorAll('button')].some((b) => (b.getAttribute('aria-label') ?? b.textContent).trim() === label) && done(performance.timeOrigin + performance.now());
       new MutationObserver(look).observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
@@ -158,9 +158,9 @@ async function knock(doctor, patient, link, n) {
     box.dispatchEvent(new Event('input', {bubbles: true}));
     (await wait(() => button('Join'))).click();
   }, name);
-  const heard = await doctor.page.evaluate(() => window.knocked);
+  const heard = await practitioner.page.evaluate(() => window.knocked);
   await patient.button('Leave').click();
-  await doctor.page.getByRole('button', {name: `Admit ${name}`}).waitFor({state: 'detached'});
+  await practitioner.page.getByRole('button', {name: `Admit ${name}`}).waitFor({state: 'detached'});
   return heard - opened;
 }
 
@@ -198,24 +198,24 @@ async function slowed(rate, people, measure) {
 
 try {
   const d = await demo(t);
-  const [doctor, patient, handA, handB] = await Promise.all([Person.arrive(t), Person.arrive(t), Person.arrive(t), Person.arrive(t)]);
-  for (const p of [doctor, patient, handA, handB]) {
+  const [practitioner, patient, handA, handB] = await Promise.all([Person.arrive(t), Person.arrive(t), Person.arrive(t), Person.arrive(t)]);
+  for (const p of [practitioner, patient, handA, handB]) {
     p.page.setDefaultTimeout(120_000); // a slow processor loads for long
     p.devtools = await p.context.newCDPSession(p.page);
   }
-  await doctor.practise(d.practitioner);
-  doctor.attends = true;
+  await practitioner.practise(d.practitioner);
+  practitioner.attends = true;
   const relay = await bareRelay();
   const link = d.link('home');
   const pageURL = link.slice(0, link.indexOf('#'));
   let n = 0;
   const round = async (rate) => ({
-    admit: await slowed(rate, [doctor, patient], () => ours(doctor, patient, link, ++n)),
+    admit: await slowed(rate, [practitioner, patient], () => ours(practitioner, patient, link, ++n)),
     hands: await slowed(rate, [handA, handB], () => floor(handA, handB, relay)),
-    knock: await slowed(rate, [doctor, patient], () => knock(doctor, patient, link, ++n)),
-    load: await slowed(rate, [doctor, patient], () => knockFloor(patient, pageURL, relay)),
+    knock: await slowed(rate, [practitioner, patient], () => knock(practitioner, patient, link, ++n)),
+    load: await slowed(rate, [practitioner, patient], () => knockFloor(patient, pageURL, relay)),
   });
-  console.log(`medians of ${rounds}, alternating, Chromium ${doctor.browser.version()}, ${availableParallelism()} cores, loopback`);
+  console.log(`medians of ${rounds}, alternating, Chromium ${practitioner.browser.version()}, ${availableParallelism()} cores, loopback`);
   await round(1); // warms up
   for (const rate of slowdowns) {
     console.log(rate === 1 ? 'at full speed' : `processor slowed ${rate} times`);

@@ -5,10 +5,10 @@ import {call, demo, Person, until} from './harness.mjs';
 for (const via of ['home', 'gateway', 'practice-b']) {
   test(`a call through ${via}`, {timeout: 120_000}, async (t) => {
     const d = await demo(t);
-    const {doctor, patient} = await call(t, d.practitioner, d.link(via));
-    await truthful(doctor);
+    const {practitioner, patient} = await call(t, d.practitioner, d.link(via));
+    await truthful(practitioner);
     await truthful(patient);
-    await steady(doctor);
+    await steady(practitioner);
     await steady(patient);
     await patient.button('Leave').click();
     await patient.page.getByText('You can close this page').waitFor();
@@ -44,25 +44,25 @@ async function stopped(person) {
 
 test('three people in a mesh, and the end for everyone', {timeout: 120_000}, async (t) => {
   const d = await demo(t);
-  const {doctor, patient} = await call(t, d.practitioner, d.link('home'));
+  const {practitioner, patient} = await call(t, d.practitioner, d.link('home'));
   const specialist = await Person.arrive(t);
   await specialist.knock(d.link('practice-b'), 'Dr Okafor');
-  await doctor.button('Admit Dr Okafor').click();
-  await Promise.all([doctor.hearsAndSees(2), patient.hearsAndSees(2), specialist.hearsAndSees(2)]);
-  await doctor.button('End for everyone').click();
+  await practitioner.button('Admit Dr Okafor').click();
+  await Promise.all([practitioner.hearsAndSees(2), patient.hearsAndSees(2), specialist.hearsAndSees(2)]);
+  await practitioner.button('End for everyone').click();
   for (const p of [patient, specialist]) {
     await p.page.getByText('You can close this page').waitFor();
     await stopped(p);
   }
-  await stopped(doctor);
+  await stopped(practitioner);
 });
 
 test('a guest who is denied', {timeout: 60_000}, async (t) => {
   const d = await demo(t);
-  const [doctor, guest] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
-  await doctor.practise(d.practitioner);
+  const [practitioner, guest] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
+  await practitioner.practise(d.practitioner);
   await guest.knock(d.link('home'), 'Uninvited');
-  await doctor.button('Deny Uninvited').click();
+  await practitioner.button('Deny Uninvited').click();
   await guest.page.getByText(/cannot let you in now/).first().waitFor();
   assert.deepEqual(await guest.stats(), []);
   await stopped(guest);
@@ -95,68 +95,68 @@ test('a page that lost a part on the way loads again, with its link', {timeout: 
 
 test('opening a link has no effect: no camera, no knock', {timeout: 60_000}, async (t) => {
   const d = await demo(t);
-  const [doctor, scanner] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
-  await doctor.practise(d.practitioner);
+  const [practitioner, scanner] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
+  await practitioner.practise(d.practitioner);
   await scanner.page.goto(d.link('home'));
   await scanner.button('Continue').waitFor();
   assert.equal(await scanner.page.evaluate(() => window.userMediaCalls), 0);
-  assert.equal(await doctor.page.getByRole('button', {name: /^Admit/}).count(), 0);
+  assert.equal(await practitioner.page.getByRole('button', {name: /^Admit/}).count(), 0);
   assert.ok(!scanner.page.url().includes('#A'));
 });
 
 test('a test call with the echo', {timeout: 90_000}, async (t) => {
   const d = await demo(t);
-  const doctor = await Person.arrive(t);
-  await doctor.practise(d.practitioner);
-  await doctor.button('Test call').click();
-  await doctor.button('Admit Echo').click();
-  await doctor.hearsAndSees();
-  await doctor.button('End for everyone').click();
-  await doctor.page.getByRole('heading', {name: 'Waiting room'}).waitFor();
-  await stopped(doctor);
+  const practitioner = await Person.arrive(t);
+  await practitioner.practise(d.practitioner);
+  await practitioner.button('Test call').click();
+  await practitioner.button('Admit Echo').click();
+  await practitioner.hearsAndSees();
+  await practitioner.button('End for everyone').click();
+  await practitioner.page.getByRole('heading', {name: 'Waiting room'}).waitFor();
+  await stopped(practitioner);
 });
 
 test('chat, mute and camera reach the other side', {timeout: 90_000}, async (t) => {
   const d = await demo(t);
-  const {doctor, patient} = await call(t, d.practitioner, d.link('home'));
+  const {practitioner, patient} = await call(t, d.practitioner, d.link('home'));
   await patient.button('Chat').click();
   const text = '<img src=x onerror=alert(1)> \\\\server\\share https://example.org';
   await patient.page.getByRole('textbox', {name: /message/i}).fill(text);
   await patient.page.keyboard.press('Enter');
-  await doctor.button('Chat').click();
-  await doctor.page.getByText(text, {exact: true}).waitFor();
-  assert.equal(await doctor.page.locator('[role=log] a, [role=log] img').count(), 0, 'something in the chat is live');
+  await practitioner.button('Chat').click();
+  await practitioner.page.getByText(text, {exact: true}).waitFor();
+  assert.equal(await practitioner.page.locator('[role=log] a, [role=log] img').count(), 0, 'something in the chat is live');
   await patient.button('Mute microphone').click();
   await patient.button('Unmute microphone').waitFor();
-  await doctor.page.getByText('microphone off').first().waitFor();
+  await practitioner.page.getByText('microphone off').first().waitFor();
   await patient.button('Turn camera off').click();
-  await doctor.page.getByText('Camera is off').waitFor();
+  await practitioner.page.getByText('Camera is off').waitFor();
   await patient.button('Turn camera on').click();
-  await doctor.page.getByText('Camera is off').waitFor({state: 'detached'});
-  await doctor.hearsAndSees();
+  await practitioner.page.getByText('Camera is off').waitFor({state: 'detached'});
+  await practitioner.hearsAndSees();
 });
 
 test('a practitioner who steps out leaves nobody in the call', {timeout: 90_000}, async (t) => {
   const d = await demo(t);
-  const {doctor, patient} = await call(t, d.practitioner, d.link('home'));
-  await doctor.button('Leave').click();
+  const {practitioner, patient} = await call(t, d.practitioner, d.link('home'));
+  await practitioner.button('Leave').click();
   await patient.page.getByRole('status').filter({hasText: 'Waiting for'}).waitFor();
-  await stopped(doctor);
-  await doctor.button('Admit Ana Pereira').click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await stopped(practitioner);
+  await practitioner.button('Admit Ana Pereira').click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
 });
 
 test('without a camera there is sound', {timeout: 90_000}, async (t) => {
   const d = await demo(t);
-  const [doctor, patient] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
+  const [practitioner, patient] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
   await patient.context.addInitScript(() => {
     const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
     navigator.mediaDevices.getUserMedia = (c) => (c.video ? Promise.reject(new DOMException('refused', 'NotAllowedError')) : get(c));
   });
-  await doctor.practise(d.practitioner);
+  await practitioner.practise(d.practitioner);
   await patient.knock(d.link('home'), 'Ana Pereira');
-  await doctor.button('Admit Ana Pereira').click();
+  await practitioner.button('Admit Ana Pereira').click();
   await patient.hearsAndSees();
-  await until('sound from somebody without a camera', async () => (await doctor.stats()).some((s) => s.state === 'connected' && s.audio > 0 && s.video === 0));
-  await doctor.page.getByText('Camera is off').waitFor();
+  await until('sound from somebody without a camera', async () => (await practitioner.stats()).some((s) => s.state === 'connected' && s.audio > 0 && s.video === 0));
+  await practitioner.page.getByText('Camera is off').waitFor();
 });

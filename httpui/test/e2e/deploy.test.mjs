@@ -59,12 +59,12 @@ for (const server of servers) {
         assert.deepEqual([status, headers.get('location')], [308, `https://${host}/j`]);
       }
     }
-    const [doctor, patient] = await Promise.all([authority.person(t), authority.person(t)]);
-    await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
+    const [practitioner, patient] = await Promise.all([authority.person(t), authority.person(t)]);
+    await setUp(practitioner, d, 'Riverside Practice', 'Dr Lee');
     const made = JSON.parse(await d.cli('appointment', 'create', '--guest', 'Patient', '--output', 'json'));
     await until(`${server} up`, () => patient.page.goto(made.guests[0].url).then(() => true, () => false));
     await patient.knock(made.guests[0].url, 'Ana Pereira');
-    await doctor.button('Admit Ana Pereira').click();
-    await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+    await practitioner.button('Admit Ana Pereira').click();
+    await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
   });
 }

@@ -43,14 +43,14 @@ test('the line is there by itself, and does not speak too soon', {timeout: 90_00
   const card = (await gone.cli('peer', 'card')).trim();
   await gone.program.stop();
   const d = await new Daemon(t, 'local', `http:\n  listen: ["localhost:${await freePort()}"]\n${p2p}  peers: [${JSON.stringify(card)}]\n`).start();
-  const doctor = await Person.arrive(t);
-  await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
+  const practitioner = await Person.arrive(t);
+  await setUp(practitioner, d, 'Riverside Practice', 'Dr Lee');
   // It gives the peer a while to come.
-  assert.equal(await words(doctor), 'Checking…');
+  assert.equal(await words(practitioner), 'Checking…');
   assert.deepEqual((await asked(d, 'status')).said.readiness, {state: 'checking', text: 'Checking…', todo: ''});
-  await line(doctor, /^Ready for calls on this computer$/);
-  assert.deepEqual(await keyboardToFix(doctor).then(({check, seen}) => ({check, seen})), {check: 'peers', seen: true});
-  assert.match(await checkOf(doctor, 'peers').innerText(), /Of 1 peers these are not connected: .*\n*Ask whether they run/);
+  await line(practitioner, /^Ready for calls on this computer$/);
+  assert.deepEqual(await keyboardToFix(practitioner).then(({check, seen}) => ({check, seen})), {check: 'peers', seen: true});
+  assert.match(await checkOf(practitioner, 'peers').innerText(), /Of 1 peers these are not connected: .*\n*Ask whether they run/);
   const {code, said} = await asked(d, 'doctor');
   assert.equal(code, 0, 'a warning is no failure');
   assert.equal(said.checks.find(({id}) => id === 'peers').status, 'warn');
@@ -88,37 +88,37 @@ class Router {
 describe('broken and mended', {concurrency: true}, () => {
   test('what breaks on this computer is said with what to do, and green again when mended', {timeout: 180_000}, async (t) => {
     const d = await new Daemon(t, 'local', `http:\n  listen: ["localhost:${await freePort()}"]\n`).start();
-    const doctor = await Person.arrive(t);
-    await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
-    await line(doctor, /^Ready for calls on this computer$/);
-    assert.equal(await doctor.page.locator('.jump').count(), 0, 'there is nothing to do');
-    await fineEverywhere(doctor, 'ready');
+    const practitioner = await Person.arrive(t);
+    await setUp(practitioner, d, 'Riverside Practice', 'Dr Lee');
+    await line(practitioner, /^Ready for calls on this computer$/);
+    assert.equal(await practitioner.page.locator('.jump').count(), 0, 'there is nothing to do');
+    await fineEverywhere(practitioner, 'ready');
 
     const key = join(d.data, 'store.key');
     chmodSync(key, 0o644);
-    await line(doctor, `Not ready: ${key} is open to other users (mode 0644).`, 60_000);
+    await line(practitioner, `Not ready: ${key} is open to other users (mode 0644).`, 60_000);
     for (const size of Object.values(sizes)) {
-      await doctor.page.setViewportSize(size);
-      const fix = await keyboardToFix(doctor);
+      await practitioner.page.setViewportSize(size);
+      const fix = await keyboardToFix(practitioner);
       assert.deepEqual([fix.check, fix.seen], ['store', true]);
       assert.ok(fix.text.includes(`Run chmod 600 ${key}.`), fix.text);
     }
-    await fineEverywhere(doctor, 'not-ready');
+    await fineEverywhere(practitioner, 'not-ready');
     const failed = await asked(d, 'doctor');
     assert.equal(failed.code, 4);
     assert.deepEqual(failed.said.checks.filter(({status}) => status === 'fail').map(({id}) => id), ['store']);
     const {readiness} = (await asked(d, 'status')).said;
-    assert.deepEqual([readiness.state, readiness.text, readiness.todo], ['not-ready', await words(doctor), `Run chmod 600 ${key}.`]);
+    assert.deepEqual([readiness.state, readiness.text, readiness.todo], ['not-ready', await words(practitioner), `Run chmod 600 ${key}.`]);
 
     chmodSync(key, 0o600);
-    await line(doctor, /^Ready for calls on this computer$/, 60_000);
+    await line(practitioner, /^Ready for calls on this computer$/, 60_000);
     assert.equal((await asked(d, 'doctor')).code, 0);
 
     // Who does not want to wait asks, and the focus stays where it was.
     chmodSync(key, 0o640);
-    await doctor.button('Check now').click();
-    await line(doctor, 'Not ready: ', 5000);
-    assert.ok(await doctor.button('Check now').evaluate((b) => b === document.activeElement));
+    await practitioner.button('Check now').click();
+    await line(practitioner, 'Not ready: ', 5000);
+    assert.ok(await practitioner.button('Check now').evaluate((b) => b === document.activeElement));
     assert.ok(!d.logs().includes(key), 'the log names what a finding names');
   });
 
@@ -150,50 +150,50 @@ relay:
 ${p2p}  peers: [${JSON.stringify((await peer.cli('peer', 'card')).trim())}]
 `).start();
     await peer.cli('peer', 'add', (await d.cli('peer', 'card')).trim());
-    const doctor = await Person.arrive(t);
-    await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
+    const practitioner = await Person.arrive(t);
+    await setUp(practitioner, d, 'Riverside Practice', 'Dr Lee');
     // The peer may have come to know this node only after the first look.
-    await line(doctor, /^Ready for calls(, as far as this computer can see)?$/);
-    await doctor.button('Check now').click();
-    await line(doctor, /^Ready for calls$/);
-    await until('the peer to have looked', async () => /reached the page/.test(await checkOf(doctor, 'page').textContent().catch(() => '')));
+    await line(practitioner, /^Ready for calls(, as far as this computer can see)?$/);
+    await practitioner.button('Check now').click();
+    await line(practitioner, /^Ready for calls$/);
+    await until('the peer to have looked', async () => /reached the page/.test(await checkOf(practitioner, 'page').textContent().catch(() => '')));
     assert.equal((await asked(d, 'doctor')).code, 0);
 
     // Nothing tells that a router has forgotten a port, so somebody asks; that it is mended shows by itself.
     await router.shut();
-    await doctor.button('Check now').click();
-    await line(doctor, `Not ready: Nothing answers from the same network at port ${port} (TCP) of 127.0.0.1.`);
-    assert.match(await checkOf(doctor, 'page').innerText(), new RegExp(`Open port ${port} \\(TCP\\) in the firewall, and forward it to this computer in the router\\.`));
+    await practitioner.button('Check now').click();
+    await line(practitioner, `Not ready: Nothing answers from the same network at port ${port} (TCP) of 127.0.0.1.`);
+    assert.match(await checkOf(practitioner, 'page').innerText(), new RegExp(`Open port ${port} \\(TCP\\) in the firewall, and forward it to this computer in the router\\.`));
     assert.equal((await asked(d, 'doctor')).code, 4);
     await router.open();
-    await line(doctor, /^Ready for calls$/, 90_000);
+    await line(practitioner, /^Ready for calls$/, 90_000);
 
     // One that has ended, or is for another name, is not taken: the one before goes on, with a warning.
     const refused = async (cert, why) => {
       use(cert);
-      await until('the warning', async () => why.test(await checkOf(doctor, 'certificate').innerText().catch(() => '')), 90_000);
-      assert.equal(await words(doctor), 'Ready for calls');
+      await until('the warning', async () => why.test(await checkOf(practitioner, 'certificate').innerText().catch(() => '')), 90_000);
+      assert.equal(await words(practitioner), 'Ready for calls');
     };
     await refused(ended, /Renewing it failed: .*stays in use/);
     // A node that starts has none before.
     await d.program.stop();
     await d.start();
-    await doctor.practise((await d.cli('open', '--no-open')).trim());
-    await line(doctor, /^Not ready: The certificate ended on \d{4}-\d\d-\d\d\.$/, 90_000);
-    assert.match(await checkOf(doctor, 'certificate').innerText(), /Have the two files of http\.tls renewed\./);
-    await fineEverywhere(doctor, 'certificate');
+    await practitioner.practise((await d.cli('open', '--no-open')).trim());
+    await line(practitioner, /^Not ready: The certificate ended on \d{4}-\d\d-\d\d\.$/, 90_000);
+    assert.match(await checkOf(practitioner, 'certificate').innerText(), /Have the two files of http\.tls renewed\./);
+    await fineEverywhere(practitioner, 'certificate');
     use(good);
-    await line(doctor, /^Ready for calls$/, 90_000);
+    await line(practitioner, /^Ready for calls$/, 90_000);
     await refused(other, /Renewing it failed: .*\bis for other\.test, not for 192\.0\.2\.10\./);
 
     await peer.program.stop();
-    await until('that the peer is missed', async () => /not connected/.test(await checkOf(doctor, 'peers').innerText().catch(() => '')), 60_000);
-    await line(doctor, /^Ready for calls, as far as this computer can see$/, 60_000);
-    assert.equal(await doctor.page.locator('.readiness-warn').count(), 1, 'no call needs the peer, but nobody looks any more');
-    assert.equal(await doctor.page.locator('.jump').textContent(), '3 things to look at');
-    assert.deepEqual(await asked(d, 'status').then(({said: {readiness: {state, text}}}) => [state, text]), ['unconfirmed', await words(doctor)]);
+    await until('that the peer is missed', async () => /not connected/.test(await checkOf(practitioner, 'peers').innerText().catch(() => '')), 60_000);
+    await line(practitioner, /^Ready for calls, as far as this computer can see$/, 60_000);
+    assert.equal(await practitioner.page.locator('.readiness-warn').count(), 1, 'no call needs the peer, but nobody looks any more');
+    assert.equal(await practitioner.page.locator('.jump').textContent(), '3 things to look at');
+    assert.deepEqual(await asked(d, 'status').then(({said: {readiness: {state, text}}}) => [state, text]), ['unconfirmed', await words(practitioner)]);
     assert.equal((await asked(d, 'doctor')).code, 0);
-    await fineEverywhere(doctor, 'unconfirmed');
+    await fineEverywhere(practitioner, 'unconfirmed');
   });
 
   test('a public node that goes away is missed by itself, and so is its return', {timeout: 180_000}, async (t) => {
@@ -201,19 +201,19 @@ ${p2p}  peers: [${JSON.stringify((await peer.cli('peer', 'card')).trim())}]
     const front = new Daemon(t, 'front', `http:\n  listen: ["localhost:${frontPort}"]\ndiscovery:\n  listen: ["/ip4/127.0.0.1/tcp/${frontPeer}"]\n  server: true\n  allow_private_addresses: true\n`);
     await front.start();
     const d = await new Daemon(t, 'home', `http:\n  listen: ["localhost:${await freePort()}"]\npractice:\n  front_url: http://localhost:${frontPort}\n  nodes: [${JSON.stringify((await front.cli('peer', 'card')).trim())}]\n${p2p}`).start();
-    const doctor = await Person.arrive(t);
-    await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
-    await line(doctor, /^Ready for calls$/);
+    const practitioner = await Person.arrive(t);
+    await setUp(practitioner, d, 'Riverside Practice', 'Dr Lee');
+    await line(practitioner, /^Ready for calls$/);
     await front.program.stop();
-    await line(doctor, `Not ready: Nothing answers at http://localhost:${frontPort}, at `, 60_000);
-    assert.match(await checkOf(doctor, 'page').innerText(), new RegExp(`See that the public node runs, and that its firewall lets port ${frontPort} \\(TCP\\) in\\.`));
-    assert.match(await checkOf(doctor, 'front').innerText(), /See that it runs, and that each has the other's peer card in practice\.nodes\./);
+    await line(practitioner, `Not ready: Nothing answers at http://localhost:${frontPort}, at `, 60_000);
+    assert.match(await checkOf(practitioner, 'page').innerText(), new RegExp(`See that the public node runs, and that its firewall lets port ${frontPort} \\(TCP\\) in\\.`));
+    assert.match(await checkOf(practitioner, 'front').innerText(), /See that it runs, and that each has the other's peer card in practice\.nodes\./);
     assert.equal((await asked(d, 'doctor')).code, 4);
     await front.start();
-    await line(doctor, /^Ready for calls$/, 90_000);
+    await line(practitioner, /^Ready for calls$/, 90_000);
     assert.equal((await asked(d, 'doctor')).code, 0);
     // A node that itself is gone is not ready, whatever was found last.
     await d.program.stop();
-    await line(doctor, /^Not connected$/);
+    await line(practitioner, /^Not connected$/);
   });
 });

@@ -37,21 +37,21 @@ test('processes talk to each other and to nobody else', {timeout: 180_000}, asyn
   const card = (await home.d.cli('peer', 'card')).trim();
   const gateway = await traced(t, 'gateway', `http:\n  listen: ["localhost:${gatewayUI}"]\n${listen(gatewayTCP)}  peers: [${JSON.stringify(card)}]\n`);
   const quiet = await traced(t, 'quiet', `http:\n  listen: ["localhost:${quietUI}"]\n`);
-  const doctor = await Person.arrive(t);
-  await setUp(doctor, home.d, 'Riverside Practice', 'Dr Lee');
+  const practitioner = await Person.arrive(t);
+  await setUp(practitioner, home.d, 'Riverside Practice', 'Dr Lee');
   const made = JSON.parse(await home.d.cli('appointment', 'create', '--guest', 'Patient', '--output', 'json'));
   const patient = await Person.arrive(t);
   const link = `http://localhost:${gatewayUI}${made.guests[0].url.slice(made.guests[0].url.indexOf('/j#'))}`;
   await patient.knock(link, 'Ana Pereira');
-  await doctor.button('Admit Ana Pereira').click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.button('Admit Ana Pereira').click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
   await patient.button('Leave').click();
-  await doctor.button('End for everyone').click();
-  await doctor.button('Test call').click(); // whose echo is a process of its own
-  await doctor.button('Admit Echo').click();
-  await doctor.hearsAndSees();
-  await doctor.button('End for everyone').click();
-  await doctor.page.waitForTimeout(10_000); // nothing is asked of anybody, who is there or not
+  await practitioner.button('End for everyone').click();
+  await practitioner.button('Test call').click(); // whose echo is a process of its own
+  await practitioner.button('Admit Echo').click();
+  await practitioner.hearsAndSees();
+  await practitioner.button('End for everyone').click();
+  await practitioner.page.waitForTimeout(10_000); // nothing is asked of anybody, who is there or not
   for (const {d} of [home, gateway, quiet]) await d.program.stop();
 
   const talked = [...destinations(home.trace), ...destinations(gateway.trace)];
@@ -65,7 +65,7 @@ test('processes talk to each other and to nobody else', {timeout: 180_000}, asyn
     assert.ok(ours || browsers, `a node talked to ${address}`);
   }
   assert.deepEqual([...destinations(quiet.trace)], [], 'a node with an empty configuration talked to somebody');
-  for (const url of [...doctor.requests, ...patient.requests]) {
+  for (const url of [...practitioner.requests, ...patient.requests]) {
     assert.ok([homeUI, gatewayUI].includes(Number(new URL(url).port)) || /^(blob|data|about):/.test(url), `a browser asked for ${url}`);
   }
 });

@@ -5,11 +5,11 @@ import {demo, Person, until} from './harness.mjs';
 
 test('a patient with Firefox', {timeout: 120_000}, async (t) => {
   const d = await demo(t);
-  const [doctor, patient] = [await Person.arrive(t), await FirefoxPerson.arrive(t)];
-  await doctor.practise(d.practitioner);
+  const [practitioner, patient] = [await Person.arrive(t), await FirefoxPerson.arrive(t)];
+  await practitioner.practise(d.practitioner);
   await patient.knock(d.link('gateway'), 'Ana Pereira');
-  await doctor.button('Admit Ana Pereira').click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.button('Admit Ana Pereira').click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
   await patient.truthful();
   await patient.press('Leave');
   await patient.reads('You can close this page');
@@ -18,12 +18,12 @@ test('a patient with Firefox', {timeout: 120_000}, async (t) => {
 
 test('a practitioner with Firefox', {timeout: 120_000}, async (t) => {
   const d = await demo(t);
-  const [doctor, patient] = [await FirefoxPerson.arrive(t), await Person.arrive(t)];
-  await doctor.practise(d.practitioner);
+  const [practitioner, patient] = [await FirefoxPerson.arrive(t), await Person.arrive(t)];
+  await practitioner.practise(d.practitioner);
   await patient.knock(d.link('home'), 'Ana Pereira');
-  await doctor.press('Admit Ana Pereira');
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
-  await doctor.truthful();
-  await doctor.press('End for everyone');
+  await practitioner.press('Admit Ana Pereira');
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.truthful();
+  await practitioner.press('End for everyone');
   await patient.page.getByText('You can close this page').waitFor();
 });

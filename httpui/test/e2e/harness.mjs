@@ -298,12 +298,12 @@ export class Person {
 
 /** Opens a call between the practitioner and one guest, and returns both. */
 export async function call(t, practitionerURL, link, name = 'Ana Pereira') {
-  const [doctor, patient] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
-  await doctor.practise(practitionerURL);
+  const [practitioner, patient] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
+  await practitioner.practise(practitionerURL);
   await patient.knock(link, name);
-  await doctor.button(`Admit ${name}`).click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
-  return {doctor, patient};
+  await practitioner.button(`Admit ${name}`).click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
+  return {practitioner, patient};
 }
 
 /** Configuration of a node that others on this computer can reach. */

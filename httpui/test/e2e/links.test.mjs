@@ -58,17 +58,17 @@ test('a guest comes back by one tap, by whatever way the page was lost', {timeou
   const d = await demo(t);
   const link = d.link('home');
   const secret = secretOf(link);
-  const [doctor, patient] = [await Person.arrive(t), await Person.withProfile(t)];
-  await doctor.practise(d.practitioner);
+  const [practitioner, patient] = [await Person.arrive(t), await Person.withProfile(t)];
+  await practitioner.practise(d.practitioner);
   patient.page.on('dialog', (dialog) => dialog.accept()); // "Leave site?"
   await patient.knock(link, 'Ana Pereira');
-  await doctor.button('Admit Ana Pereira').click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.button('Admit Ana Pereira').click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
 
   const back = async (person) => {
     await person.button('Come back to your appointment').click();
-    await Promise.all([person.hearsAndSees(), doctor.hearsAndSees()]);
-    assert.equal(await alarmed(doctor) + await alarmed(person), 0);
+    await Promise.all([person.hearsAndSees(), practitioner.hearsAndSees()]);
+    assert.equal(await alarmed(practitioner) + await alarmed(person), 0);
   };
 
   await t.test('a reload', async () => {
@@ -100,8 +100,8 @@ test('a guest comes back by one tap, by whatever way the page was lost', {timeou
     await patient.receives();
     await copy.button('Use it here').click();
     await patient.page.getByText('open in another tab of this browser').waitFor();
-    await Promise.all([copy.hearsAndSees(), doctor.hearsAndSees()]);
-    assert.equal(await alarmed(doctor) + await alarmed(copy) + await alarmed(patient), 0);
+    await Promise.all([copy.hearsAndSees(), practitioner.hearsAndSees()]);
+    assert.equal(await alarmed(practitioner) + await alarmed(copy) + await alarmed(patient), 0);
     await second.reload();
     await back(copy);
   });
@@ -113,7 +113,7 @@ test('a guest comes back by one tap, by whatever way the page was lost', {timeou
     await thief.page.getByRole('textbox', {name: 'Your name'}).fill('Ana Pereira');
     await thief.button('Join').click();
     await thief.page.getByText('already in use').waitFor();
-    await until('both are told', async () => (await alarmed(doctor)) > 0 && (await alarmed(copy)) > 0);
+    await until('both are told', async () => (await alarmed(practitioner)) > 0 && (await alarmed(copy)) > 0);
     await thief.page.close();
   });
 
@@ -127,8 +127,8 @@ test('a guest comes back by one tap, by whatever way the page was lost', {timeou
     await copy.button('Come back').waitFor();
     await copy.shot('guest-left');
     await copy.button('Come back').click();
-    await doctor.button('Admit Ana Pereira').click();
-    await Promise.all([copy.hearsAndSees(), doctor.hearsAndSees()]);
+    await practitioner.button('Admit Ana Pereira').click();
+    await Promise.all([copy.hearsAndSees(), practitioner.hearsAndSees()]);
     assert.equal(await alarmed(copy), 0);
   });
 

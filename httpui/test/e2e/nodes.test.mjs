@@ -25,40 +25,40 @@ const through = (gateway, link) => gateway.url + link.slice(link.indexOf('/j#'))
 test('the gateway is killed in mid-call and frames go on', {timeout: 120_000}, async (t) => {
   const home = await practice(t, 'home');
   const gateway = await practice(t, 'gateway', {peers: [(await home.cli('peer', 'card')).trim()]});
-  const doctor = await Person.arrive(t);
-  await setUp(doctor, home, 'Riverside Practice', 'Dr Lee');
+  const practitioner = await Person.arrive(t);
+  await setUp(practitioner, home, 'Riverside Practice', 'Dr Lee');
   const made = await links(home, 'Patient');
   const patient = await Person.arrive(t);
   await patient.knock(through(gateway, made.links[0]), 'Ana Pereira');
   await patient.page.getByText(`This page was served by ${new URL(gateway.url).host}.`).waitFor();
-  await doctor.button('Admit Ana Pereira').click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.button('Admit Ana Pereira').click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
   await gateway.program.stop('SIGKILL');
   await until('"reconnecting" on the page', () => patient.page.getByText(/reconnecting/i).first().isVisible());
-  const before = await Promise.all([doctor.stats(), patient.stats()]);
+  const before = await Promise.all([practitioner.stats(), patient.stats()]);
   await until('frames after the gateway ended', async () => {
-    const now = await Promise.all([doctor.stats(), patient.stats()]);
+    const now = await Promise.all([practitioner.stats(), patient.stats()]);
     return now.every((s, i) => s[0].state === 'connected' && s[0].video > before[i][0].video + 60 && s[0].audio > before[i][0].audio);
   });
   await gateway.start();
   await until('the signalling again', async () => !(await patient.page.getByText(/reconnecting/i).first().isVisible()), 30_000);
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
 });
 
 test('the home node is restarted in mid-call and the room is whole again', {timeout: 120_000}, async (t) => {
   const home = await practice(t, 'home');
-  const doctor = await Person.arrive(t);
-  await setUp(doctor, home, 'Riverside Practice', 'Dr Lee');
+  const practitioner = await Person.arrive(t);
+  await setUp(practitioner, home, 'Riverside Practice', 'Dr Lee');
   const made = await links(home, 'Patient', 'Interpreter');
   const patient = await Person.arrive(t);
   await patient.knock(made.links[0], 'Ana Pereira');
-  await doctor.button('Admit Ana Pereira').click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.button('Admit Ana Pereira').click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
   const before = await patient.stats();
   await home.program.stop('SIGKILL');
   await until('"reconnecting" on the page', () => patient.page.getByText(/reconnecting/i).first().isVisible());
   await home.start();
-  for (const p of [doctor, patient]) {
+  for (const p of [practitioner, patient]) {
     await until('the signalling again', async () => !(await p.page.getByText(/reconnecting/i).first().isVisible()), 30_000);
   }
   const after = await patient.stats();
@@ -66,8 +66,8 @@ test('the home node is restarted in mid-call and the room is whole again', {time
   // the room works: a third person comes in and meets both
   const interpreter = await Person.arrive(t);
   await interpreter.knock(made.links[1], 'Jo');
-  await doctor.button('Admit Jo').click();
-  await Promise.all([doctor.hearsAndSees(2), patient.hearsAndSees(2), interpreter.hearsAndSees(2)]);
+  await practitioner.button('Admit Jo').click();
+  await Promise.all([practitioner.hearsAndSees(2), patient.hearsAndSees(2), interpreter.hearsAndSees(2)]);
 });
 
 test('home and gateway meet through a third node and the DHT alone', {timeout: 120_000}, async (t) => {
@@ -75,21 +75,21 @@ test('home and gateway meet through a third node and the DHT alone', {timeout: 1
   const card = (await third.cli('peer', 'card')).trim();
   const home = await practice(t, 'home', {bootstrap: [card]});
   const gateway = await practice(t, 'gateway', {bootstrap: [card]});
-  const doctor = await Person.arrive(t);
-  await setUp(doctor, home, 'Riverside Practice', 'Dr Lee');
+  const practitioner = await Person.arrive(t);
+  await setUp(practitioner, home, 'Riverside Practice', 'Dr Lee');
   const made = await links(home, 'Patient');
   await until('three records held', async () => JSON.parse(await home.cli('status', '--output', 'json')).node.published >= 3, 60_000);
   const patient = await Person.arrive(t);
   await patient.knock(through(gateway, made.links[0]), 'Ana Pereira');
-  await doctor.button('Admit Ana Pereira').click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.button('Admit Ana Pereira').click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
 });
 
 test('a link of a practice that this node does not know', {timeout: 90_000}, async (t) => {
   const home = await practice(t, 'home');
   const stranger = await practice(t, 'stranger');
-  const doctor = await Person.arrive(t);
-  await setUp(doctor, home, 'Riverside Practice', 'Dr Lee');
+  const practitioner = await Person.arrive(t);
+  await setUp(practitioner, home, 'Riverside Practice', 'Dr Lee');
   const made = await links(home, 'Patient');
   const guest = await Person.arrive(t);
   await guest.page.goto(through(stranger, made.links[0]));
@@ -103,8 +103,8 @@ test('a link of a practice that this node does not know', {timeout: 90_000}, asy
 test('the same link in another practice’s page opens through its own node', {timeout: 90_000}, async (t) => {
   const home = await practice(t, 'home');
   const other = await practice(t, 'other', {peers: [(await home.cli('peer', 'card')).trim()]});
-  const [doctor, specialist] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
-  await setUp(doctor, home, 'Riverside Practice', 'Dr Lee');
+  const [practitioner, specialist] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
+  await setUp(practitioner, home, 'Riverside Practice', 'Dr Lee');
   await setUp(specialist, other, 'Hill Clinic', 'Dr Okafor');
   const made = await links(home, 'Specialist');
   await specialist.button('Join another practice’s appointment').click();
@@ -123,8 +123,8 @@ test('the same link in another practice’s page opens through its own node', {t
 
 test('a guest who is early is told when it opens, and who has a cancelled one that it is cancelled', {timeout: 60_000}, async (t) => {
   const home = await practice(t, 'home');
-  const doctor = await Person.arrive(t);
-  await setUp(doctor, home, 'Riverside Practice', 'Dr Lee');
+  const practitioner = await Person.arrive(t);
+  await setUp(practitioner, home, 'Riverside Practice', 'Dr Lee');
   const starts = new Date(Date.now() + 3 * 3600_000);
   starts.setSeconds(0, 0);
   const made = JSON.parse(await home.cli('appointment', 'create', '--starts', starts.toISOString().replace('.000', ''), '--guest', 'Patient', '--output', 'json'));
@@ -140,8 +140,8 @@ test('a guest who is early is told when it opens, and who has a cancelled one th
 
 test('a second device is turned away, and both sides are told', {timeout: 90_000}, async (t) => {
   const home = await practice(t, 'home');
-  const doctor = await Person.arrive(t);
-  await setUp(doctor, home, 'Riverside Practice', 'Dr Lee');
+  const practitioner = await Person.arrive(t);
+  await setUp(practitioner, home, 'Riverside Practice', 'Dr Lee');
   const made = await links(home, 'Patient');
   const {patient} = {patient: await Person.arrive(t)};
   await patient.knock(made.links[0], 'Ana Pereira');
@@ -150,34 +150,34 @@ test('a second device is turned away, and both sides are told', {timeout: 90_000
   await thief.button('Continue').click();
   await thief.page.getByRole('textbox', {name: 'Your name'}).fill('Mallory');
   await thief.button('Join').click();
-  for (const p of [patient, doctor, thief]) await p.page.getByText(/another device/i).first().waitFor();
-  await doctor.button('Admit Ana Pereira').click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  for (const p of [patient, practitioner, thief]) await p.page.getByText(/another device/i).first().waitFor();
+  await practitioner.button('Admit Ana Pereira').click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
 });
 
 test('names, labels, secrets and addresses stay out of logs, URLs and files', {timeout: 90_000}, async (t) => {
   const canary = 'CANARY-Quetzal';
   const home = await practice(t, 'home');
   const gateway = await practice(t, 'gateway', {peers: [(await home.cli('peer', 'card')).trim()]});
-  const doctor = await Person.arrive(t);
-  await setUp(doctor, home, `${canary} Practice`, `Dr ${canary}`);
+  const practitioner = await Person.arrive(t);
+  await setUp(practitioner, home, `${canary} Practice`, `Dr ${canary}`);
   const made = JSON.parse(await home.cli('appointment', 'create', '--label', `${canary} label`, '--guest', `${canary} guest`, '--output', 'json'));
   const link = made.guests[0].url;
   const patient = await Person.arrive(t);
   await patient.knock(through(gateway, link), `${canary} Ana`);
-  await doctor.button(`Admit ${canary} Ana`).click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.button(`Admit ${canary} Ana`).click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
   const payload = link.slice(link.indexOf('#') + 1);
   await patient.button('Chat').click();
   await patient.page.getByRole('textbox', {name: /message/i}).fill(`${canary} chat`);
   await patient.page.keyboard.press('Enter');
-  await doctor.button('Chat').click();
-  await doctor.page.getByText(`${canary} chat`).first().waitFor();
-  const told = (await Promise.all([doctor, patient].map((p) => p.page.evaluate(() => window.localSecrets())))).flat();
+  await practitioner.button('Chat').click();
+  await practitioner.page.getByText(`${canary} chat`).first().waitFor();
+  const told = (await Promise.all([practitioner, patient].map((p) => p.page.evaluate(() => window.localSecrets())))).flat();
   const loopback = (text) => ['127.0.0.1', '::1', '0.0.0.0'].includes(text);
   const media = [...new Set(told)].filter((text) => !loopback(text));
   assert.ok(media.length >= 4, `${media}`);
-  const urls = [...doctor.requests, ...patient.requests].map((u) => u.split('#')[0]);
+  const urls = [...practitioner.requests, ...patient.requests].map((u) => u.split('#')[0]);
   await patient.button('Leave').click();
   await home.program.stop();
   await gateway.program.stop();

@@ -34,19 +34,19 @@ async function phone(person) {
 
 test('everything in a call can be reached, with text twice as large', {timeout: 180_000}, async (t) => {
   const d = await demo(t);
-  const [doctor, patient, other] = await Promise.all([Person.arrive(t), Person.arrive(t, {flags: ['--use-fake-device-for-media-stream=device-count=2']}), Person.arrive(t)]);
+  const [practitioner, patient, other] = await Promise.all([Person.arrive(t), Person.arrive(t, {flags: ['--use-fake-device-for-media-stream=device-count=2']}), Person.arrive(t)]);
   await phone(patient);
-  await doctor.practise(d.practitioner);
+  await practitioner.practise(d.practitioner);
   await patient.knock(d.link('home'), 'Ana Pereira');
-  await doctor.button('Admit Ana Pereira').click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.button('Admit Ana Pereira').click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
   await patient.button('Flip camera').waitFor();
   const places = () => patient.page.locator('.tools .tool').evaluateAll((tools) => tools.map((tool) => Math.round(tool.getBoundingClientRect().left)));
 
   for (const size of ['200%', '100%']) {
     for (const [name, [width, height]] of Object.entries(screens)) {
-      for (const person of [doctor, patient]) {
-        const who = person === doctor ? 'doctor' : 'patient';
+      for (const person of [practitioner, patient]) {
+        const who = person === practitioner ? 'practitioner' : 'patient';
         await person.page.evaluate((fontSize) => { document.documentElement.style.fontSize = fontSize; }, size);
         await person.page.setViewportSize({width, height});
         assert.deepEqual(await outOfReach(person), [], `${who}, ${name}, ${size}`);
@@ -71,13 +71,13 @@ test('everything in a call can be reached, with text twice as large', {timeout: 
   }
 
   // With somebody at the door as well.
-  await doctor.page.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
+  await practitioner.page.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
   await other.knock(d.link('practice-b'), 'Ben Ode');
-  await doctor.button('Admit Ben Ode').waitFor();
+  await practitioner.button('Admit Ben Ode').waitFor();
   for (const [name, [width, height]] of Object.entries(screens)) {
-    await doctor.page.setViewportSize({width, height});
-    assert.deepEqual(await outOfReach(doctor), [], `${name}, with a knock`);
-    await doctor.shot(`reach-knock-${name.replaceAll(' ', '-')}`);
+    await practitioner.page.setViewportSize({width, height});
+    assert.deepEqual(await outOfReach(practitioner), [], `${name}, with a knock`);
+    await practitioner.shot(`reach-knock-${name.replaceAll(' ', '-')}`);
   }
 });
 
@@ -89,8 +89,8 @@ const holdWords = ({page}) => page.evaluate(() => {
 
 test('the first words of a message are seen over the picture, and open the chat', {timeout: 240_000}, async (t) => {
   const d = await demo(t);
-  const {doctor, patient} = await call(t, d.practitioner, d.link('home'));
-  for (const [from, to, sender] of [[doctor, patient, 'Dr'], [patient, doctor, 'Ana Pereira']]) {
+  const {practitioner, patient} = await call(t, d.practitioner, d.link('home'));
+  for (const [from, to, sender] of [[practitioner, patient, 'Dr'], [patient, practitioner, 'Ana Pereira']]) {
     await to.page.setViewportSize({width: 390, height: 844});
     await holdWords(to);
     await to.page.evaluate(() => {
@@ -116,7 +116,7 @@ test('the first words of a message are seen over the picture, and open the chat'
     assert.ok(!(await to.page.title()).includes('Please hold'));
     for (const theme of ['light', 'dark']) {
       await to.page.emulateMedia({colorScheme: theme});
-      await to.shot(`arrived-${to === patient ? 'patient' : 'doctor'}-${theme}`);
+      await to.shot(`arrived-${to === patient ? 'patient' : 'practitioner'}-${theme}`);
     }
     assert.deepEqual(await outOfReach(to), []);
     await words.click();
@@ -143,8 +143,8 @@ test('the first words of a message are seen over the picture, and open the chat'
 
 test('the chat takes the focus when it opens, and gives it back', {timeout: 240_000}, async (t) => {
   const d = await demo(t);
-  const {doctor, patient} = await call(t, d.practitioner, d.link('home'));
-  for (const [person, other] of [[doctor, patient], [patient, doctor]]) {
+  const {practitioner, patient} = await call(t, d.practitioner, d.link('home'));
+  for (const [person, other] of [[practitioner, patient], [patient, practitioner]]) {
     const {page} = person;
     await holdWords(person);
     const focused = (what, locator) => until(`the focus on ${what}`, () => locator.evaluate((element) => element === document.activeElement));

@@ -14,8 +14,8 @@ test('who opens another address gets a page that says what to do', {timeout: 120
   tls: {mode: behind_proxy}
 relay: {listen: ["127.0.0.1:${await freePort()}"]}
 `).start();
-  const doctor = await Person.arrive(t);
-  await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
+  const practitioner = await Person.arrive(t);
+  await setUp(practitioner, d, 'Riverside Practice', 'Dr Lee');
 
   const patient = await Person.arrive(t, {flags: [`--host-resolver-rules=MAP *.test 127.0.0.1`]});
   const opens = async (person, url, status, title) => {
@@ -41,8 +41,8 @@ relay: {listen: ["127.0.0.1:${await freePort()}"]}
   await opens(patient, `http://practice.test:${port}/j`, 400, 'This page cannot be opened in this way.');
   await fineEverywhere(patient, 'refused-proxy');
 
-  await opens(doctor, `http://localhost:${local}/diary`, 404, 'There is nothing at this address.');
-  await fineEverywhere(doctor, 'refused-local');
-  await doctor.page.getByRole('link', {name: 'Open Anteroom'}).click();
-  await doctor.page.getByRole('heading', {name: 'Riverside Practice'}).waitFor();
+  await opens(practitioner, `http://localhost:${local}/diary`, 404, 'There is nothing at this address.');
+  await fineEverywhere(practitioner, 'refused-local');
+  await practitioner.page.getByRole('link', {name: 'Open Anteroom'}).click();
+  await practitioner.page.getByRole('heading', {name: 'Riverside Practice'}).waitFor();
 });

@@ -49,14 +49,14 @@ for (const [transport, pattern, browsers = 'CC'] of [
   test(`addresses hidden behind the relay, over ${transport}`, {timeout: 120_000}, async (t) => {
     const authority = new Authority(t);
     const practice = await publicPractice(t, authority, 'practice.test');
-    const [doctor, patient] = await Promise.all([...browsers].map((b) =>
+    const [practitioner, patient] = await Promise.all([...browsers].map((b) =>
       b === 'F' ? FirefoxPerson.arrive(t, {authority: join(authority.dir, 'ca.pem'), names: ['practice.test']}) : authority.person(t)));
-    await Promise.all([onlyRelays(doctor, pattern), onlyRelays(patient, pattern)]);
-    await (firefox(doctor) ? doctor.setUp(practice, 'Riverside Practice', 'Dr Lee') : setUp(doctor, practice, 'Riverside Practice', 'Dr Lee'));
+    await Promise.all([onlyRelays(practitioner, pattern), onlyRelays(patient, pattern)]);
+    await (firefox(practitioner) ? practitioner.setUp(practice, 'Riverside Practice', 'Dr Lee') : setUp(practitioner, practice, 'Riverside Practice', 'Dr Lee'));
     await patient.knock(await hiddenLink(practice), 'Ana Pereira');
-    await (firefox(doctor) ? doctor.press('Admit Ana Pereira') : doctor.button('Admit Ana Pereira').click());
-    await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
-    for (const p of [doctor, patient]) {
+    await (firefox(practitioner) ? practitioner.press('Admit Ana Pereira') : practitioner.button('Admit Ana Pereira').click());
+    await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
+    for (const p of [practitioner, patient]) {
       const line = 'Relayed by practice.test, which cannot see or hear you · encrypted · verified';
       await (firefox(p) ? p.reads(line) : p.page.getByText(line).first().waitFor());
       const seen = await p.page.evaluate(() => window.candidates);
@@ -68,8 +68,8 @@ for (const [transport, pattern, browsers = 'CC'] of [
 test('a guest tries the connection days before, and the practitioner sees how it went', {timeout: 120_000}, async (t) => {
   const authority = new Authority(t);
   const practice = await publicPractice(t, authority, 'practice.test');
-  const doctor = await authority.person(t);
-  await setUp(doctor, practice, 'Riverside Practice', 'Dr Lee');
+  const practitioner = await authority.person(t);
+  await setUp(practitioner, practice, 'Riverside Practice', 'Dr Lee');
   const starts = new Date(Math.ceil(Date.now() / 60_000) * 60_000 + 2 * 3600_000).toISOString().replace('.000', '');
   const made = JSON.parse(await practice.cli('appointment', 'create', '--starts', starts, '--guest', 'Patient', '--output', 'json'));
   for (const [only, page, diary] of [
@@ -82,8 +82,8 @@ test('a guest tries the connection days before, and the practitioner sees how it
     await guest.page.goto(made.guests[0].url);
     await guest.button('Check camera and microphone now').click();
     await guest.page.getByText(page).waitFor({timeout: 30_000});
-    await doctor.page.getByText(diary).waitFor();
-    assert.equal(await doctor.page.getByRole('button', {name: /^Admit/}).count(), 0, 'somebody knocked');
+    await practitioner.page.getByText(diary).waitFor();
+    assert.equal(await practitioner.page.getByRole('button', {name: /^Admit/}).count(), 0, 'somebody knocked');
     await guest.context.close();
   }
 });
@@ -91,12 +91,12 @@ test('a guest tries the connection days before, and the practitioner sees how it
 test('an appointment can hide addresses only where there is a relay', {timeout: 60_000}, async (t) => {
   const port = await freePort();
   const d = await new Daemon(t, 'alone', `http:\n  listen: ["localhost:${port}"]\n`).start();
-  const doctor = await Person.arrive(t);
-  await setUp(doctor, d, 'Riverside Practice', 'Dr Lee');
+  const practitioner = await Person.arrive(t);
+  await setUp(practitioner, d, 'Riverside Practice', 'Dr Lee');
   await assert.rejects(hiddenLink(d), /Addresses can only be hidden behind a relay, and this node has none/);
-  await doctor.button('New appointment').click();
-  await doctor.page.getByText('Who gets a link').waitFor();
-  assert.equal(await doctor.page.getByRole('checkbox', {name: /Hide addresses/}).count(), 0);
+  await practitioner.button('New appointment').click();
+  await practitioner.page.getByText('Who gets a link').waitFor();
+  assert.equal(await practitioner.page.getByRole('checkbox', {name: /Hide addresses/}).count(), 0);
 });
 
 test('a node behind another is reached by TLS that the other cannot open', {timeout: 180_000}, async (t) => {
@@ -121,8 +121,8 @@ front:
   pass_from: [${JSON.stringify((await front.cli('peer', 'card')).trim())}]
 `, {mode: 0o600});
   await hidden.start();
-  const [doctor, patient] = [await authority.person(t), await authority.person(t)];
-  await setUp(doctor, hidden, `${canary} Practice`, `Dr ${canary}`);
+  const [practitioner, patient] = [await authority.person(t), await authority.person(t)];
+  await setUp(practitioner, hidden, `${canary} Practice`, `Dr ${canary}`);
   const made = JSON.parse(await hidden.cli('appointment', 'create', '--guest', 'Patient', '--output', 'json'));
   assert.equal(new URL(made.guests[0].url).host, `hidden.test:${front.port}`);
   await until('a way to the hidden node', async () => {
@@ -130,8 +130,8 @@ front:
     return patient.button('Continue').waitFor({timeout: 3000}).then(() => true, () => false);
   }, 30_000);
   await patient.knock(made.guests[0].url, `${canary} Ana`);
-  await doctor.button(`Admit ${canary} Ana`).click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.button(`Admit ${canary} Ana`).click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
   assert.match(await patient.page.evaluate(() => performance.getEntriesByType('navigation')[0].nextHopProtocol), /^h2$/);
 
   // What a request says is in the memory of the node that opens TLS, and of no other.

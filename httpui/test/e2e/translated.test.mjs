@@ -11,19 +11,19 @@ const says = (person, selector, words) => until(`${words} in ${selector}`, async
 for (const translator of [wrapTexts, mergeTexts]) {
   test(`a call whose pages are translated: ${translator.name}`, {timeout: 120_000}, async (t) => {
     const d = await demo(t);
-    const [doctor, patient] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
+    const [practitioner, patient] = await Promise.all([Person.arrive(t), Person.arrive(t)]);
     const errors = [];
-    for (const {page, context} of [doctor, patient]) {
+    for (const {page, context} of [practitioner, patient]) {
       await context.addInitScript(translator);
       page.on('pageerror', (err) => errors.push(err.message));
     }
     const marked = (person) => until('a translation', () => person.page.evaluate(() => document.body.innerText.includes('‡')));
 
-    await doctor.page.goto(d.practitioner);
-    await says(doctor, '.waiting', /Waiting room/);
+    await practitioner.page.goto(d.practitioner);
+    await says(practitioner, '.waiting', /Waiting room/);
     await patient.page.goto(d.link('home'));
     await patient.page.locator('.button-large').click();
-    await Promise.all([marked(doctor), marked(patient)]);
+    await Promise.all([marked(practitioner), marked(patient)]);
     await says(patient, '.check-row:nth-child(1)', /^Say something/);
     await patient.page.locator('.preview-tools .tool').first().click();
     await says(patient, '.check-row:nth-child(1)', /^Your microphone is off/);
@@ -32,27 +32,27 @@ for (const translator of [wrapTexts, mergeTexts]) {
     await patient.page.locator('#name').fill('Ana Pereira');
     await patient.page.locator('form .button-primary').click();
     await patient.page.locator('.waiting-title').waitFor();
-    await doctor.page.locator('.guest .button-primary').click();
-    for (const person of [doctor, patient]) await says(person, '.truth-line', /^Direct · encrypted · verified$/);
-    await says(doctor, '.tile-name', /^Ana Pereira/);
+    await practitioner.page.locator('.guest .button-primary').click();
+    for (const person of [practitioner, patient]) await says(person, '.truth-line', /^Direct · encrypted · verified$/);
+    await says(practitioner, '.tile-name', /^Ana Pereira/);
 
     await patient.page.locator('.tools .tool').first().click();
     await says(patient, '.tools .tool:first-child', /^Unmute/);
     await patient.page.locator('.tools .tool').nth(1).click();
-    await says(doctor, '.tile-words', /Camera is off/);
+    await says(practitioner, '.tile-words', /Camera is off/);
     await says(patient, '.self-name', /^You, camera off$/);
     await patient.page.locator('.tools .tool').nth(1).click();
     await says(patient, '.self-name', /^You$/);
-    await doctor.page.locator('.tools .tool[aria-label=Chat]').click();
+    await practitioner.page.locator('.tools .tool[aria-label=Chat]').click();
     for (const [i, text] of ['one', 'two'].entries()) {
-      await doctor.page.locator('#chat-text').fill(text);
-      await doctor.page.keyboard.press('Enter');
+      await practitioner.page.locator('#chat-text').fill(text);
+      await practitioner.page.keyboard.press('Enter');
       await until(`${i + 1} unread`, async () => await reads(patient, '.tool-badge') === String(i + 1));
     }
     await patient.page.locator('.tools .tool-danger').click();
     await says(patient, 'main', /You can close this page/);
-    await says(doctor, '.stage', /Nobody else is in the call/);
-    await says(doctor, '.truth-line', /^Nobody is connected$/);
+    await says(practitioner, '.stage', /Nobody else is in the call/);
+    await says(practitioner, '.truth-line', /^Nobody is connected$/);
     assert.deepEqual(errors, []);
   });
 }

@@ -48,7 +48,7 @@ function look(names) {
 
 test('both pages take all words from the catalogue, and have room for longer ones', {timeout: 300_000}, async (t) => {
   const d = await demo(t);
-  const [doctor, patient] = await Promise.all([Person.arrive(t, {viewport: phone}), Person.arrive(t, {viewport: phone})]);
+  const [practitioner, patient] = await Promise.all([Person.arrive(t, {viewport: phone}), Person.arrive(t, {viewport: phone})]);
   const today = new Intl.DateTimeFormat('en-GB', {weekday: 'long', day: 'numeric', month: 'long'});
   const days = [-1, 0, 1].flatMap((n) => today.format(Date.now() + n * 86_400_000).match(/\p{L}+/gu));
   const names = [...unmoved, ...entered, ...protocols, ...days];
@@ -58,25 +58,25 @@ test('both pages take all words from the catalogue, and have room for longer one
     for (const what of await person.page.evaluate(look, names)) found.push(`${screen}: ${what}`);
   };
 
-  await doctor.page.goto(pseudo(d.practitioner));
-  await doctor.page.locator('.waiting').waitFor();
-  for (const bdi of await doctor.page.locator('.masthead bdi').allTextContents()) names.push(bdi);
-  await fine(doctor, 'diary');
-  await press(doctor, 'desk.new.title');
-  await fine(doctor, 'new');
-  await press(doctor, 'desk.new.title');
-  await press(doctor, 'desk.foreign.title');
-  await fine(doctor, 'foreign');
-  await press(doctor, 'desk.foreign.title');
-  await doctor.page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true; });
-  await doctor.page.locator('.signins').waitFor();
-  await doctor.page.locator('.appointment-more button').first().click();
-  await until('the check-up', () => doctor.page.locator('.doctor-check').count(), 40_000);
-  await fine(doctor, 'diary-open');
-  await doctor.page.locator('.more .button').last().click();
-  await doctor.page.locator('dialog').waitFor();
-  await fine(doctor, 'cancel');
-  await doctor.page.keyboard.press('Escape');
+  await practitioner.page.goto(pseudo(d.practitioner));
+  await practitioner.page.locator('.waiting').waitFor();
+  for (const bdi of await practitioner.page.locator('.masthead bdi').allTextContents()) names.push(bdi);
+  await fine(practitioner, 'diary');
+  await press(practitioner, 'desk.new.title');
+  await fine(practitioner, 'new');
+  await press(practitioner, 'desk.new.title');
+  await press(practitioner, 'desk.foreign.title');
+  await fine(practitioner, 'foreign');
+  await press(practitioner, 'desk.foreign.title');
+  await practitioner.page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true; });
+  await practitioner.page.locator('.signins').waitFor();
+  await practitioner.page.locator('.appointment-more button').first().click();
+  await until('the check-up', () => practitioner.page.locator('.doctor-check').count(), 40_000);
+  await fine(practitioner, 'diary-open');
+  await practitioner.page.locator('.more .button').last().click();
+  await practitioner.page.locator('dialog').waitFor();
+  await fine(practitioner, 'cancel');
+  await practitioner.page.keyboard.press('Escape');
 
   await patient.page.goto(new URL('/j?words=pseudo', d.link('home')).href);
   await patient.page.locator('h1').waitFor();
@@ -88,18 +88,18 @@ test('both pages take all words from the catalogue, and have room for longer one
   await patient.page.locator('input[name="name"]').fill(guest);
   await fine(patient, 'check');
   await press(patient, 'guest.join');
-  await doctor.page.locator('.guest-buttons').waitFor();
+  await practitioner.page.locator('.guest-buttons').waitFor();
   await fine(patient, 'waiting');
-  await fine(doctor, 'knock');
-  await press(doctor, 'desk.admit.who', {name: guest});
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
-  await fine(doctor, 'call');
+  await fine(practitioner, 'knock');
+  await press(practitioner, 'desk.admit.who', {name: guest});
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
+  await fine(practitioner, 'call');
   await fine(patient, 'guest-call');
-  for (const person of [doctor, patient]) {
+  for (const person of [practitioner, patient]) {
     for (const code of ['call.details', 'call.chat']) {
       await press(person, code);
       await person.page.locator('.panel').waitFor();
-      await fine(person, `${person === doctor ? 'call' : 'guest'}-${code}`);
+      await fine(person, `${person === practitioner ? 'call' : 'guest'}-${code}`);
       await person.page.keyboard.press('Escape');
       await person.page.locator('.panel').waitFor({state: 'detached'});
     }

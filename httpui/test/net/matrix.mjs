@@ -62,18 +62,18 @@ export function matrix({paths = /./, every = 1, from = 0, shape = [], callShape,
     test(mode, {timeout: 120_000 + cells * 60_000}, async (t) => {
       for (const kind of practitioners(mode)) {
         const way = await ways.by(mode, kind);
-        const doctor = await arrive(t, 'practitioner', kind);
-        await doctor.practise((await way.home.cli('open', '--no-open')).trim());
+        const practitioner = await arrive(t, 'practitioner', kind);
+        await practitioner.practise((await way.home.cli('open', '--no-open')).trim());
         for (const [, , patient] of chosen.filter(([m, k]) => m === mode && k === kind)) {
           await t.test(`${mode}/${kind}/${patient}`, {timeout: 120_000}, async (cell) => {
             // Which of two good paths a browser takes first can depend on a busy computer.
-            await call(cell, way, doctor, mode, kind, patient).catch((e) => {
+            await call(cell, way, practitioner, mode, kind, patient).catch((e) => {
               cell.diagnostic(`tried again, because of: ${e.message}`);
-              return call(cell, way, doctor, mode, kind, patient);
+              return call(cell, way, practitioner, mode, kind, patient);
             });
           });
         }
-        await doctor.context.close();
+        await practitioner.context.close();
       }
     });
   }
@@ -91,69 +91,69 @@ async function arrive(t, role, kind) {
   return p;
 }
 
-async function call(t, {home, open}, doctor, mode, kind, patientKind) {
+async function call(t, {home, open}, practitioner, mode, kind, patientKind) {
   const cell = ((found[mode] ??= {})[kind] ??= {})[patientKind] = {path: 'no knock', ms: []};
   const made = JSON.parse(await home.cli('appointment', 'create', '--label', `${kind} and ${patientKind}`, '--guest', 'Patient', '--output', 'json'));
   const patient = await arrive(t, 'patient', patientKind);
   let restore = () => {};
   try {
     await patient.knock(await open(made.guests[0].url, patientKind), 'Ana Pereira');
-    await doctor.button('Admit Ana Pereira').waitFor();
+    await practitioner.button('Admit Ana Pereira').waitFor();
     cell.path = 'none';
-    await doctor.page.waitForTimeout(500); // patients wait longer than this
-    for (const p of [doctor, patient]) await p.page.evaluate(watchFirstFrame);
+    await practitioner.page.waitForTimeout(500); // patients wait longer than this
+    for (const p of [practitioner, patient]) await p.page.evaluate(watchFirstFrame);
     if (line.callShape) restore = await bed.shape(...line.callShape);
-    await doctor.button('Admit Ana Pereira').click();
-    const both = [doctor, patient];
+    await practitioner.button('Admit Ana Pereira').click();
+    const both = [practitioner, patient];
     const connected = await Promise.all(both.map((p) => line.connected(p, line.ms).then(() => true, () => false)));
-    const clicked = await doctor.page.evaluate(() => window.clicked);
+    const clicked = await practitioner.page.evaluate(() => window.clicked);
     const wanted = golden[mode][kind][patientKind];
     if (connected.every(Boolean)) {
       cell.ms = (await Promise.all(both.map((p) => p.page.evaluate(() => Promise.race([window.firstFrame, 0]))))).filter((at) => at > 0).map((at) => Math.round(at - clicked));
-      await settled(cell, doctor, patient, wanted);
+      await settled(cell, practitioner, patient, wanted);
       await line.then(t, both);
     }
     if (cell.path !== wanted || Math.max(...cell.ms) > slow) {
-      for (const p of both) t.diagnostic(`${p === doctor ? 'practitioner' : 'patient'}:\n${await p.page.evaluate((since) => window.connectionEvents(since), clicked)}`);
+      for (const p of both) t.diagnostic(`${p === practitioner ? 'practitioner' : 'patient'}:\n${await p.page.evaluate((since) => window.connectionEvents(since), clicked)}`);
     }
     if (update) assert.notEqual(cell.path, 'none', 'a pair that does not connect is no result');
     else assert.equal(cell.path, wanted);
   } finally {
     await restore();
     await patient.context.close();
-    await endCall(doctor);
+    await endCall(practitioner);
   }
 }
 
 /** Finds the path: browsers take the first that works, and a better one soon after. */
-async function settled(cell, doctor, patient, wanted) {
+async function settled(cell, practitioner, patient, wanted) {
   for (const end = Date.now() + settleTime; ;) {
-    cell.path = pathOf(...await Promise.all([doctor, patient].map((p) => p.page.evaluate(() => window.path()))));
+    cell.path = pathOf(...await Promise.all([practitioner, patient].map((p) => p.page.evaluate(() => window.path()))));
     cell.first ??= cell.path;
     if (cell.path === wanted || Date.now() > end) break;
-    await doctor.page.waitForTimeout(200);
+    await practitioner.page.waitForTimeout(200);
   }
   const says = cell.path.startsWith('direct') ? /^Direct · encrypted/ : /^Relayed/;
-  for (const p of [doctor, patient]) await p.page.getByText(says).first().waitFor();
+  for (const p of [practitioner, patient]) await p.page.getByText(says).first().waitFor();
 }
 
 /** In what way the media go; of a relay, how the practitioner and the patient reach it if they differ. */
-function pathOf(doctor, patient) {
-  const relayed = [doctor, patient].some((p) => p.local === 'relay' || p.remote === 'relay');
-  const protocols = new Set([doctor.protocol, patient.protocol]);
+function pathOf(practitioner, patient) {
+  const relayed = [practitioner, patient].some((p) => p.local === 'relay' || p.remote === 'relay');
+  const protocols = new Set([practitioner.protocol, patient.protocol]);
   if (relayed) return `relay ${[...protocols].join('/')}`;
   return protocols.has('tcp') ? 'direct tcp' : 'direct';
 }
 
 /** Leaves the practitioner in front of an empty waiting room, whatever has become of the call. */
-async function endCall(doctor) {
-  const end = doctor.button('End for everyone');
+async function endCall(practitioner) {
+  const end = practitioner.button('End for everyone');
   if (await end.isVisible()) {
     await end.click();
-    await doctor.button('End now').click();
-  } else await doctor.page.reload();
-  await doctor.page.getByRole('heading', {name: 'Waiting room'}).waitFor();
-  await doctor.button('Admit Ana Pereira').waitFor({state: 'detached'});
+    await practitioner.button('End now').click();
+  } else await practitioner.page.reload();
+  await practitioner.page.getByRole('heading', {name: 'Waiting room'}).waitFor();
+  await practitioner.button('Admit Ana Pereira').waitFor({state: 'detached'});
 }
 
 function report() {

@@ -12,14 +12,14 @@ const foundAgain = 10_000; // ms from a node's move until those who look for it 
 // To be within 5 s; what fails leaves room for a busy computer.
 const signalled = 10_000; // ms from a gateway's start until its guests can be told things
 
-let bed, ways, home, front, doctor;
+let bed, ways, home, front, practitioner;
 before(async () => {
   check('openssl', 'certutil');
   bed = new Bed();
   ways = new Ways(bed, () => ['cone']);
   ({home, front} = await ways.by('front node', 'cone'));
-  doctor = await arrive(bed, await ways.browser('practitioner', 'cone'));
-  await doctor.practise((await home.cli('open', '--no-open')).trim());
+  practitioner = await arrive(bed, await ways.browser('practitioner', 'cone'));
+  await practitioner.practise((await home.cli('open', '--no-open')).trim());
 });
 after(() => bed.close());
 
@@ -49,10 +49,10 @@ test('the practitioner’s computer goes to another network', {timeout: 120_000}
   const elsewhere = bed.host('elsewhere', 'cone');
   const [link, other] = await links(home, 'Patient', 'Carer');
   const [patient, carer] = [await newPatient(t), await newPatient(t)];
-  await begin(t, doctor, patient, link);
+  await begin(t, practitioner, patient, link);
   const seeker = ways.seek(t, ways.host('patient', 'cone'), other);
   let since, loaded;
-  const {says, whole, before, now} = await lose(t, doctor, patient, {
+  const {says, whole, before, now} = await lose(t, practitioner, patient, {
     cut: () => {
       bed.move(home.host, elsewhere);
       since = Date.now();
@@ -66,13 +66,13 @@ test('the practitioner’s computer goes to another network', {timeout: 120_000}
   t.diagnostic(`the hidden node can be reached again after ${ms} ms; ${steps(home, since)}`);
   t.diagnostic(`a page of the front node is loaded after ${await loaded} ms`);
   await carer.ask('Ben Ito');
-  await doctor.button('Admit Ben Ito').waitFor();
+  await practitioner.button('Admit Ben Ito').waitFor();
   t.diagnostic(`a knock is heard after ${Date.now() - since} ms`);
   assert.ok(Math.max(...says) <= told, `told after ${says} ms`);
   assert.ok(whole <= back, `whole after ${whole} ms`);
   const path = () => patient.page.evaluate(() => window.path());
   t.diagnostic(`by ${before.local} before, ${now.local} at once, ${(await path()).local} in the end`);
-  for (const p of [doctor, patient]) {
+  for (const p of [practitioner, patient]) {
     await until('what the page says is so', async () => (await p.page.getByText(/^Relayed by .* verified/).count() > 0) === ((await p.page.evaluate(() => window.path())).local === 'relay'));
   }
   await sameKind(patient, before);
@@ -108,8 +108,8 @@ for (const transport of ['QUIC', 'TCP']) {
 test('the gateway is started again', {timeout: 120_000}, async (t) => {
   const [link] = await links(home, 'Patient');
   const patient = await newPatient(t);
-  await begin(t, doctor, patient, link);
-  const both = [doctor, patient];
+  await begin(t, practitioner, patient, link);
+  const both = [practitioner, patient];
   assert.notEqual((await patient.page.evaluate(() => window.path())).local, 'relay', 'what is relayed ends with the relay');
   for (const p of both) await p.page.evaluate(watchGaps);
   const banner = patient.page.locator('.banner').getByText('Reconnecting to the practice…');
@@ -117,7 +117,7 @@ test('the gateway is started again', {timeout: 120_000}, async (t) => {
   const lost = Date.now();
   await banner.waitFor();
   const said = Date.now() - lost;
-  await doctor.page.waitForTimeout(Math.max(0, 3000 - (Date.now() - lost)));
+  await practitioner.page.waitForTimeout(Math.max(0, 3000 - (Date.now() - lost)));
   await front.start();
   const started = Date.now();
   await banner.waitFor({state: 'detached', timeout: 40_000});
@@ -127,16 +127,16 @@ test('the gateway is started again', {timeout: 120_000}, async (t) => {
   assert.ok(said <= told, `told after ${said} ms`);
   assert.ok(again <= signalled, `signalling again after ${again} ms`);
   assert.ok(Math.max(...gaps) > 100 && Math.max(...gaps) <= 2000, `no frame for ${gaps} ms`);
-  await doctor.page.waitForTimeout(1000); // their seat is theirs again
-  await doctor.button('End for everyone').click();
+  await practitioner.page.waitForTimeout(1000); // their seat is theirs again
+  await practitioner.button('End for everyone').click();
   await patient.page.getByText('You can close this page').waitFor();
 });
 
 test('the gateway is started again, and with it the relay of a call', {timeout: 120_000}, async (t) => {
   const [link] = await links(home, 'Patient', '--hide-addresses');
   const patient = await newPatient(t);
-  await begin(t, doctor, patient, link);
-  const {says, whole, now} = await lose(t, doctor, patient, {cut: () => front.program.stop('SIGKILL'), restore: () => front.start(), ms: 3000});
+  await begin(t, practitioner, patient, link);
+  const {says, whole, now} = await lose(t, practitioner, patient, {cut: () => front.program.stop('SIGKILL'), restore: () => front.start(), ms: 3000});
   assert.ok(Math.max(...says) <= told, `told after ${says} ms`);
   assert.ok(whole <= back, `whole after ${whole} ms`);
   assert.equal(now.local, 'relay');
@@ -145,29 +145,29 @@ test('the gateway is started again, and with it the relay of a call', {timeout: 
 test('a page is loaded again while its network is gone', {timeout: 120_000}, async (t) => {
   const [link] = await links(home, 'Patient');
   const patient = await newPatient(t);
-  await begin(t, doctor, patient, link);
-  const keys = () => doctor.page.evaluate(() => window.theirKeys());
+  await begin(t, practitioner, patient, link);
+  const keys = () => practitioner.page.evaluate(() => window.theirKeys());
   const [old] = (await keys()).slice(-1);
-  await doctor.page.evaluate(watchTruth);
+  await practitioner.page.evaluate(watchTruth);
   const restore = silence(ways.host('patient', 'cone').switch);
   const lost = Date.now();
   const loaded = patient.page.reload({timeout: 60_000});
-  await doctor.page.getByText(/Reconnecting/).first().waitFor();
+  await practitioner.page.getByText(/Reconnecting/).first().waitFor();
   restore();
   const restored = Date.now();
   await loaded;
   await patient.button('Come back to your appointment').click();
-  await Promise.all([doctor.hearsAndSees(1, 30_000), patient.hearsAndSees(1, 30_000)]);
-  for (const p of [doctor, patient]) await p.page.getByText(/· encrypted · verified/).first().waitFor();
+  await Promise.all([practitioner.hearsAndSees(1, 30_000), patient.hearsAndSees(1, 30_000)]);
+  for (const p of [practitioner, patient]) await p.page.getByText(/· encrypted · verified/).first().waitFor();
   t.diagnostic(`whole after ${Date.now() - restored} ms, most of it the patient’s way through the page`);
 
   const [now] = (await keys()).slice(-1);
   assert.ok(old && now && now !== old, 'the page came back with the same certificate');
-  const events = (await doctor.page.evaluate((since) => window.connectionEvents(since), lost)).split('\n').map((l) => l.match(/^(-?\d+) (\d+) (.*)/).slice(1));
+  const events = (await practitioner.page.evaluate((since) => window.connectionEvents(since), lost)).split('\n').map((l) => l.match(/^(-?\d+) (\d+) (.*)/).slice(1));
   const n = events.at(-1)[1]; // the newest connection
   const last = (what, of) => Number(events.findLast(([, m, text]) => of(m) && text === what)?.[0]);
   const [closed, up, proved] = [last('closes', (m) => m !== n), last('connected', (m) => m === n), last('gets a proof', (m) => m === n)];
-  const said = (await doctor.page.evaluate(() => window.said)).map((s) => ({...s, at: s.at - lost}));
+  const said = (await practitioner.page.evaluate(() => window.said)).map((s) => ({...s, at: s.at - lost}));
   t.diagnostic(`the old connection ended after ${closed} ms; the new one was up after ${up} ms and proved after ${proved} ms; ${
     said.map((s) => `${Math.round(s.at)}: ${s.verified ? 'verified' : 'not verified'}, ${s.shown} pictures`).join('; ')}`);
   assert.ok(closed < up && closed < proved, 'there was no new connection'); // that it is up is told separately

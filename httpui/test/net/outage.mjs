@@ -13,36 +13,36 @@ const frames = async (p) => new Map((await p.stats()).map((s) => [s.id, s.video]
 const moved = async (p, since) => [...await frames(p)].some(([id, n]) => n > (since.get(id) ?? 0) + 3);
 
 /** Connects a practitioner and a patient who holds a link, and lets the path settle. */
-export async function begin(t, doctor, patient, link) {
+export async function begin(t, practitioner, patient, link) {
   t.after(async () => {
     await patient.context.close();
-    const end = doctor.button('End for everyone');
+    const end = practitioner.button('End for everyone');
     if (!await end.isVisible()) return;
     await end.click();
-    await doctor.button('End now').click();
+    await practitioner.button('End now').click();
   });
   await patient.knock(link, 'Ana Pereira');
-  await doctor.button('Admit Ana Pereira').click();
-  await Promise.all([doctor.hearsAndSees(), patient.hearsAndSees()]);
-  await doctor.page.waitForTimeout(2000);
+  await practitioner.button('Admit Ana Pereira').click();
+  await Promise.all([practitioner.hearsAndSees(), patient.hearsAndSees()]);
+  await practitioner.page.waitForTimeout(2000);
 }
 
 /**
  * Loses the network, waits, gives it back, and says how long both ends took to
  * tell, and to see the other again.
  */
-export async function lose(t, doctor, patient, {cut, restore, ms}) {
-  const both = [doctor, patient];
+export async function lose(t, practitioner, patient, {cut, restore, ms}) {
+  const both = [practitioner, patient];
   const before = await patient.page.evaluate(() => window.path());
   await cut();
   const lost = Date.now();
   const says = await Promise.all(both.map((p) => p.page.getByText(/Reconnecting/).first().waitFor({timeout: 10_000}).then(() => Date.now() - lost, () => Infinity)));
-  await doctor.page.waitForTimeout(Math.max(0, ms - (Date.now() - lost)));
+  await practitioner.page.waitForTimeout(Math.max(0, ms - (Date.now() - lost)));
   const seen = await Promise.all(both.map(frames));
   await restore();
   const restored = Date.now();
   const explain = async () => {
-    for (const p of both) t.diagnostic(`${p === doctor ? 'practitioner' : 'patient'}:\n${await p.page.evaluate((since) => window.connectionEvents(since), lost)}`);
+    for (const p of both) t.diagnostic(`${p === practitioner ? 'practitioner' : 'patient'}:\n${await p.page.evaluate((since) => window.connectionEvents(since), lost)}`);
   };
   const again = Promise.all(both.map((p, i) => until('new frames', () => moved(p, seen[i]), 40_000).then(() => Date.now() - restored)));
   const took = await again.catch((e) => explain().then(() => { throw e; }));

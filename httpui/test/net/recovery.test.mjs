@@ -12,7 +12,7 @@ import {back, relayed, sameKind, told} from './outage.mjs';
 
 const name = 'call.riverside.example';
 
-let bed, node, doctor, patientHost, newPatient;
+let bed, node, practitioner, patientHost, newPatient;
 before(async () => {
   check('openssl', 'certutil');
   bed = new Bed();
@@ -32,9 +32,9 @@ discovery:
   node.url = 'http://localhost:7600';
   await node.start(home.wrap());
   patientHost = bed.host('patient', 'cone');
-  doctor = await Person.arrive(bed, {browser: await browse(bed, home, authority)});
-  await doctor.context.addInitScript(watchPath);
-  await setUp(doctor, node, 'Riverside Practice', 'Dr Lee');
+  practitioner = await Person.arrive(bed, {browser: await browse(bed, home, authority)});
+  await practitioner.context.addInitScript(watchPath);
+  await setUp(practitioner, node, 'Riverside Practice', 'Dr Lee');
   const patientBrowser = await browse(bed, patientHost, authority);
   newPatient = async (t) => {
     const p = await Person.arrive(t, {browser: patientBrowser});
@@ -48,11 +48,11 @@ after(() => bed.close());
 async function begin(t, ...flags) {
   const made = JSON.parse(await node.cli('appointment', 'create', '--guest', 'Patient', ...flags, '--output', 'json'));
   const patient = await newPatient(t);
-  await outage.begin(t, doctor, patient, made.guests[0].url);
+  await outage.begin(t, practitioner, patient, made.guests[0].url);
   return patient;
 }
 
-const lose = (t, patient, how) => outage.lose(t, doctor, patient, how);
+const lose = (t, patient, how) => outage.lose(t, practitioner, patient, how);
 
 let restore;
 const silence = () => { restore = outage.silence(patientHost.switch); };
@@ -103,14 +103,14 @@ test('the patient’s computer sleeps for ten seconds', {timeout: 120_000}, asyn
   t.after(() => signal('SIGCONT'));
   signal('SIGSTOP');
   const asleep = Date.now();
-  await doctor.page.getByText(/Reconnecting/).first().waitFor({timeout: 5000});
+  await practitioner.page.getByText(/Reconnecting/).first().waitFor({timeout: 5000});
   const says = Date.now() - asleep;
-  await doctor.page.waitForTimeout(10_000);
+  await practitioner.page.waitForTimeout(10_000);
   signal('SIGCONT');
   const awake = Date.now();
   // What a browser shows is not looked at where it was stopped: one of some fifteen has no element that
   // begins to play after that, whatever it is given, and however many frames it decodes.
-  await Promise.all([doctor.hearsAndSees(1, 30_000), patient.receives(1, 30_000)]);
+  await Promise.all([practitioner.hearsAndSees(1, 30_000), patient.receives(1, 30_000)]);
   const whole = Date.now() - awake;
   t.diagnostic(`told after ${says} ms; whole after ${whole} ms`);
   assert.ok(says <= told, `told after ${says} ms`);
@@ -119,17 +119,17 @@ test('the patient’s computer sleeps for ten seconds', {timeout: 120_000}, asyn
 
 test('a weak line: sound goes on, the picture waits, and comes back', {timeout: 180_000}, async (t) => {
   const patient = await begin(t);
-  const both = [doctor, patient];
+  const both = [practitioner, patient];
   const restore = await bed.shape('-delay', '20ms', '-loss', '0.03', '-rate', '0.1'); // 100 kbit/s each way
   t.after(restore);
   const since = Date.now();
   for (const p of both) await p.page.getByText(/only your sound is sent/).first().waitFor();
   t.diagnostic(`told after ${Date.now() - since} ms`);
   for (const p of both) await p.page.getByText(/^Picture paused/).first().waitFor();
-  await doctor.page.waitForTimeout(Math.max(0, 10_000 - (Date.now() - since))); // what was on its way has drained
+  await practitioner.page.waitForTimeout(Math.max(0, 10_000 - (Date.now() - since))); // what was on its way has drained
   await Promise.all(both.map(async (p) => {
     const {rate, madeUp} = await sound(p, 10);
-    t.diagnostic(`${p === doctor ? 'practitioner' : 'patient'}: ${rate} packets of sound a second, ${(100 * madeUp).toFixed(0)} % of it made up`);
+    t.diagnostic(`${p === practitioner ? 'practitioner' : 'patient'}: ${rate} packets of sound a second, ${(100 * madeUp).toFixed(0)} % of it made up`);
     assert.ok(rate > 40 && madeUp < 0.1, 'sound suffers');
   }));
   await restore();
