@@ -3,16 +3,15 @@ import { agentOf } from '../kit/browser.js';
 import { GuestCall } from '../call/call.js';
 import { CallNews, callIntents, canFlipCamera, canShareScreen, copy, newCallUi, trustChange } from '../call/screen/call-page.js';
 import { Sounds } from '../kit/sound.js';
+import { Check, newCheckUi } from './check.js';
 import { GuestTab } from './guest-tab.js';
 import { stopwatch } from '../kit/lapse.js';
 import { Media } from '../call/media.js';
 import { Page } from '../kit/page.js';
-import { testPath } from './path-test.js';
 import { ofTab } from '../kit/storage.js';
 import { Store } from '../kit/watch.js';
 import { canCall, troubleWith } from './trouble.js';
 import { syncPanel } from '../call/screen/view-call.js';
-import { runMeter } from '../call/screen/view-check.js';
 import { guestScreen, guestTitle, guestView } from './view-guest.js';
 import { announce, showTitle } from '../kit/view-shell.js';
 import { playAll, useSpeaker } from '../call/screen/view-tiles.js';
@@ -23,9 +22,8 @@ import { say } from '../kit/words.js';
  * @typedef {import('../call/call.js').GuestSnapshot} GuestSnapshot
  * @typedef {import('./view-guest.js').GuestState} GuestState
  * @typedef {import('./view-guest.js').GuestIntents} GuestIntents
- * @typedef {import('../call/screen/view-call.js').CallUi & {checking: boolean, phase: 'asking' | 'ready', speakerAsked: boolean,
- *   heard: boolean | null, path: import('../call/screen/view-check.js').PathState, name: string, copied: boolean, link: string, toast: string | null,
- *   elsewhere: boolean, returning: boolean, doorOpened: boolean}} Ui
+ * @typedef {import('../call/screen/view-call.js').CallUi & import('./check.js').CheckUi & {
+ *   name: string, copied: boolean, link: string, toast: string | null, elsewhere: boolean, returning: boolean, doorOpened: boolean}} Ui
  *   link: to be copied by hand; elsewhere: another tab is in the seat; returning: this
  *   tab was in the seat; doorOpened: while the page was waiting, and nobody has reacted
  */
@@ -35,8 +33,7 @@ const ENTER_MS = 400;
 
 /** @returns {Ui} */
 const newUi = () => ({
-  ...newCallUi(), checking: false, phase: 'asking', speakerAsked: false, heard: null, path: null, name: '', copied: false, link: '', toast: null,
-  elsewhere: false, returning: false, doorOpened: false,
+  ...newCallUi(), ...newCheckUi(), name: '', copied: false, link: '', toast: null, elsewhere: false, returning: false, doorOpened: false,
 });
 
 /** The guest's page: builds the parts, connects them, and draws what they say. */
@@ -49,6 +46,13 @@ class GuestPage {
   #ui = new Store(newUi());
   #page = new Page(this.#ui);
   #news = new CallNews({ sounds: this.#sounds, ui: this.#ui });
+  #check = new Check({
+    media: this.#media,
+    sounds: this.#sounds,
+    ui: this.#ui,
+    servers: () => (this.#inside() ? null : this.#now?.welcome?.ice_servers ?? []),
+    onPath: (path) => this.#call?.tell(path), // so that the practitioner knows
+  });
   #act = this.#intents();
 
   #tab = new GuestTab({ onAsked: () => this.#handOver(), onTaken: () => { if (!this.#inside()) this.#goElsewhere(); } });
@@ -61,8 +65,6 @@ class GuestPage {
   #unsubscribe = () => {};
   #practice = { then: 0, since: () => Date.now() }; // what its clock said, seconds, and how long ago, ms
   #talked = false;
-  /** @type {(() => void) | null} */ #stopMeter = null;
-  /** @type {AbortController | null} */ #pathTest = null;
   #quietly = false; // a new call is being made behind the screen of the last one
 
   start() {
@@ -197,8 +199,7 @@ class GuestPage {
   }
 
   #closeCall() {
-    this.#pathTest?.abort();
-    this.#pathTest = null;
+    this.#check.stop();
     this.#unsubscribe();
     this.#call?.close();
     this.#call = null;
@@ -227,20 +228,14 @@ class GuestPage {
         inCall.switchDevice(kind, id);
         this.#tab.choose(kind, id);
       },
-      start: () => void this.#check(),
-      retryPath: () => void this.#testPath(),
-      trySpeaker: () => void this.#sounds.unlock().then(() => {
-        this.#sounds.speakerTest();
-        ui.set({ speakerAsked: true, heard: null });
-      }),
-      heard: (yes) => ui.set({ heard: yes }),
+      ...this.#check.intents(),
       setName: (name) => ui.set({ name }),
       join: (name) => void this.#join(name),
       comeBack: () => void this.#comeBack(),
       useHere: () => void this.#useHere(),
       again: () => {
         this.#open();
-        if (this.#ui.value.checking) void this.#check();
+        if (this.#ui.value.checking) void this.#check.run();
       },
       copyLink: async () => {
         const link = `${location.origin}/j${this.#fragment}`;
@@ -264,7 +259,7 @@ class GuestPage {
 
   /** @param {string} name */
   async #join(name) {
-    this.#pathTest?.abort();
+    this.#check.stop();
     void this.#sounds.unlock(); // this tap also lets the others' sound play
     const call = this.#call;
     if (!(await this.#tab.sit(name))) return this.#goElsewhere();
@@ -274,7 +269,7 @@ class GuestPage {
 
   /** One tap, after Leave or after the page was loaded again: as it was. */
   async #comeBack() {
-    const asked = this.#ask();
+    const asked = this.#check.ask();
     if (this.#now?.phase === 'ended') this.#open();
     const call = this.#call;
     await Promise.all([asked, call && opened(call)]);
@@ -285,7 +280,7 @@ class GuestPage {
   async #useHere() {
     const turn = ++this.#turn;
     this.#ui.set({ elsewhere: false });
-    const asked = this.#ask();
+    const asked = this.#check.ask();
     const handed = await this.#tab.take();
     if (turn !== this.#turn) return;
     this.#handed = { resume: handed?.resume ?? null, name: handed?.name ?? '', patient: handed === null };
@@ -309,32 +304,6 @@ class GuestPage {
     this.#closeCall();
     this.#media.stop();
     this.#ui.set({ elsewhere: true, checking: false });
-  }
-
-  /** Asks for camera and microphone; always in a gesture. */
-  async #ask() {
-    void this.#sounds.unlock();
-    this.#ui.set({ checking: true, phase: 'asking' });
-    await this.#media.start({ audio: true, video: true }).catch(() => {});
-    this.#ui.set({ phase: 'ready' });
-  }
-
-  async #check() {
-    await this.#ask();
-    void this.#testPath(); // not before: a page that may use the camera may use more of the network, too
-  }
-
-  /** Tries the way that the call would take, and lets the practitioner know. */
-  async #testPath() {
-    if (this.#inside()) return;
-    const servers = this.#now?.welcome?.ice_servers ?? [];
-    this.#pathTest?.abort();
-    const { signal } = (this.#pathTest = new AbortController());
-    this.#ui.set({ path: 'testing' });
-    const path = await testPath(servers, { signal });
-    if (signal.aborted) return;
-    this.#ui.set({ path });
-    if (path) this.#call?.tell(path);
   }
 
   /** @returns {GuestState} */
@@ -374,18 +343,9 @@ class GuestPage {
       screen: screen === 'early' || screen === 'start' ? 'door' : screen, // one becomes the other by itself
       focus: () => syncPanel(this.#page.root, screen === 'call' ? ui.panel : null),
     });
-    this.#meter(screen === 'check');
+    this.#check.meter(screen === 'check');
     useSpeaker(ui.speaker, this.#act.speakerRefused);
     if (screen === 'call' && call) this.#news.look({ peers: call.peers, chat: call.chat, media });
-  }
-
-  /** @param {boolean} shown the meter moves while it is on the screen */
-  #meter(shown) {
-    if (shown) this.#stopMeter ??= runMeter(() => this.#media.level());
-    else {
-      this.#stopMeter?.();
-      this.#stopMeter = null;
-    }
   }
 }
 
