@@ -21,11 +21,11 @@ func (p *program) configCommand() *cobra.Command {
 		Short: "Print the configuration in force: file, environment and flags merged",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := p.config(cmd)
+			plan, err := p.plan(cmd)
 			if err != nil {
 				return err
 			}
-			return config.Show(p.stdout, output.String(), cfg)
+			return plan.Show(p.stdout, output.String())
 		},
 	}
 	output.add(show)
@@ -41,9 +41,9 @@ Ports are not looked at while the daemon has them, nor those that systemd is set
 up to pass. It ends with 0 if all is in order, and with 4 if not.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := p.config(cmd)
+			plan, err := p.plan(cmd)
 			if err == nil {
-				err = errors.Join(daemon.Prepare(cfg), daemon.CheckPorts(cmd.Context(), cfg))
+				err = errors.Join(daemon.Prepare(plan), daemon.CheckPorts(cmd.Context(), plan))
 			}
 			if checked.json {
 				reply := checkReply{OK: err == nil, Problems: []string{}}

@@ -31,13 +31,11 @@ All of it is deleted when the demo is interrupted.`,
 					return usage("demo is always the same and keeps nothing: leave --%s out", name)
 				}
 			}
-			cfg := config.Log{Level: level, Format: "auto"}
-			whole := config.Default()
-			whole.DataDir, whole.Log = os.TempDir(), cfg // there need be no home
-			if err := whole.Validate(); err != nil {
+			plan, err := config.Loopback(os.TempDir(), level) // there need be no home
+			if err != nil {
 				return exit.With(exit.Usage, err)
 			}
-			return p.demo(cmd.Context(), p.logger(cfg, cfg.Slog()), output)
+			return p.demo(cmd.Context(), level, p.logger(plan.LogFormat, plan.LogLevel), output)
 		},
 	}
 	cmd.Flags().StringVar(&level, "log-level", level, "debug, info, warn or error")
@@ -46,7 +44,7 @@ All of it is deleted when the demo is interrupted.`,
 }
 
 // demo runs until ctx ends.
-func (p *program) demo(ctx context.Context, log *slog.Logger, output outputFlag) (err error) {
+func (p *program) demo(ctx context.Context, level string, log *slog.Logger, output outputFlag) (err error) {
 	defer outliveReaders()()
 	ctx, _, stop := p.untilClosed(ctx)
 	defer stop()
@@ -59,7 +57,7 @@ func (p *program) demo(ctx context.Context, log *slog.Logger, output outputFlag)
 		return fmt.Errorf("make temporary directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	demo, err := daemon.NewDemo(ctx, dir, log, newEcho(exe, log))
+	demo, err := daemon.NewDemo(ctx, dir, level, log, newEcho(exe, log))
 	if err != nil {
 		return err
 	}

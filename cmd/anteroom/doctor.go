@@ -41,13 +41,13 @@ daemon is running.`,
 
 // examine has the daemon looked at, or without one, what it would need.
 func (p *program) examine(cmd *cobra.Command) (control.Report, error) {
-	cfg, err := p.config(cmd)
+	plan, err := p.plan(cmd)
 	if err != nil {
 		return control.NewReport(doctor.Unreadable(err)), nil
 	}
-	report, err := control.Call[control.Report](cmd.Context(), control.NewClient(cfg.Dir()), "doctor", control.Nothing{})
+	report, err := control.Call[control.Report](cmd.Context(), control.NewClient(plan.Dir), "doctor", control.Nothing{})
 	if exit.Code(err) == exit.NotRunning {
-		return control.NewReport(daemon.Examine(cmd.Context(), cfg)), nil
+		return control.NewReport(daemon.Examine(cmd.Context(), plan)), nil
 	}
 	return report, err
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"anteroom/cmd/anteroom/config"
 	"anteroom/cmd/anteroom/daemon"
 	"anteroom/cmd/anteroom/logs"
 	"anteroom/node/media"
@@ -34,7 +33,7 @@ func (p *program) mediaCommand() *cobra.Command {
 		Hidden: true,
 		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log := slog.New(logs.NewHandler(p.stderr, config.Log{Format: "json"}, slog.LevelInfo, false, nil))
+			log := slog.New(logs.NewHandler(p.stderr, "json", slog.LevelInfo, false, nil))
 			err := media.Child(cmd.Context(), p.stdin, p.stdout, log)
 			if errors.Is(err, context.Canceled) {
 				return nil // the daemon ends; so do we

@@ -21,11 +21,11 @@ back, this accepts that it is lost. The audit trail says so. Anteroom must not
 be running.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := p.config(cmd)
+			plan, err := p.plan(cmd)
 			if err != nil {
 				return err
 			}
-			lost, err := practice.AcceptLoss(cmd.Context(), practice.Config{Dir: cfg.Dir(), KeyFile: cfg.Store.KeyFile})
+			lost, err := practice.AcceptLoss(cmd.Context(), practice.Config{Dir: string(plan.Dir), KeyFile: plan.KeyFile})
 			if err != nil {
 				return err
 			}

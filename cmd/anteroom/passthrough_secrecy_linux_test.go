@@ -139,9 +139,7 @@ type tracedNode struct {
 
 func traceNode(t *testing.T, cfg config.Config, https net.Listener) *tracedNode {
 	t.Helper()
-	if err := cfg.Validate(); err != nil {
-		t.Fatal(err)
-	}
+	daemontest.Plan(t, cfg)
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Fatalf("%v: run \"make test\"", err)
@@ -289,7 +287,7 @@ func TestPublicNodeMovesNothingReadable(t *testing.T) {
 	frontCard := ask(t, unencrypted, front.url+cardPath, "")
 
 	log := daemontest.WatchLog(t)
-	hidden, err := daemon.New(t.Context(), daemontest.Hide(hiddenConfig, frontCard), nil, slog.New(slog.NewTextHandler(log, nil)), nil)
+	hidden, err := daemon.New(t.Context(), daemontest.Plan(t, daemontest.Hide(hiddenConfig, frontCard)), nil, slog.New(slog.NewTextHandler(log, nil)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

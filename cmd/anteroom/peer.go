@@ -83,13 +83,13 @@ identity gets another with --new-identity alone; its cards of before are void.`,
 			if err := contacts.CheckName(name); err != nil {
 				return exit.With(exit.Usage, fmt.Errorf("--name: %w", err))
 			}
-			cfg, err := p.config(cmd)
+			plan, err := p.plan(cmd)
 			if err != nil {
 				return err
 			}
-			reply, err := control.Call[control.Card](cmd.Context(), control.NewClient(cfg.Dir()), "peer/card", control.CardRequest{Name: name})
+			reply, err := control.Call[control.Card](cmd.Context(), control.NewClient(plan.Dir), "peer/card", control.CardRequest{Name: name})
 			if exit.Code(err) == exit.NotRunning {
-				reply.Card, err = daemon.CardOf(cfg, name, anew, p.logger(cfg.Log, cfg.Log.Slog()), p.stderr)
+				reply.Card, err = daemon.CardOf(plan, name, anew, p.logger(plan.LogFormat, plan.LogLevel), p.stderr)
 			} else if err == nil && anew {
 				return usage("the daemon runs, so it has its identity: leave --new-identity out")
 			}

@@ -144,9 +144,8 @@ func flagError(_ *cobra.Command, err error) error {
 	return exit.With(exit.Usage, err)
 }
 
-// config returns the configuration that cmd's flags, the environment and the
-// file make together.
-func (p *program) config(cmd *cobra.Command) (config.Config, error) {
+// plan returns what cmd's flags, the environment and the file make together.
+func (p *program) plan(cmd *cobra.Command) (config.Plan, error) {
 	return config.Load(cmd.Flags(), p.environ)
 }
 
@@ -246,9 +245,9 @@ func printJSON(w io.Writer, v any) error {
 
 // client returns a client for the daemon that cmd's flags mean.
 func (p *program) client(cmd *cobra.Command) (*control.Client, error) {
-	cfg, err := p.config(cmd)
+	plan, err := p.plan(cmd)
 	if err != nil {
 		return nil, err
 	}
-	return control.NewClient(cfg.Dir()), nil
+	return control.NewClient(plan.Dir), nil
 }

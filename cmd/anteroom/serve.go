@@ -26,11 +26,11 @@ started in is closed. Where there is no terminal, as in a service, SIGHUP makes
 it read again its certificate, discovery.peers and log.level.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := p.config(cmd)
+			plan, err := p.plan(cmd)
 			if err != nil {
 				return err
 			}
-			return p.serve(cmd.Context(), cfg, func() (config.Config, error) { return p.config(cmd) }, !noOpen)
+			return p.serve(cmd.Context(), plan, func() (config.Plan, error) { return p.plan(cmd) }, !noOpen)
 		},
 	}
 	config.AddServeFlags(cmd.Flags())
@@ -47,15 +47,15 @@ const gcPercent = 50
 
 // serve runs a daemon until ctx ends. It says where the page is on stderr, and
 // READY on stdout and to systemd once whoever comes is answered. reload reads
-// cfg again.
-func (p *program) serve(ctx context.Context, cfg config.Config, reload func() (config.Config, error), open bool) error {
+// plan again.
+func (p *program) serve(ctx context.Context, plan config.Plan, reload func() (config.Plan, error), open bool) error {
 	defer outliveReaders()()
 	p.limitGarbage()
 	ctx, again, stop := p.untilClosed(ctx)
 	defer stop()
 	level := new(slog.LevelVar)
-	level.Set(cfg.Log.Slog())
-	log := p.logger(cfg.Log, level)
+	level.Set(plan.LogLevel)
+	log := p.logger(plan.LogFormat, level)
 	exe, err := p.executable()
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
@@ -64,7 +64,7 @@ func (p *program) serve(ctx context.Context, cfg config.Config, reload func() (c
 	if err != nil {
 		return err
 	}
-	d, err := daemon.New(ctx, cfg, passed, log, newEcho(exe, log))
+	d, err := daemon.New(ctx, plan, passed, log, newEcho(exe, log))
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (p *program) recorded() bool {
 }
 
 // logger returns the logger of a daemon.
-func (p *program) logger(cfg config.Log, level slog.Leveler) *slog.Logger {
+func (p *program) logger(format string, level slog.Leveler) *slog.Logger {
 	logs.SilenceGoLog()
-	return slog.New(logs.NewHandler(p.stderr, cfg, level, p.terminal, p.unknownKey))
+	return slog.New(logs.NewHandler(p.stderr, format, level, p.terminal, p.unknownKey))
 }

@@ -1,20 +1,20 @@
 package config
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"anteroom/httpui/certs"
 )
 
-// https checks everything by which patients come in.
-func (p *problems) https(c HTTP, passFrom []string) {
+// https reads everything by which patients come in. What is passed to this node
+// from others needs no place to listen at.
+func (p *problems) https(plan *Plan, c HTTP, passed bool) {
 	mode := c.TLS.Mode
+	plan.Entrance.Mode = mode
 	p.oneOf("http.tls.mode", mode, TLSOff, TLSFiles, TLSACME, TLSBehindProxy)
 	p.unusedTLS(c)
 	if mode == TLSOff {
@@ -23,27 +23,52 @@ func (p *problems) https(c HTTP, passFrom []string) {
 	if c.PublicURL == "" {
 		p.add("http.public_url", "is empty, and http.tls.mode: %s is for guests who come there: write the https origin that they use, or turn the mode off", mode)
 	}
-	if len(c.PublicListen) == 0 && len(passFrom) == 0 {
+	if len(c.PublicListen) == 0 && !passed {
 		p.add("http.public_listen", "is empty, so nobody could come in: write %q", Default().HTTP.PublicListen)
 	}
+	plan.Entrance.Listen = c.PublicListen
 	p.list("http.public_listen", c.PublicListen, maxListen)
 	for i, listen := range c.PublicListen {
-		key := fmt.Sprintf("http.public_listen[%d]", i)
-		if host, port, ok := p.hostPort(key, listen); ok && mode == TLSBehindProxy && !isPrivate(host) {
-			p.add(key, "what a proxy sends here is not encrypted, so it must stay on this computer or inside a private network: write 127.0.0.1:%s", proxyPort(port))
+		key := item("http.public_listen", i)
+		ip, port, ok := p.hostPort(key, listen)
+		if !ok {
+			continue
+		}
+		plan.listens("http.public_listen", i, listen, everywhere(ip, port))
+		if mode == TLSBehindProxy && !ip.IsLoopback() && !ip.IsPrivate() {
+			p.add(key, "what a proxy sends here is not encrypted, so it must stay on this computer or inside a private network: write 127.0.0.1:%d", proxyPort(port))
 		}
 	}
 	if c.RedirectListen != "" && mode != TLSBehindProxy {
-		p.hostPort("http.redirect_listen", c.RedirectListen)
+		if ip, port, ok := p.hostPort("http.redirect_listen", c.RedirectListen); ok {
+			plan.Listens = append(plan.Listens, Endpoint{
+				Key: "http.redirect_listen", Network: "tcp", Addr: c.RedirectListen, name: "http.redirect_listen", at: everywhere(ip, port),
+			})
+		}
+		plan.Entrance.Redirect = c.RedirectListen
 	}
-	switch mode {
+	if mode == TLSBehindProxy {
+		plan.Entrance.Proxies = p.trusted(c.TrustedProxies)
+		return
+	}
+	p.certificate(plan, c)
+}
+
+// certificate reads where the certificate comes from.
+func (p *problems) certificate(plan *Plan, c HTTP) {
+	plan.Entrance.Certificate = certs.Config{
+		Mode: c.TLS.Mode, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
+		Dir: plan.Dir.Certificates(), Directory: c.TLS.Directory, Email: c.TLS.Email, CAFile: c.TLS.CAFile, Agreed: c.TLS.AgreeTerms,
+	}
+	if plan.Public != nil {
+		plan.Entrance.Certificate.Name = plan.Public.Hostname()
+	}
+	switch c.TLS.Mode {
 	case TLSFiles:
 		p.required("http.tls.cert_file", c.TLS.CertFile, "the PEM file of the certificate")
 		p.required("http.tls.key_file", c.TLS.KeyFile, "the PEM file of its key")
 	case TLSACME:
-		p.acme(c)
-	case TLSBehindProxy:
-		p.trusted(c.TrustedProxies)
+		p.acme(c, plan.Public)
 	}
 }
 
@@ -74,7 +99,7 @@ func (p *problems) unusedTLS(c HTTP) {
 	}
 }
 
-func (p *problems) acme(c HTTP) {
+func (p *problems) acme(c HTTP, public *url.URL) {
 	if !c.TLS.AgreeTerms {
 		p.add("http.tls.agree_terms", "an authority issues certificates to those who agree to its terms only: read them (Let's Encrypt's are at https://letsencrypt.org/repository/) and write true")
 	}
@@ -85,11 +110,10 @@ func (p *problems) acme(c HTTP) {
 		p.add("http.tls.directory", "must be the https URL of an ACME directory, such as %s", certs.LetsEncrypt)
 	}
 	p.path("http.tls.ca_file", c.TLS.CAFile)
-	u, err := url.Parse(c.PublicURL)
-	if err != nil || c.PublicURL == "" || c.TLS.Directory != certs.LetsEncrypt {
+	if public == nil || c.TLS.Directory != certs.LetsEncrypt {
 		return
 	}
-	name := u.Hostname()
+	name := public.Hostname()
 	if ip, err := netip.ParseAddr(name); err == nil {
 		if ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() {
 			p.add("http.public_url", "Let's Encrypt issues no certificate for a private address: use one that the internet can reach, or http.tls.mode: files")
@@ -106,15 +130,16 @@ func inHouse(name string) bool {
 		func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }
 
-func (p *problems) trusted(list []string) {
+// trusted reads the networks whose word counts for who a client is.
+func (p *problems) trusted(list []string) (read []netip.Prefix) {
 	const key = "http.trusted_proxies"
 	if len(list) == 0 {
 		p.add(key, "is empty, so nobody could come in: write the proxy's address, such as [\"127.0.0.1\"]")
 	}
 	p.list(key, list, maxPeers)
 	for i, text := range list {
-		at := fmt.Sprintf("%s[%d]", key, i)
-		network, err := ParseNetwork(text)
+		at := item(key, i)
+		network, err := parseNetwork(text)
 		switch {
 		case err != nil:
 			p.add(at, "must be an address or a network, such as 127.0.0.1 or 10.0.3.0/24")
@@ -122,8 +147,11 @@ func (p *problems) trusted(list []string) {
 			p.add(at, "has bits beyond its length: write %v", network.Masked())
 		case !isPrivateNetwork(network):
 			p.add(at, "is not within a private network, and what comes from there is not encrypted: write the address by which the proxy connects to this computer")
+		default:
+			read = append(read, network)
 		}
 	}
+	return read
 }
 
 // required is path for what must be there.
@@ -134,40 +162,34 @@ func (p *problems) required(key, value, what string) {
 	p.path(key, value)
 }
 
-// hostPort checks an address to listen on.
-func (p *problems) hostPort(key, listen string) (host, port string, ok bool) {
-	host, port, err := net.SplitHostPort(listen)
+// hostPort reads an address to listen on; no ip is every address.
+func (p *problems) hostPort(key, listen string) (ip netip.Addr, port uint16, ok bool) {
+	host, text, err := net.SplitHostPort(listen)
 	if err != nil {
 		p.add(key, `must be host:port, such as ":443" or "203.0.113.9:443"`)
-		return "", "", false
+		return ip, 0, false
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
-		p.add(key, "the port must be a number from 0, which takes a free one, to 65535")
-		return "", "", false
+	if port, ok = p.port(key, text); !ok {
+		return ip, 0, false
 	}
-	if _, err := netip.ParseAddr(host); host != "" && err != nil {
-		p.add(key, "must be an address of this computer, as names can come to mean another one: write :%s for all of them", port)
-		return "", "", false
+	if ip, err = netip.ParseAddr(host); host != "" && err != nil {
+		p.add(key, "must be an address of this computer, as names can come to mean another one: write :%d for all of them", port)
+		return ip, 0, false
 	}
-	return host, port, true
+	return ip, port, true
 }
 
 // proxyPort returns a port for a proxy to send to, in place of one that it
 // needs itself.
-func proxyPort(port string) string {
-	if port == "443" || port == "80" {
-		return "7680"
+func proxyPort(port uint16) uint16 {
+	if port == 443 || port == 80 {
+		return 7680
 	}
 	return port
 }
 
-func isPrivate(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return err == nil && (ip.IsLoopback() || ip.IsPrivate())
-}
-
-// ParseNetwork reads a network, or an address as one.
-func ParseNetwork(text string) (netip.Prefix, error) {
+// parseNetwork reads a network, or an address as one.
+func parseNetwork(text string) (netip.Prefix, error) {
 	if ip, err := netip.ParseAddr(text); err == nil && ip.Zone() == "" && !ip.Is4In6() {
 		return netip.PrefixFrom(ip, ip.BitLen()), nil
 	}

@@ -49,7 +49,7 @@ func TestCollisions(t *testing.T) {
 		cfg := Default()
 		cfg.DataDir = "/d"
 		c.set(&cfg)
-		err := cfg.Validate()
+		_, err := cfg.Plan()
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)

@@ -269,7 +269,7 @@ func numbered(n int, format string) string {
 	return strings.Join(items, ", ")
 }
 
-// TestGoodConfigurations keeps Validate from refusing what people need.
+// TestGoodConfigurations keeps Plan from refusing what people need.
 func TestGoodConfigurations(t *testing.T) {
 	card := testCard(t, "clinic", "/ip4/9.9.9.9/udp/7601/quic-v1")
 	indoors := testCard(t, "indoors", "/ip4/192.168.1.7/tcp/7601")

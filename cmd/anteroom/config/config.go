@@ -3,7 +3,6 @@
 package config
 
 import (
-	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -22,7 +21,7 @@ import (
 // with its default and says what it means; a test keeps the two equal. Values
 // come from, each over the one before it: Default, the file, the environment
 // (ANTEROOM_ and the key in capitals, its dots as underscores; lists with
-// commas), flags. Validate has been called on every Config that Load returns.
+// commas), flags. Load makes a Plan of it, and nobody else reads it.
 type Config struct {
 	// DataDir holds the database, its key and the node's identity; mode 0700.
 	// Empty: the user's data home.
@@ -66,12 +65,12 @@ type Limits struct {
 	ConnectionsLoopback   int `yaml:"connections_loopback"`
 }
 
-// OfSockets and OfConnections are l as the pages' server has it.
-func (l Limits) OfSockets() httpui.Cap {
+// sockets and connections are l as the pages' server has it.
+func (l Limits) sockets() httpui.Cap {
 	return httpui.Cap{Total: l.Sockets, PerPrefix: l.SocketsPerNetwork, Loopback: l.SocketsLoopback}
 }
 
-func (l Limits) OfConnections() httpui.Cap {
+func (l Limits) connections() httpui.Cap {
 	return httpui.Cap{Total: l.Connections, PerPrefix: l.ConnectionsPerNetwork, Loopback: l.ConnectionsLoopback}
 }
 
@@ -210,14 +209,9 @@ func Default() Config {
 	}
 }
 
-// Dir returns the absolute path of the data directory; empty: nobody said
-// where it is, and there is no home to put it in. Validate refuses that.
-func (c Config) Dir() string {
-	if c.DataDir != "" {
-		return c.DataDir
-	}
-	return inHome("XDG_DATA_HOME", xdg.DataHome, "anteroom")
-}
+// usualDir is the data directory where nobody says which; empty: there is no
+// home to put it in.
+func usualDir() string { return inHome("XDG_DATA_HOME", xdg.DataHome, "anteroom") }
 
 // defaultFile is read if it exists and no other file is named; empty: there is
 // no home to look in.
@@ -264,20 +258,3 @@ func settings(cfg any) []setting {
 }
 
 func yamlName(f reflect.StructField) string { return f.Tag.Get("yaml") }
-
-// Slog returns cfg's level.
-func (cfg Log) Slog() slog.Level {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
-		panic(err) // Validate lets no other level through
-	}
-	return level
-}
-
-// IdentityFile and PeersFile are where the node keeps who it is, and whom it
-// was told to know.
-func (c Config) IdentityFile() string { return filepath.Join(c.Dir(), "identity.key") }
-func (c Config) PeersFile() string    { return filepath.Join(c.Dir(), "peers.json") }
-
-// SocketPath returns where the daemon with this data directory is spoken to.
-func SocketPath(dataDir string) string { return filepath.Join(dataDir, "control.sock") }

@@ -39,7 +39,7 @@ func TestExampleIsTheDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Default(), got, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(Default(), got.told, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("%s is not the default (-default +file):\n%s", exampleFile, diff)
 	}
 }
@@ -90,7 +90,7 @@ func TestPrecedence(t *testing.T) {
 	want.Log = Log{Level: "debug", Format: "json"}        // flag, file
 	want.HTTP.Listen = []string{"localhost:2", "[::1]:3"} // environment
 	want.HTTP.PublicURL = "https://file.example"          // an empty variable sets nothing
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, got.told, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -105,8 +105,8 @@ func TestFileIsFoundByEnvironmentAndFlag(t *testing.T) {
 		{[]string{"--config", two}, []string{"ANTEROOM_CONFIG=" + one}, "error"},
 	} {
 		got, err := Load(testFlags(t, c.flags...), c.env)
-		if err != nil || got.Log.Level != c.want {
-			t.Errorf("%q %q: got level %q, %v, want %q", c.flags, c.env, got.Log.Level, err, c.want)
+		if err != nil || got.told.Log.Level != c.want {
+			t.Errorf("%q %q: got level %q, %v, want %q", c.flags, c.env, got.told.Log.Level, err, c.want)
 		}
 	}
 }
@@ -118,8 +118,8 @@ func TestRelativeDataDirectoryFlagMeansTheWorkingDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := Load(testFlags(t, "--data-dir", "here"), nil)
-	if want := filepath.Join(wd, "here"); err != nil || got.DataDir != want {
-		t.Errorf("got %q, %v, want %q", got.DataDir, err, want)
+	if want := filepath.Join(wd, "here"); err != nil || got.told.DataDir != want {
+		t.Errorf("got %q, %v, want %q", got.told.DataDir, err, want)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestFilesThatAreNoConfiguration(t *testing.T) {
 }
 
 func TestDefaultIsValid(t *testing.T) {
-	if err := Default().Validate(); err != nil {
+	if _, err := Default().Plan(); err != nil {
 		t.Error(err)
 	}
 }
@@ -199,24 +199,25 @@ func TestShownConfigurationCanBeReadAgain(t *testing.T) {
 	want.Discovery.Server = true
 	for _, format := range []string{"text", "json"} {
 		var out strings.Builder
-		if err := Show(&out, format, want); err != nil {
+		if err := show(&out, format, want); err != nil {
 			t.Fatal(err)
 		}
 		got, err := Load(testFlags(t, "--config", configtest.Write(t, out.String())), nil)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, out.String())
 		}
-		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(want, got.told, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s:\n%s", format, diff)
 		}
 	}
 }
 
-func ExampleConfig_Validate() {
+func ExampleConfig_Plan() {
 	cfg := Default()
 	cfg.HTTP.Listen = []string{"0.0.0.0:80"}
 	cfg.Log.Level = "inof"
-	fmt.Println(cfg.Validate())
+	_, err := cfg.Plan()
+	fmt.Println(err)
 	// Output:
 	// log.level: must be one of debug, info, warn, error, did you mean info?
 	// http.listen[0]: would serve every network of this computer without encryption: write localhost:80; patients come in through http.public_url with http.tls.mode, or practice.front_url

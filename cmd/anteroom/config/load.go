@@ -48,7 +48,7 @@ var flagOf = map[string]string{
 // AddFileFlags defines the flags that say which node is meant.
 func AddFileFlags(flags *pflag.FlagSet) {
 	flags.String("config", "", "configuration `file`"+ifKnown(" (default %s, if it exists)", defaultFile()))
-	flags.Var(new(pathFlag), "data-dir", "data `directory`"+ifKnown(" (default %s)", Default().Dir()))
+	flags.Var(new(pathFlag), "data-dir", "data `directory`"+ifKnown(" (default %s)", usualDir()))
 }
 
 // ifKnown writes path into format, if there is one.
@@ -81,30 +81,30 @@ func (p *pathFlag) Set(s string) error {
 	return err
 }
 
-// Load returns the configuration from flags, environ ("NAME=value") and the
-// file that either names. The error names every problem, one a line: first
+// Load returns the plan that flags, environ ("NAME=value") and the file that
+// either names make together. The error names every problem, one a line: first
 // those of names and types, and once there are none, those of values.
-func Load(flags *pflag.FlagSet, environ []string) (Config, error) {
+func Load(flags *pflag.FlagSet, environ []string) (Plan, error) {
 	env, envErr := environment(environ)
 	name, content, err := readConfig(flags, env)
 	if err != nil {
-		return Config{}, errors.Join(envErr, err)
+		return Plan{}, errors.Join(envErr, err)
 	}
 	cfg := Default()
 	if err := errors.Join(envErr, checkYAML(name, content, &cfg)); err != nil {
-		return Config{}, err
+		return Plan{}, err
 	}
 
 	if cfg, err = merge(name, content, env, flags); err != nil {
-		return Config{}, err
+		return Plan{}, err
 	}
-	found := cfg.problems()
+	plan, found := cfg.plan()
 	if err := errors.Join(found...); err != nil && len(found) == len(found.ofFlags(flags)) {
-		return Config{}, exit.With(exit.Usage, err)
+		return Plan{}, exit.With(exit.Usage, err)
 	} else if err != nil {
-		return Config{}, err
+		return Plan{}, err
 	}
-	return cfg, nil
+	return plan, nil
 }
 
 // ofFlags returns those problems that were typed on the command line.

@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Show writes cfg in a form that Load reads.
-func Show(w io.Writer, output string, cfg Config) error {
+// show writes cfg in a form that Load reads.
+func show(w io.Writer, output string, cfg Config) error {
 	if output == "json" {
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)

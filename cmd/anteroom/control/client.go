@@ -18,16 +18,16 @@ import (
 
 // A client is the command line's end of the control socket.
 type Client struct {
-	dataDir string
-	http    http.Client
+	dir  config.Dir
+	http http.Client
 }
 
-func NewClient(dataDir string) *Client {
-	c := &Client{dataDir: dataDir}
+func NewClient(dir config.Dir) *Client {
+	c := &Client{dir: dir}
 	c.http.Transport = &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", config.SocketPath(dataDir))
+			return new(net.Dialer).DialContext(ctx, "unix", dir.Socket())
 		},
 	}
 	return c
@@ -69,12 +69,12 @@ func Call[A any](ctx context.Context, c *Client, route string, q any) (a A, err 
 func (c *Client) unreachable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ECONNREFUSED):
-		return exit.With(exit.NotRunning, fmt.Errorf("no daemon is running with the data directory %s: start it with \"anteroom serve\"", c.dataDir))
+		return exit.With(exit.NotRunning, fmt.Errorf("no daemon is running with the data directory %s: start it with \"anteroom serve\"", c.dir))
 	case errors.Is(err, fs.ErrPermission):
-		if err := store.Foreign(c.dataDir); err != nil {
+		if err := store.Foreign(string(c.dir)); err != nil {
 			return err
 		}
-		return fmt.Errorf("the daemon with the data directory %s belongs to another user: run this as that user", c.dataDir)
+		return fmt.Errorf("the daemon with the data directory %s belongs to another user: run this as that user", c.dir)
 	}
 	return fmt.Errorf("talk to the daemon: %w", err)
 }

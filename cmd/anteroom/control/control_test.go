@@ -25,7 +25,7 @@ func serveControl(t *testing.T, handler http.Handler) *Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	l, err := net.Listen("unix", config.SocketPath(dir))
+	l, err := net.Listen("unix", config.Dir(dir).Socket())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func serveControl(t *testing.T, handler http.Handler) *Client {
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }() // ends with Close
 	t.Cleanup(func() { server.Close(); <-done })
-	return NewClient(dir)
+	return NewClient(config.Dir(dir))
 }
 
 type sum struct {
@@ -110,7 +110,7 @@ func TestControlIsStrict(t *testing.T) {
 
 func TestCallsThatFindNoDaemon(t *testing.T) {
 	gone := t.TempDir()
-	_, err := Call[sum](t.Context(), NewClient(gone), "sum", sum{})
+	_, err := Call[sum](t.Context(), NewClient(config.Dir(gone)), "sum", sum{})
 	if exit.Code(err) != exit.NotRunning || !strings.Contains(err.Error(), gone) {
 		t.Errorf("no socket: got %v", err)
 	}
@@ -133,7 +133,7 @@ func TestCallsThatFindNoDaemon(t *testing.T) {
 }
 
 func TestSocketPathIsInTheDataDirectory(t *testing.T) {
-	if got, want := config.SocketPath("/d"), filepath.Join("/d", "control.sock"); got != want {
+	if got, want := config.Dir("/d").Socket(), filepath.Join("/d", "control.sock"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"anteroom/cmd/anteroom/config"
 	"anteroom/cmd/anteroom/control"
+	"anteroom/cmd/anteroom/daemon/daemontest"
 	"anteroom/node/desk/api"
 	"anteroom/node/practice"
 )
@@ -20,9 +21,10 @@ func TestADamagedAppointmentIsListedForWhatItIs(t *testing.T) {
 	cfg := config.Default()
 	cfg.DataDir = t.TempDir() + "/d"
 	cfg.HTTP.Listen = []string{"localhost:0"}
+	plan := daemontest.Plan(t, cfg)
 	start := func() *Daemon {
 		t.Helper()
-		d, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+		d, err := New(t.Context(), plan, nil, slog.New(slog.DiscardHandler), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +57,7 @@ func TestADamagedAppointmentIsListedForWhatItIs(t *testing.T) {
 	}
 
 	// A node that does not run says it, and so does one that runs.
-	if err := inspect(cfg, (*practice.Practice).Check)(t.Context()); err == nil || !strings.Contains(err.Error(), "1 of ") {
+	if err := inspect(plan, (*practice.Practice).Check)(t.Context()); err == nil || !strings.Contains(err.Error(), "1 of ") {
 		t.Errorf("without a daemon doctor finds %v", err)
 	}
 	d = start()

@@ -60,7 +60,7 @@ type demo struct {
 
 // NewDemo makes the nodes, each in its own directory below dir, on free ports
 // of the loopback interface.
-func NewDemo(ctx context.Context, dir string, log *slog.Logger, echo EchoFunc) (_ *demo, err error) {
+func NewDemo(ctx context.Context, dir, level string, log *slog.Logger, echo EchoFunc) (_ *demo, err error) {
 	demo := new(demo)
 	defer func() {
 		if err != nil {
@@ -68,15 +68,11 @@ func NewDemo(ctx context.Context, dir string, log *slog.Logger, echo EchoFunc) (
 		}
 	}()
 	for _, n := range demoNodes {
-		cfg := config.Default()
-		cfg.DataDir = filepath.Join(dir, n.via)
-		cfg.HTTP.Listen = []string{"localhost:0"}
-		cfg.Discovery = config.Discovery{
-			Listen:                []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"},
-			Server:                true,
-			AllowPrivateAddresses: true,
+		plan, err := config.Loopback(filepath.Join(dir, n.via), level)
+		if err != nil {
+			return nil, err
 		}
-		d, err := New(ctx, cfg, nil, log, echo)
+		d, err := New(ctx, plan, nil, log, echo)
 		if err != nil {
 			return nil, err
 		}

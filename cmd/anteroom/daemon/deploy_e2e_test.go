@@ -43,7 +43,7 @@ type kitchen struct {
 
 // cook reads a recipe as it is written, but for the cards and ids that a user
 // puts into it, in pairs.
-func (k *kitchen) cook(recipe, dir string, ingredients ...string) config.Config {
+func (k *kitchen) cook(recipe, dir string, ingredients ...string) config.Plan {
 	k.t.Helper()
 	recipe = strings.NewReplacer(ingredients...).Replace(recipe)
 	file := filepath.Join(k.t.TempDir(), "config.yaml")
@@ -56,7 +56,7 @@ func (k *kitchen) cook(recipe, dir string, ingredients ...string) config.Config 
 	if err := flags.Parse([]string{"--config", file, "--data-dir", dir, "--listen", "localhost:0"}); err != nil {
 		k.t.Fatal(err)
 	}
-	cfg, err := config.Load(flags, []string{
+	plan, err := config.Load(flags, []string{
 		"ANTEROOM_HTTP_TLS_DIRECTORY=" + k.authority.Directory,
 		"ANTEROOM_HTTP_TLS_CA_FILE=" + k.authority.CAFile,
 		"ANTEROOM_DISCOVERY_LISTEN=/ip4/127.0.0.1/tcp/0",
@@ -66,7 +66,7 @@ func (k *kitchen) cook(recipe, dir string, ingredients ...string) config.Config 
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	return cfg
+	return plan
 }
 
 // sockets are those of ports 443 and 80, as systemd passes them to one daemon
@@ -93,13 +93,13 @@ func (k *kitchen) sockets() sockets {
 func (k *kitchen) taste(t *testing.T, d *watchedDaemon) {
 	t.Helper()
 	d.Await("certificate in use")
-	page, leaf, err := visit(k.https.Addr(), strings.TrimPrefix(d.cfg.HTTP.PublicURL, "https://"), "/j", k.authority.Roots)
+	page, leaf, err := visit(k.https.Addr(), d.plan.Public.Host, "/j", k.authority.Roots)
 	if err != nil || !strings.HasPrefix(page, "<!DOCTYPE html>") {
-		t.Errorf("%s: %.60q, %v", d.cfg.HTTP.PublicURL, page, err)
+		t.Errorf("%s: %.60q, %v", d.plan.Public, page, err)
 		return
 	}
 	if s := d.entrance.certs.Status(); !leaf.NotAfter.Equal(s.NotAfter) || s.Reason != "" {
-		t.Errorf("%s: served until %v; %+v", d.cfg.HTTP.PublicURL, leaf.NotAfter, s)
+		t.Errorf("%s: served until %v; %+v", d.plan.Public, leaf.NotAfter, s)
 	}
 }
 
@@ -115,25 +115,25 @@ func TestRecipesWithACertificate(t *testing.T) {
 	k.authority = certstest.NewPebble(t, certstest.Port(t, k.plain), certstest.Port(t, k.https), certstest.Profiles{"shortlived": 6 * 24 * 3600})
 
 	t.Run("domain", func(t *testing.T) {
-		k.taste(t, startDaemon(t, k.cook(all["domain"], t.TempDir()+"/d"), k.sockets()))
+		k.taste(t, watchDaemon(t, k.cook(all["domain"], t.TempDir()+"/d"), k.sockets()))
 	})
 	t.Run("address", func(t *testing.T) {
-		cfg := k.cook(all["address"], t.TempDir()+"/d")
-		cfg.HTTP.PublicURL = "https://127.0.0.1" // nobody issues for one that is not this computer's
-		k.taste(t, watchDaemon(t, cfg, k.sockets()))
+		plan := k.cook(all["address"], t.TempDir()+"/d")
+		plan.Public.Host, plan.Entrance.Certificate.Name = "127.0.0.1", "127.0.0.1" // nobody issues for one that is not this computer's
+		k.taste(t, watchDaemon(t, plan, k.sockets()))
 	})
 	t.Run("front", func(t *testing.T) {
 		laptop := config.Default()
 		laptop.DataDir = t.TempDir() + "/d"
 		laptop.HTTP.Listen = []string{"localhost:0"}
 		card := startDaemon(t, laptop, nil).card()
-		k.taste(t, startDaemon(t, k.cook(all["front"], t.TempDir()+"/d", "anteroom-peer:LAPTOP", card), k.sockets()))
+		k.taste(t, watchDaemon(t, k.cook(all["front"], t.TempDir()+"/d", "anteroom-peer:LAPTOP", card), k.sockets()))
 	})
 	t.Run("pass", func(t *testing.T) {
 		dir := t.TempDir() + "/d"
 		id := daemontest.Identity(t, config.Config{DataDir: dir}).String()
-		server := startDaemon(t, k.cook(all["pass-to"], t.TempDir()+"/d", "PEER-ID", id), k.sockets())
-		laptop := startDaemon(t, k.cook(all["pass-from"], dir, "anteroom-peer:SERVER", server.card()), nil)
+		server := watchDaemon(t, k.cook(all["pass-to"], t.TempDir()+"/d", "PEER-ID", id), k.sockets())
+		laptop := watchDaemon(t, k.cook(all["pass-from"], dir, "anteroom-peer:SERVER", server.card()), nil)
 		k.taste(t, server)
 		k.taste(t, laptop)
 	})

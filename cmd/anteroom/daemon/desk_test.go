@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"anteroom/cmd/anteroom/config"
+	"anteroom/cmd/anteroom/daemon/daemontest"
 	"anteroom/discovery/contacts"
 	"anteroom/httpui"
 	"anteroom/node/audit"
@@ -31,7 +33,7 @@ func idleDaemon(t *testing.T, change func(*config.Config)) *Daemon {
 	if change != nil {
 		change(&cfg)
 	}
-	d, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	d, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,13 +71,20 @@ func TestLinkBase(t *testing.T) {
 		{"https://call.example", "", "https://call.example", false},
 		{"https://call.example", "https://front.example", "https://call.example", false},
 	} {
-		cfg := config.Config{HTTP: config.HTTP{PublicURL: c.public}, Practice: config.Practice{FrontURL: c.front}}
-		links := linkBase(cfg, here)
-		if links != c.want || isLocal(links) != c.local {
-			t.Errorf("%q, %q: got %s, local %v", c.public, c.front, links, isLocal(links))
+		var plan config.Plan
+		for text, to := range map[string]**url.URL{c.public: &plan.Public, c.front: &plan.Front} {
+			if u, err := url.Parse(text); err != nil {
+				t.Fatal(err)
+			} else if text != "" {
+				*to = u
+			}
+		}
+		links, local := linkBase(plan, here)
+		if links != c.want || local != c.local {
+			t.Errorf("%q, %q: got %s, local %v", c.public, c.front, links, local)
 		}
 		d := desk.New(desk.Config{})
-		d.At(here, links, isLocal(links))
+		d.At(here, links, local)
 		if kind := d.Reach().Kind; (kind == "local") != c.local {
 			t.Errorf("%q, %q: reach is %s", c.public, c.front, kind)
 		}
@@ -209,12 +218,12 @@ func TestDaemonThatFailsLetsGoOfEverything(t *testing.T) {
 	cfg := config.Default()
 	cfg.DataDir = dir
 	cfg.HTTP.Listen = []string{first.listeners[0].Addr().String()}
-	if _, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil); err == nil {
+	if _, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil); err == nil {
 		t.Fatal("two daemons on one port")
 	}
 	cfg.HTTP.Listen = []string{"localhost:0"}
 	cfg.Discovery.Listen = []string{"/ip4/192.0.2.1/tcp/1"} // not this computer's
-	if _, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil); err == nil {
+	if _, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil); err == nil {
 		t.Fatal("listens on another computer's address")
 	}
 	idleDaemon(t, func(c *config.Config) { c.DataDir = dir })

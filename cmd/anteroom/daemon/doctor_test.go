@@ -43,10 +43,10 @@ func publicDaemon(t *testing.T, until time.Time) *Daemon {
 	}
 	cfg := loopbackConfig(dir + "/d")
 	cfg.HTTP.PublicListen, cfg.HTTP.RedirectListen = []string{"127.0.0.1:0"}, "127.0.0.1:0"
-	cfg.HTTP.TLS = config.TLS{Mode: config.TLSFiles, CertFile: dir + "/cert.pem", KeyFile: dir + "/key.pem"}
+	cfg.HTTP.TLS = daemontest.Files(dir+"/cert.pem", dir+"/key.pem")
 	cfg.Relay.Listen = []string{"127.0.0.1:0"}
 	cfg.HTTP.PublicURL = fmt.Sprintf("https://%s:%d", daemontest.PublicName, closedPort(t))
-	d, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	d, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func examined(t *testing.T, d *Daemon) (control.Report, map[string]control.Findi
 // page it looks for where links lead, which is not where this one is.
 func TestDoctorAsksAPeer(t *testing.T) {
 	home := publicDaemon(t, time.Now().Add(time.Hour))
-	other, err := New(t.Context(), loopbackConfig(t.TempDir()+"/d"), nil, slog.New(slog.DiscardHandler), nil)
+	other, err := New(t.Context(), daemontest.Plan(t, loopbackConfig(t.TempDir()+"/d")), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,8 +150,8 @@ func TestDoctorSeesCertificates(t *testing.T) {
 	certFile, keyFile := certstest.WritePair(t, t.TempDir(), "other.example")
 	cfg := config.Default()
 	cfg.HTTP.PublicURL = "https://" + daemontest.PublicName
-	cfg.HTTP.TLS = config.TLS{Mode: config.TLSFiles, CertFile: certFile, KeyFile: keyFile}
-	if _, err := patient(cfg).Certificate(); err == nil || !strings.Contains(err.Error(), "is for other.example, not for call.example") {
+	cfg.HTTP.TLS = daemontest.Files(certFile, keyFile)
+	if _, err := patient(daemontest.Plan(t, cfg)).Certificate(); err == nil || !strings.Contains(err.Error(), "is for other.example, not for call.example") {
 		t.Errorf("for another name: %v", err)
 	}
 }
@@ -161,7 +161,7 @@ func localDaemon(t *testing.T) *Daemon {
 	cfg := config.Default()
 	cfg.DataDir = t.TempDir() + "/d"
 	cfg.HTTP.Listen = []string{"localhost:0"}
-	d, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	d, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestReadinessByItself(t *testing.T) {
 		t.Errorf("after the start: %+v", is)
 	}
 
-	key := filepath.Join(d.cfg.Dir(), "store.key")
+	key := filepath.Join(string(d.plan.Dir), "store.key")
 	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -245,8 +245,8 @@ func TestReadinessThatNobodyConfirms(t *testing.T) {
 	cfg := loopbackConfig(t.TempDir() + "/d")
 	cfg.HTTP.PublicURL = "https://" + address
 	cfg.HTTP.PublicListen, cfg.HTTP.RedirectListen, cfg.Relay.Listen = []string{"127.0.0.1:0"}, "", []string{"127.0.0.1:0"}
-	cfg.HTTP.TLS = config.TLS{Mode: config.TLSFiles, CertFile: certFile, KeyFile: keyFile}
-	d, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	cfg.HTTP.TLS = daemontest.Files(certFile, keyFile)
+	d, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +311,7 @@ func TestDoctorSeesTheConfigurationBreak(t *testing.T) {
 		"log: {level: warn}\n":                 "warn The configuration was changed after Anteroom started, which goes on with the old one.",
 	} {
 		file := configtest.Write(t, yaml)
-		d.reload = func() (config.Config, error) {
+		d.reload = func() (config.Plan, error) {
 			return config.Load(pflag.NewFlagSet("test", pflag.ContinueOnError), []string{"ANTEROOM_CONFIG=" + file})
 		}
 		if c := checked(t, d, "configuration"); string(c.Status)+" "+c.Finding != want || c.Todo == "" {
@@ -326,7 +326,7 @@ func TestDoctorWaitsForTheAuthority(t *testing.T) {
 	cfg.HTTP.PublicListen, cfg.HTTP.RedirectListen, cfg.Relay.Listen = []string{"127.0.0.1:0"}, "", nil
 	cfg.HTTP.PublicURL = "https://192.0.2.10"
 	cfg.HTTP.TLS = config.TLS{Mode: config.TLSACME, AgreeTerms: true, Directory: fmt.Sprintf("https://127.0.0.1:%d/dir", closedPort(t))}
-	d, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	d, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -361,8 +361,8 @@ func TestDoctorVisitsTheFront(t *testing.T) {
 	cfg := loopbackConfig(dir + "/front")
 	cfg.HTTP.PublicURL = fmt.Sprintf("https://%s:%d", daemontest.PublicName, port)
 	cfg.HTTP.PublicListen, cfg.HTTP.RedirectListen, cfg.Relay.Listen = []string{fmt.Sprintf("127.0.0.1:%d", port)}, "", nil
-	cfg.HTTP.TLS = config.TLS{Mode: config.TLSFiles, CertFile: certFile, KeyFile: keyFile}
-	front, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	cfg.HTTP.TLS = daemontest.Files(certFile, keyFile)
+	front, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -406,7 +406,7 @@ func TestDoctorVisitsTheFront(t *testing.T) {
 
 // TestDoctorMissesALender: a node that lends to others only.
 func TestDoctorMissesALender(t *testing.T) {
-	other, err := New(t.Context(), loopbackConfig(t.TempDir()+"/d"), nil, slog.New(slog.DiscardHandler), nil)
+	other, err := New(t.Context(), daemontest.Plan(t, loopbackConfig(t.TempDir()+"/d")), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -417,7 +417,7 @@ func TestDoctorMissesALender(t *testing.T) {
 	}
 	cfg := loopbackConfig(t.TempDir() + "/d")
 	cfg.Relay.BorrowFrom = []string{card}
-	d, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	d, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -435,7 +435,7 @@ func TestDoctorTriesBorrowedRelays(t *testing.T) {
 	if err := os.Mkdir(cfg.DataDir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	key, err := identity.LoadOrCreate(cfg.IdentityFile())
+	key, err := identity.LoadOrCreate(config.Dir(cfg.DataDir).Identity())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -444,8 +444,9 @@ func TestDoctorTriesBorrowedRelays(t *testing.T) {
 		t.Fatal(err)
 	}
 	lending := loopbackConfig(t.TempDir() + "/d")
-	lending.Relay = config.Relay{Listen: []string{"127.0.0.1:0"}, Host: "127.0.0.1", LendTo: []string{id.String()}}
-	lender, err := New(t.Context(), lending, nil, slog.New(slog.DiscardHandler), nil)
+	lending.Relay.Listen, lending.Relay.TLS = []string{"127.0.0.1:0"}, false
+	lending.Relay.Host, lending.Relay.LendTo = "127.0.0.1", []string{id.String()}
+	lender, err := New(t.Context(), daemontest.Plan(t, lending), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -455,7 +456,7 @@ func TestDoctorTriesBorrowedRelays(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Relay.BorrowFrom = []string{card}
-	d, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+	d, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"anteroom/cmd/anteroom/config"
 	"anteroom/discovery"
@@ -42,10 +42,10 @@ type entrance struct {
 	front *passthrough.Front // nil if nothing is passed on
 }
 
-// newEntrance binds what cfg names, or takes the sockets that were passed, and
+// newEntrance binds what plan names, or takes the sockets that were passed, and
 // reads the certificate. It contacts nobody.
-func newEntrance(ctx context.Context, cfg config.Config, passed sockets, d *discovery.Discovery, log *slog.Logger) (_ entrance, err error) {
-	mode := cfg.HTTP.TLS.Mode
+func newEntrance(ctx context.Context, plan config.Plan, passed sockets, d *discovery.Discovery, log *slog.Logger) (_ entrance, err error) {
+	mode := plan.Entrance.Mode
 	if mode == config.TLSOff {
 		if len(passed) > 0 {
 			return entrance{}, errors.New("sockets for patients were passed, but http.tls.mode is off: set it to files, acme or behind_proxy, or remove the socket unit")
@@ -60,7 +60,7 @@ func newEntrance(ctx context.Context, cfg config.Config, passed sockets, d *disc
 			}
 		}
 	}()
-	public, err := passed.orListen(ctx, SocketHTTPS, "http.public_listen", cfg.HTTP.PublicListen)
+	public, err := passed.orListen(ctx, SocketHTTPS, "http.public_listen", plan.Entrance.Listen)
 	if err != nil {
 		return entrance{}, err
 	}
@@ -69,60 +69,38 @@ func newEntrance(ctx context.Context, cfg config.Config, passed sockets, d *disc
 		if len(passed[SocketHTTP]) > 0 {
 			return entrance{}, fmt.Errorf("socket %q was passed, but the proxy is where plain HTTP comes in: remove it from the unit", SocketHTTP)
 		}
-		e.proxies = make([]netip.Prefix, len(cfg.HTTP.TrustedProxies))
-		for i, text := range cfg.HTTP.TrustedProxies {
-			if e.proxies[i], err = config.ParseNetwork(text); err != nil {
-				return entrance{}, err
-			}
-		}
+		e.proxies = plan.Entrance.Proxies
 		return e, nil
 	}
 	var reached func(context.Context) error // nil: connections come in here
 	if len(public) == 0 {
-		reached = connectedToFront(cfg.Front, d)
+		reached = connectedToFront(plan.Passing.From, d)
 	}
-	withRelay := cfg.Relay.TLS && cfg.HasRelay()
+	withRelay := plan.HasRelay && plan.Relay.TLS
 	if withRelay {
 		for i, l := range public {
 			public[i] = quiet.Listen(l)
 		}
 	}
 	e.tls = public // not yet, but to be closed
-	if public, err = e.pass(cfg.Front, public, d, log); err != nil {
-		return entrance{}, err
-	}
+	public = e.pass(plan.Passing, public, d, log)
 	e.tls = public
 	var plain []string
-	if cfg.HTTP.RedirectListen != "" {
-		plain = []string{cfg.HTTP.RedirectListen}
+	if plan.Entrance.Redirect != "" {
+		plain = []string{plan.Entrance.Redirect}
 	}
 	if e.redirect, err = passed.orListen(ctx, SocketHTTP, "http.redirect_listen", plain); err != nil {
 		return entrance{}, err
 	}
-	origin, err := url.Parse(cfg.HTTP.PublicURL)
-	if err != nil {
-		return entrance{}, err
-	}
-	e.certs, err = certs.New(certs.Config{
-		Mode:      mode,
-		Name:      origin.Hostname(),
-		CertFile:  cfg.HTTP.TLS.CertFile,
-		KeyFile:   cfg.HTTP.TLS.KeyFile,
-		Dir:       filepath.Join(cfg.Dir(), "certs"),
-		Directory: cfg.HTTP.TLS.Directory,
-		Email:     cfg.HTTP.TLS.Email,
-		CAFile:    cfg.HTTP.TLS.CAFile,
-		Agreed:    cfg.HTTP.TLS.AgreeTerms,
-		HTTP:      len(e.redirect) > 0,
-		Reached:   reached,
-		Log:       log,
-	})
+	certificate := plan.Entrance.Certificate
+	certificate.HTTP, certificate.Reached, certificate.Log = len(e.redirect) > 0, reached, log
+	e.certs, err = certs.New(certificate)
 	if err != nil {
 		return entrance{}, err
 	}
 	e.tls = encrypt(public, e.certs.TLSConfig())
 	if withRelay {
-		e.unsorted = admit.NewBacklog(cfg.Relay.Limits.Silent, cfg.Relay.Limits.SilentPerNetwork)
+		e.unsorted = admit.NewBacklog(plan.Relay.Silent.All, plan.Relay.Silent.PerNetwork)
 		for i, l := range e.tls {
 			web, turn := relay.Split(l, e.unsorted)
 			e.tls[i], e.turn = web, append(e.turn, turn)
@@ -133,49 +111,33 @@ func newEntrance(ctx context.Context, cfg config.Config, passed sockets, d *disc
 
 // pass puts into public what passes connections on by name, and adds what
 // other nodes pass to this one.
-func (e *entrance) pass(cfg config.Front, public []net.Listener, d *discovery.Discovery, log *slog.Logger) ([]net.Listener, error) {
-	routes, err := parseRoutes(cfg.PassTo)
-	if err != nil {
-		return nil, err
-	}
-	if len(routes) > 0 {
-		l := cfg.Limits
-		e.unnamed = admit.NewBacklog(l.Silent, l.SilentPerNetwork)
-		e.front = passthrough.NewFront(d, routes, e.unnamed, passthrough.Limits{
-			Passed: l.Passed, PassedOf: l.PassedPerNetwork,
-			Handshakes: l.Handshakes, HandshakesOf: l.HandshakesPerNetwork,
-		}, log)
+func (e *entrance) pass(plan config.Passing, public []net.Listener, d *discovery.Discovery, log *slog.Logger) []net.Listener {
+	if len(plan.To) > 0 {
+		e.unnamed = admit.NewBacklog(plan.Silent.All, plan.Silent.PerNetwork)
+		e.front = passthrough.NewFront(d, plan.To, e.unnamed, plan.Limits, log)
 		for i, l := range public {
 			public[i] = e.front.Listen(l)
 		}
 	}
-	fronts, err := parsePeers(cfg.PassFrom)
-	if err != nil {
-		return nil, err
-	}
-	if len(fronts) > 0 {
-		back := passthrough.NewBack(ids(fronts), passthrough.Clients(cfg.Addresses))
+	if len(plan.From) > 0 {
+		back := passthrough.NewBack(plan.From, passthrough.Clients(plan.Addresses))
 		d.Handle(passthrough.Protocol, back.Serve)
 		public = append(public, back)
 	}
-	return public, nil
+	return public
 }
 
 var errNoFront = errors.New("no node that passes connections on to this one is connected")
 
 // connectedToFront returns what waits until a node that passes connections on
 // to this one is connected, so that they arrive.
-func connectedToFront(cfg config.Front, d *discovery.Discovery) func(context.Context) error {
+func connectedToFront(fronts []peer.ID, d *discovery.Discovery) func(context.Context) error {
 	return func(ctx context.Context) error {
-		fronts, err := parsePeers(cfg.PassFrom)
-		if err != nil {
-			return err
-		}
 		tick := time.NewTicker(200 * time.Millisecond) // nothing tells
 		defer tick.Stop()
 		for {
 			for _, r := range d.Reachability().Relays {
-				if r.Connected && slices.Contains(ids(fronts), r.ID) {
+				if r.Connected && slices.Contains(fronts, r.ID) {
 					return nil
 				}
 			}

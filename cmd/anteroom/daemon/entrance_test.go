@@ -45,10 +45,7 @@ func TestBehindProxy(t *testing.T) {
 	}{{"127.0.0.1", true}, {"10.0.0.0/8", false}} {
 		cfg.HTTP.TrustedProxies = []string{c.proxy}
 		cfg.DataDir += "d"
-		if err := cfg.Validate(); err != nil {
-			t.Fatal(err)
-		}
-		d, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+		d, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,12 +88,11 @@ func TestEntranceThatIsNotThere(t *testing.T) {
 	} {
 		cfg := config.Default()
 		cfg.DataDir = t.TempDir() + "/d"
-		cfg.HTTP = config.HTTP{
-			Listen: []string{"localhost:0"}, PublicURL: "https://" + daemontest.PublicName, PublicListen: []string{"127.0.0.1:0"}, RedirectListen: "127.0.0.1:0",
-			TLS: config.TLS{Mode: config.TLSFiles, CertFile: certFile, KeyFile: keyFile},
-		}
+		cfg.HTTP.Listen, cfg.HTTP.PublicURL = []string{"localhost:0"}, "https://"+daemontest.PublicName
+		cfg.HTTP.PublicListen, cfg.HTTP.RedirectListen = []string{"127.0.0.1:0"}, "127.0.0.1:0"
+		cfg.HTTP.TLS.Mode, cfg.HTTP.TLS.CertFile, cfg.HTTP.TLS.KeyFile = config.TLSFiles, certFile, keyFile
 		c.change(&cfg.HTTP)
-		d, err := New(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil)
+		d, err := New(t.Context(), daemontest.Plan(t, cfg), nil, slog.New(slog.DiscardHandler), nil)
 		if err == nil {
 			d.Close()
 		}
@@ -142,9 +138,6 @@ func ends[T any](t *testing.T, what string, f func() T) T {
 // if it cannot start.
 func TestFrontWithTwoListeners(t *testing.T) {
 	cfg := frontConfig(t)
-	if err := cfg.Validate(); err != nil {
-		t.Fatal(err)
-	}
 	content, err := os.ReadFile(cfg.HTTP.TLS.CertFile)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +145,7 @@ func TestFrontWithTwoListeners(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(content)
 	start := func() (*Daemon, error) {
-		return New(t.Context(), cfg, sockets{SocketHTTPS: {daemontest.Listener(t), daemontest.Listener(t)}}, slog.New(slog.DiscardHandler), nil)
+		return New(t.Context(), daemontest.Plan(t, cfg), sockets{SocketHTTPS: {daemontest.Listener(t), daemontest.Listener(t)}}, slog.New(slog.DiscardHandler), nil)
 	}
 	d, err := start()
 	if err != nil {

@@ -5,12 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"reflect"
 	"strings"
 	"time"
-
-	ma "github.com/multiformats/go-multiaddr"
-	manet "github.com/multiformats/go-multiaddr/net"
 
 	"anteroom/cmd/anteroom/config"
 	"anteroom/cmd/anteroom/control"
@@ -22,16 +18,16 @@ import (
 )
 
 // Examine looks at what a node that does not run would need.
-func Examine(ctx context.Context, cfg config.Config) doctor.Report {
-	c := patient(cfg)
-	c.Records, c.Audit = inspect(cfg, (*practice.Practice).Check), inspect(cfg, func(p *practice.Practice, ctx context.Context) error { return p.Trail.Check(ctx) })
+func Examine(ctx context.Context, plan config.Plan) doctor.Report {
+	c := patient(plan)
+	c.Records, c.Audit = inspect(plan, (*practice.Practice).Check), inspect(plan, func(p *practice.Practice, ctx context.Context) error { return p.Trail.Check(ctx) })
 	return doctor.Run(ctx, c)
 }
 
 // inspect is a check of the records of a node that does not run.
-func inspect(cfg config.Config, check func(*practice.Practice, context.Context) error) func(context.Context) error {
+func inspect(plan config.Plan, check func(*practice.Practice, context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		p, err := practice.Inspect(ctx, practice.Config{Dir: cfg.Dir(), KeyFile: cfg.Store.KeyFile})
+		p, err := practice.Inspect(ctx, practice.Config{Dir: string(plan.Dir), KeyFile: plan.KeyFile})
 		if err != nil {
 			return err
 		}
@@ -59,35 +55,39 @@ func (d *Daemon) readiness() control.Readiness {
 }
 
 // patient is what the doctor may see of a node that does not run.
-func patient(cfg config.Config) doctor.Config {
-	fronts, _ := parsePeers(cfg.Front.PassFrom) // Validate has read these
-	nodes, _ := parsePeers(cfg.Practice.Nodes)
-	mode := cfg.HTTP.TLS.Mode
+func patient(plan config.Plan) doctor.Config {
+	mode := plan.Entrance.Mode
 	c := doctor.Config{
-		DataDir:   cfg.Dir(),
-		KeyFile:   cfg.Store.KeyFile,
-		Ports:     neededPorts(cfg),
-		PublicURL: cfg.HTTP.PublicURL,
+		DataDir:   string(plan.Dir),
+		KeyFile:   plan.KeyFile,
+		Ports:     neededPorts(plan),
+		PublicURL: origin(plan.Public),
 		Proxied:   mode == config.TLSBehindProxy || mode == config.TLSOff, // off: at the page on this computer
-		FrontURL:  cfg.Practice.FrontURL,
-		Nodes:     ids(nodes),
-		Fronts:    ids(fronts),
+		FrontURL:  origin(plan.Front),
+		Nodes:     plan.Node.Gateways,
+		Fronts:    plan.Passing.From,
 	}
-	c.Identity = func() error { return checkIdentity(cfg) }
-	c.KnownNodes = func() error { return contacts.CheckFile(cfg.PeersFile()) }
-	c.Configuration = func() (bool, error) { return false, errors.Join(checkPlace(cfg), checkKeyFile(cfg)) }
-	if cfg.HasRelay() {
-		c.RelayHost = strings.ToLower(cfg.RelayHost())
+	c.Identity = func() error { return checkIdentity(plan) }
+	c.KnownNodes = func() error { return contacts.CheckFile(plan.Dir.Peers()) }
+	c.Configuration = func() (bool, error) { return false, errors.Join(checkPlace(plan), checkKeyFile(plan)) }
+	if plan.HasRelay {
+		c.RelayHost = strings.ToLower(plan.Relay.Host)
 	}
 	if mode == config.TLSFiles {
-		c.Certificate = func() (doctor.Certificate, error) { return fileCertificate(cfg) }
+		c.Certificate = func() (doctor.Certificate, error) {
+			m, err := certs.New(plan.Entrance.Certificate)
+			if err != nil {
+				return doctor.Certificate{}, err
+			}
+			return forDoctor(m.Status()), nil
+		}
 	}
 	return c
 }
 
 // patient is what the doctor may see of this node.
 func (d *Daemon) patient() doctor.Config {
-	c := patient(d.config())
+	c := patient(d.current())
 	c.Running = true
 	c.Ports = d.boundPorts()
 	c.Clock = d.practice.Now
@@ -103,11 +103,11 @@ func (d *Daemon) patient() doctor.Config {
 	c.Borrowed = d.node.BorrowedURLs
 	if d.reload != nil {
 		c.Configuration = func() (bool, error) {
-			cfg, err := d.reload()
+			fresh, err := d.reload()
 			if err == nil {
-				err = errors.Join(checkPlace(cfg), checkKeyFile(cfg))
+				err = errors.Join(checkPlace(fresh), checkKeyFile(fresh))
 			}
-			return !reflect.DeepEqual(cfg, d.config()), err
+			return !fresh.Same(d.current()), err
 		}
 	}
 	if d.entrance.certs != nil {
@@ -117,14 +117,6 @@ func (d *Daemon) patient() doctor.Config {
 		c.Relay = &doctor.Relay{Try: d.relay.Try, Plain: d.relay.local, TLS: addrsOf(d.entrance.turn)}
 	}
 	return c
-}
-
-func fileCertificate(cfg config.Config) (doctor.Certificate, error) {
-	m, err := loadFiles(cfg)
-	if err != nil {
-		return doctor.Certificate{}, err
-	}
-	return forDoctor(m.Status()), nil
 }
 
 // forDoctor is what the doctor says of a certificate.
@@ -145,49 +137,17 @@ const (
 	forNodes    = "nodes"
 )
 
-// neededPorts lists what cfg listens at. A port 0 is never taken.
-func neededPorts(cfg config.Config) (ports []doctor.Port) {
-	add := func(key, what, network string, addrs ...string) {
-		for _, a := range addrs {
-			ports = append(ports, doctor.Port{Key: key, For: what, Network: network, Addr: a})
-		}
-	}
-	add("http.listen", forPage, "tcp", cfg.HTTP.Listen...)
-	if cfg.HTTP.TLS.Mode != config.TLSOff {
-		add("http.public_listen", forPatients, "tcp", cfg.HTTP.PublicListen...)
-	}
-	if (cfg.HTTP.TLS.Mode == config.TLSFiles || cfg.HTTP.TLS.Mode == config.TLSACME) && cfg.HTTP.RedirectListen != "" {
-		add("http.redirect_listen", forRedirect, "tcp", cfg.HTTP.RedirectListen)
-	}
-	if cfg.HasRelay() {
-		add("relay.listen", forRelay, "udp", cfg.Relay.Listen...)
-		add("relay.listen", forRelay, "tcp", cfg.Relay.Listen...)
-	}
-	return append(ports, nodePorts(cfg)...)
+// purposes are what the keys that name ports name them for.
+var purposes = map[string]string{
+	"http.listen": forPage, "http.public_listen": forPatients, "http.redirect_listen": forRedirect, "relay.listen": forRelay, "discovery.listen": forNodes,
 }
 
-func nodePorts(cfg config.Config) (ports []doctor.Port) {
-	for _, text := range cfg.Discovery.Listen {
-		a, err := ma.NewMultiaddr(text)
-		if err != nil {
-			continue // Validate lets none through
-		}
-		network, addr, err := manet.DialArgs(withoutQUIC(a))
-		if err != nil {
-			continue
-		}
-		ports = append(ports, doctor.Port{Key: "discovery.listen", For: forNodes, Network: network[:3], Addr: addr})
+// neededPorts lists what a node listens at. A port 0 is never taken.
+func neededPorts(plan config.Plan) (ports []doctor.Port) {
+	for _, e := range plan.Listens {
+		ports = append(ports, doctor.Port{Key: e.Key, For: purposes[e.Key], Network: e.Network, Addr: e.Addr})
 	}
 	return ports
-}
-
-// withoutQUIC is the UDP address below a.
-func withoutQUIC(a ma.Multiaddr) ma.Multiaddr {
-	head, last := ma.SplitLast(a)
-	if last != nil && last.Protocol().Code == ma.P_QUIC_V1 {
-		return head
-	}
-	return a
 }
 
 // boundPorts lists where the node listens.
@@ -204,7 +164,12 @@ func (d *Daemon) boundPorts() (ports []doctor.Port) {
 		add(forRelay, "udp", d.relay.local...)
 		add(forRelay, "tcp", d.relay.local...)
 	}
-	return append(ports, nodePorts(d.config())...)
+	for _, p := range neededPorts(d.current()) {
+		if p.For == forNodes { // libp2p does not tell
+			ports = append(ports, p)
+		}
+	}
+	return ports
 }
 
 // addrsOf returns where listeners are bound; one that other nodes pass

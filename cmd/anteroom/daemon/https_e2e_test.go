@@ -24,10 +24,7 @@ func TestCertificateFromTheFirstStart(t *testing.T) {
 	cfg.HTTP.Listen = []string{"localhost:0"}
 	cfg.HTTP.PublicURL = "https://" + daemontest.PublicName
 	cfg.HTTP.TLS = config.TLS{Mode: config.TLSACME, AgreeTerms: true, Directory: pebble.Directory, CAFile: pebble.CAFile}
-	if err := cfg.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	d, err := New(t.Context(), cfg, sockets{SocketHTTPS: {https}, SocketHTTP: {plain}}, slog.New(slog.DiscardHandler), nil)
+	d, err := New(t.Context(), daemontest.Plan(t, cfg), sockets{SocketHTTPS: {https}, SocketHTTP: {plain}}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,17 +46,14 @@ type watchedDaemon struct {
 // startDaemon runs a daemon until the test ends.
 func startDaemon(t *testing.T, cfg config.Config, passed sockets) *watchedDaemon {
 	t.Helper()
-	if err := cfg.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	return watchDaemon(t, cfg, passed)
+	return watchDaemon(t, daemontest.Plan(t, cfg), passed)
 }
 
 // watchDaemon is startDaemon with what a user could not configure.
-func watchDaemon(t *testing.T, cfg config.Config, passed sockets) *watchedDaemon {
+func watchDaemon(t *testing.T, plan config.Plan, passed sockets) *watchedDaemon {
 	t.Helper()
 	log := daemontest.WatchLog(t)
-	d, err := New(t.Context(), cfg, passed, slog.New(slog.NewTextHandler(log, nil)), nil)
+	d, err := New(t.Context(), plan, passed, slog.New(slog.NewTextHandler(log, nil)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,8 +173,8 @@ func TestHiddenNodeHasItsOwnCertificate(t *testing.T) {
 		}
 		leaves[d] = leaf
 	}
-	expectKeys(t, front.cfg, leaves[front], leaves[hidden])
-	expectKeys(t, hidden.cfg, leaves[hidden], leaves[front])
+	expectKeys(t, front.plan.Dir, leaves[front], leaves[hidden])
+	expectKeys(t, hidden.plan.Dir, leaves[hidden], leaves[front])
 
 	if s := unlisted.entrance.certs.Status(); !strings.Contains(s.Reason, "tls-alpn-01 challenge") || !s.NotAfter.IsZero() {
 		t.Errorf("%s: %+v", unlistedName, s)
@@ -198,7 +195,7 @@ func TestHiddenNodeIsUpBeforeItsFront(t *testing.T) {
 	hiddenConfig := daemontest.LocalNode(t, hiddenName, fromPebble)
 	frontConfig := daemontest.PublicNode(t, frontName, fromPebble, hiddenName+" "+daemontest.Identity(t, hiddenConfig).String())
 	frontConfig.Discovery.Listen = []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", certstest.Port(t, p2p))}
-	later, err := New(t.Context(), frontConfig, nil, slog.New(slog.DiscardHandler), nil)
+	later, err := New(t.Context(), daemontest.Plan(t, frontConfig), nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,10 +240,10 @@ func refused(err error) bool {
 
 // expectKeys checks that a node keeps the key of its own certificate, and
 // nothing of another's.
-func expectKeys(t *testing.T, cfg config.Config, own, other *x509.Certificate) {
+func expectKeys(t *testing.T, dir config.Dir, own, other *x509.Certificate) {
 	t.Helper()
 	ours := 0
-	err := filepath.WalkDir(cfg.Dir(), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(string(dir), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}

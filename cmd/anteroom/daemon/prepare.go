@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -19,20 +18,20 @@ import (
 	"anteroom/node/store"
 )
 
-// Prepare reports what keeps a node from starting with cfg, by what can be seen
+// Prepare reports what keeps a node from starting with plan, by what can be seen
 // of this computer without making, changing, binding or contacting anything.
 // The daemon, "config check" and the doctor all ask it.
-func Prepare(cfg config.Config) error {
-	place := checkPlace(cfg)
+func Prepare(plan config.Plan) error {
+	place := checkPlace(plan)
 	if place == nil { // or nothing in it can be seen
-		place = checkIdentity(cfg)
+		place = checkIdentity(plan)
 	}
-	return errors.Join(place, checkKeyFile(cfg), checkCertificate(cfg))
+	return errors.Join(place, checkKeyFile(plan), checkCertificate(plan))
 }
 
 // checkPlace looks at the data directory, or at where it would be made.
-func checkPlace(cfg config.Config) error {
-	dir := cfg.Dir()
+func checkPlace(plan config.Plan) error {
+	dir := string(plan.Dir)
 	if err := store.CheckDir(dir); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
@@ -60,8 +59,8 @@ func existing(path string) string {
 }
 
 // checkKeyFile looks at the key of the records, if it is somewhere else.
-func checkKeyFile(cfg config.Config) error {
-	path := cfg.Store.KeyFile
+func checkKeyFile(plan config.Plan) error {
+	path := plan.KeyFile
 	if path == "" {
 		return nil // in the data directory, and the records say what is wrong with it
 	}
@@ -79,14 +78,14 @@ func checkKeyFile(cfg config.Config) error {
 
 // checkIdentity refuses to go on as a stranger: without the key that a node had,
 // every card of it that was given out is void.
-func checkIdentity(cfg config.Config) error {
-	path := cfg.IdentityFile()
+func checkIdentity(plan config.Plan) error {
+	path := plan.Dir.Identity()
 	if err := store.Foreign(path); err != nil {
 		return err
 	}
 	_, err := identity.Load(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if !isKnown(cfg) {
+		if !isKnown(plan.Dir) {
 			return nil // it is made on the first start
 		}
 		return fmt.Errorf("%s is missing, so that this node would be a stranger to all who have its card: put it back from a copy; if there is none, \"anteroom peer card --new-identity\" makes another, whose card you then hand to everybody again", path)
@@ -95,9 +94,9 @@ func checkIdentity(cfg config.Config) error {
 }
 
 // isKnown reports whether the data directory is of a node that had an identity.
-func isKnown(cfg config.Config) bool {
-	for _, path := range []string{"anteroom.db", "peers.json"} {
-		if info, err := os.Stat(filepath.Join(cfg.Dir(), path)); err == nil && info.Size() > 0 {
+func isKnown(dir config.Dir) bool {
+	for _, path := range []string{dir.Records(), dir.Peers()} {
+		if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 			return true
 		}
 	}
@@ -105,22 +104,22 @@ func isKnown(cfg config.Config) bool {
 }
 
 // checkCertificate reads what patients' browsers are shown.
-func checkCertificate(cfg config.Config) error {
-	if cfg.HTTP.TLS.Mode != config.TLSFiles {
+func checkCertificate(plan config.Plan) error {
+	if plan.Entrance.Mode != config.TLSFiles {
 		return nil
 	}
-	_, err := loadFiles(cfg)
+	_, err := certs.New(plan.Entrance.Certificate)
 	return err
 }
 
-// CheckPorts tries to bind what cfg names, unless a daemon has it already.
-func CheckPorts(ctx context.Context, cfg config.Config) error {
-	_, err := control.Call[control.Status](ctx, control.NewClient(cfg.Dir()), "status", control.Nothing{})
+// CheckPorts tries to bind what plan names, unless a daemon has it already.
+func CheckPorts(ctx context.Context, plan config.Plan) error {
+	_, err := control.Call[control.Status](ctx, control.NewClient(plan.Dir), "status", control.Nothing{})
 	if exit.Code(err) != exit.NotRunning {
 		return nil
 	}
 	var errs []error
-	for _, port := range neededPorts(cfg) {
+	for _, port := range neededPorts(plan) {
 		if name := passedAs[port.Key]; name != "" && hasSocketUnit(name) {
 			continue
 		}
@@ -143,15 +142,4 @@ func hasSocketUnit(name string) bool {
 		}
 	}
 	return false
-}
-
-// loadFiles reads the certificate in files.
-func loadFiles(cfg config.Config) (*certs.Manager, error) {
-	origin, err := url.Parse(cfg.HTTP.PublicURL)
-	if err != nil {
-		return nil, err
-	}
-	return certs.New(certs.Config{
-		Mode: certs.Files, Name: origin.Hostname(), CertFile: cfg.HTTP.TLS.CertFile, KeyFile: cfg.HTTP.TLS.KeyFile,
-	})
 }

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -28,29 +27,25 @@ type relayPart struct {
 	sockets    []io.Closer
 }
 
-// newRelay binds what cfg names. overTLS are listeners of TLS connections that
+// newRelay binds what plan names. overTLS are listeners of TLS connections that
 // the relay shares with the page.
-func newRelay(ctx context.Context, cfg config.Config, overTLS []net.Listener, log *slog.Logger) (_ *relayPart, err error) {
-	if !cfg.HasRelay() {
+func newRelay(ctx context.Context, plan config.Plan, overTLS []net.Listener, log *slog.Logger) (_ *relayPart, err error) {
+	if !plan.HasRelay {
 		return nil, nil
 	}
 	part := &relayPart{}
-	secret, err := relaySecret(cfg)
+	secret, err := relaySecret(plan.Dir)
 	if err != nil {
 		return nil, err
 	}
-	sockets := relay.Config{TCP: overTLS, Secret: secret, Limits: relay.Limits{TotalBits: cfg.Relay.MaxMbit * 1_000_000}, Log: log}
+	sockets := relay.Config{TCP: overTLS, Secret: secret, Limits: plan.Relay.Limits, Log: log}
 	defer func() {
 		if err != nil {
 			part.close()
 		}
 	}()
-	host := cfg.RelayHost()
-	for _, listen := range cfg.Relay.Listen {
-		addrs, err := config.BothFamilies(listen)
-		if err != nil {
-			return nil, fmt.Errorf("relay.listen: %w", err)
-		}
+	host := plan.Relay.Host
+	for _, addrs := range plan.Relay.Listen {
 		udp, tcp, err := relay.Listen(ctx, addrs...)
 		if err != nil {
 			return nil, fmt.Errorf("relay.listen: %w", err)
@@ -69,7 +64,7 @@ func newRelay(ctx context.Context, cfg config.Config, overTLS []net.Listener, lo
 		part.turn = append(part.turn, "turn:"+where+"?transport=udp", "turn:"+where+"?transport=tcp")
 	}
 	if len(overTLS) > 0 {
-		part.turn = append(part.turn, "turns:"+net.JoinHostPort(host, publicPort(cfg.HTTP.PublicURL))+"?transport=tcp")
+		part.turn = append(part.turn, "turns:"+net.JoinHostPort(host, plan.PublicPort())+"?transport=tcp")
 	}
 	if part.Relay, err = relay.New(sockets); err != nil {
 		return nil, err
@@ -79,8 +74,8 @@ func newRelay(ctx context.Context, cfg config.Config, overTLS []net.Listener, lo
 
 // relaySecret is what credentials are made from: the same after a restart, so
 // that calls find their way back to the relay.
-func relaySecret(cfg config.Config) ([]byte, error) {
-	key, err := identity.LoadOrCreate(cfg.IdentityFile())
+func relaySecret(dir config.Dir) ([]byte, error) {
+	key, err := identity.LoadOrCreate(dir.Identity())
 	if err != nil {
 		return nil, err
 	}
@@ -108,12 +103,4 @@ func (r *relayPart) Grant(call, seat string, until time.Time) []wire.ICEServer {
 		servers = append(servers, wire.ICEServer{URLs: r.stun})
 	}
 	return servers
-}
-
-func publicPort(origin string) string {
-	u, err := url.Parse(origin)
-	if err != nil || u.Port() == "" {
-		return "443"
-	}
-	return u.Port()
 }

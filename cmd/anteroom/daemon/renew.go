@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"reflect"
 
 	"anteroom/cmd/anteroom/config"
 )
@@ -32,29 +31,24 @@ func (d *Daemon) renew() {
 		d.log.Error("configuration not read again, it has a problem: see anteroom config check")
 		return
 	}
-	cfg := d.config()
-	cfg.Log.Level, cfg.Discovery.Peers = fresh.Log.Level, fresh.Discovery.Peers
-	peers, err := knownPeers(cfg)
-	if err == nil {
-		err = d.discovery.SetPeers(peers)
-	}
-	if err != nil {
+	plan := d.current().Renew(fresh)
+	if err := d.discovery.SetPeers(plan.Discovery.Peers); err != nil {
 		d.log.Error("configuration not read again", "err", err)
 		return
 	}
-	d.level.Set(cfg.Log.Slog())
+	d.level.Set(plan.LogLevel)
 	d.mu.Lock()
-	d.cfg = cfg
+	d.plan = plan
 	d.mu.Unlock()
-	d.log.Info("configuration read again", "peers", len(peers))
-	if !reflect.DeepEqual(cfg, fresh) {
+	d.log.Info("configuration read again", "peers", len(plan.Discovery.Peers))
+	if !plan.Same(fresh) {
 		d.log.Warn("the configuration has changed in more than can be taken up now: restart Anteroom")
 	}
 }
 
-// config returns the configuration in force.
-func (d *Daemon) config() config.Config {
+// current returns the plan in force.
+func (d *Daemon) current() config.Plan {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.cfg
+	return d.plan
 }

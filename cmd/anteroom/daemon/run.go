@@ -9,15 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"syscall"
 
-	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
 	"anteroom/cmd/anteroom/config"
@@ -30,15 +26,14 @@ import (
 	"anteroom/node/desk"
 	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
-	"anteroom/node/find"
 	"anteroom/node/practice"
 )
 
 // A Daemon is one node with its pages and its control socket.
 type Daemon struct {
-	reload    func() (config.Config, error) // reads cfg again; nil: it cannot change
-	again     <-chan struct{}               // tells when to renew; nil: never
-	level     *slog.LevelVar                // of log; nil: it cannot change
+	reload    func() (config.Plan, error) // reads plan again; nil: it cannot change
+	again     <-chan struct{}             // tells when to renew; nil: never
+	level     *slog.LevelVar              // of log; nil: it cannot change
 	log       *slog.Logger
 	practice  *practice.Practice
 	discovery *discovery.Discovery
@@ -52,50 +47,48 @@ type Daemon struct {
 	control   *socket
 	rounds    *doctor.Rounds
 
-	mu  sync.Mutex
-	cfg config.Config // as it is in force: renew takes up some of it
+	mu   sync.Mutex
+	plan config.Plan // as it is in force: renew takes up some of a new one
 }
 
-// New opens and binds everything that cfg names, and starts nothing. The
+// New opens and binds everything that plan names, and starts nothing. The
 // caller ends it with Run or Close. It owns the sockets that were passed.
-func New(ctx context.Context, cfg config.Config, passed sockets, log *slog.Logger, echo EchoFunc) (_ *Daemon, err error) {
-	d := &Daemon{cfg: cfg, log: log}
+func New(ctx context.Context, plan config.Plan, passed sockets, log *slog.Logger, echo EchoFunc) (_ *Daemon, err error) {
+	d := &Daemon{plan: plan, log: log}
 	defer func() {
 		if err != nil {
 			passed.close()
 			err = errors.Join(err, d.Close())
 		}
 	}()
-	if err := Prepare(cfg); err != nil {
+	if err := Prepare(plan); err != nil {
 		return nil, err
 	}
 	// Before the database, which says that there was an identity once.
-	if err := os.MkdirAll(cfg.Dir(), 0o700); err != nil {
+	if err := os.MkdirAll(string(plan.Dir), 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	if _, err := identity.LoadOrCreate(cfg.IdentityFile()); err != nil {
+	if _, err := identity.LoadOrCreate(plan.Dir.Identity()); err != nil {
 		return nil, err
 	}
 	// It locks the data directory.
-	d.practice, err = practice.Open(ctx, practice.Config{Dir: cfg.Dir(), KeyFile: cfg.Store.KeyFile, Log: log})
+	d.practice, err = practice.Open(ctx, practice.Config{Dir: string(plan.Dir), KeyFile: plan.KeyFile, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	if d.discovery, err = newDiscovery(cfg, log); err != nil {
+	if d.discovery, err = newDiscovery(plan, log); err != nil {
 		return nil, inUse(err, "choose another with discovery.listen")
 	}
-	if d.listeners, err = httpui.Listen(ctx, cfg.HTTP.Listen); err != nil {
+	if d.listeners, err = httpui.Listen(ctx, plan.Pages.Listen); err != nil {
 		return nil, inUse(err, "start with --listen localhost:0 to take a free one, or set http.listen")
 	}
-	if d.entrance, err = newEntrance(ctx, cfg, passed, d.discovery, log); err != nil {
+	if d.entrance, err = newEntrance(ctx, plan, passed, d.discovery, log); err != nil {
 		return nil, err
 	}
-	if d.relay, err = newRelay(ctx, cfg, d.entrance.turn, log); err != nil {
+	if d.relay, err = newRelay(ctx, plan, d.entrance.turn, log); err != nil {
 		return nil, err
 	}
-	if d.node, err = newNode(cfg, d); err != nil {
-		return nil, err
-	}
+	d.node = newNode(plan, d)
 	d.discovery.Handle(doctor.Protocol, doctor.NewWitness(d.discovery).Serve)
 	d.rounds = doctor.NewRounds(d.patient, d.node.InCall, d.node.Changed, log)
 	d.desk = newDesk(d, echo)
@@ -110,140 +103,46 @@ func New(ctx context.Context, cfg config.Config, passed sockets, log *slog.Logge
 		TrustedProxies: d.entrance.proxies,
 		Redirect:       d.entrance.redirect,
 		Challenge:      d.entrance.challenge,
-		PublicURL:      cfg.HTTP.PublicURL,
+		PublicURL:      origin(plan.Public),
 		InstallID:      installID(d.discovery),
 		Sessions:       desk.SignIns{Of: d.practice.People.Sessions()},
 		DeviceKey:      deviceKey,
 		Version:        Version,
-		Sockets:        cfg.HTTP.Limits.OfSockets(),
-		Connections:    cfg.HTTP.Limits.OfConnections(),
+		Sockets:        plan.Pages.Sockets,
+		Connections:    plan.Pages.Connections,
 		Log:            log,
 	}, d.backend())
 	if err != nil {
 		return nil, err
 	}
-	d.links = linkBase(cfg, d.ui.URL())
-	d.desk.At(d.ui.URL(), d.links, isLocal(d.links))
-	if d.control, err = newSocket(cfg.Dir(), d); err != nil {
+	var local bool
+	d.links, local = linkBase(plan, d.ui.URL())
+	d.desk.At(d.ui.URL(), d.links, local)
+	if d.control, err = newSocket(plan.Dir.Socket(), d); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// newDiscovery makes the node's part in the network. The other nodes of the
-// practice are peers like others: whom to ask is known from the cards alone.
-func newDiscovery(cfg config.Config, log *slog.Logger) (*discovery.Discovery, error) {
-	key, err := identity.LoadOrCreate(cfg.IdentityFile())
+// newDiscovery makes the node's part in the network.
+func newDiscovery(plan config.Plan, log *slog.Logger) (*discovery.Discovery, error) {
+	key, err := identity.LoadOrCreate(plan.Dir.Identity())
 	if err != nil {
 		return nil, err
 	}
-	peers, err := knownPeers(cfg)
-	if err != nil {
-		return nil, err
-	}
-	bootstrap, err := parsePeers(cfg.Discovery.Bootstrap)
-	if err != nil {
-		return nil, err
-	}
-	relays, relayFor, err := relays(cfg)
-	if err != nil {
-		return nil, err
-	}
-	partners, err := partners(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return discovery.New(discovery.Config{
-		Partners:     partners,
-		Identity:     key,
-		Listen:       cfg.Discovery.Listen,
-		Announce:     cfg.Discovery.Announce,
-		Peers:        peers,
-		Bootstrap:    bootstrap,
-		Relays:       relays,
-		RelayFor:     relayFor,
-		PortMapping:  cfg.Discovery.PortMapping,
-		LAN:          cfg.Discovery.LAN,
-		AllowPrivate: cfg.Discovery.AllowPrivateAddresses,
-		Server:       cfg.Discovery.Server,
-		Limits:       discovery.Limits(cfg.Discovery.Limits),
-		PeersFile:    cfg.PeersFile(),
-		Log:          log,
-	})
+	c := plan.Discovery
+	c.Identity, c.PeersFile, c.Log = key, plan.Dir.Peers(), log
+	return discovery.New(c)
 }
 
-// knownPeers returns the nodes that cfg names to be asked directly.
-func knownPeers(cfg config.Config) ([]discovery.PeerInfo, error) {
-	return parsePeers(cfg.Practice.Nodes, cfg.Discovery.Peers, cfg.Relay.BorrowFrom)
-}
-
-// relays returns the nodes through which others reach this one, if it is no
-// server, or else those that reach others through this one. The nodes of a
-// practice do this for each other.
-func relays(cfg config.Config) (through []discovery.PeerInfo, behind []peer.ID, err error) {
-	nodes, err := parsePeers(cfg.Practice.Nodes)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !cfg.Discovery.Server {
-		others, err := parsePeers(cfg.Discovery.Relays, cfg.Front.PassFrom)
-		for _, info := range distinct(append(others, nodes...)) {
-			if len(info.Addrs) > 0 {
-				through = append(through, info)
-			}
-		}
-		return through, nil, err
-	}
-	routes, err := parseRoutes(cfg.Front.PassTo)
-	if err != nil {
-		return nil, nil, err
-	}
-	behind, err = parseIDs(cfg.Discovery.RelayFor)
-	behind = append(append(behind, ids(nodes)...), slices.Collect(maps.Values(routes))...)
-	slices.Sort(behind)
-	return nil, slices.Compact(behind), err
-}
-
-// partners returns the other nodes of the practice, and those that stand for
-// this one in the internet or that it stands for.
-func partners(cfg config.Config) ([]peer.ID, error) {
-	nodes, errNodes := parsePeers(cfg.Practice.Nodes, cfg.Front.PassFrom)
-	routes, errRoutes := parseRoutes(cfg.Front.PassTo)
-	guestsOf, errGuests := parseIDs(cfg.Front.GuestsOf)
-	all := slices.Concat(ids(nodes), slices.Collect(maps.Values(routes)), guestsOf)
-	slices.Sort(all)
-	return slices.Compact(all), errors.Join(errNodes, errRoutes, errGuests)
-}
-
-// newNode puts the parts of d together. The nodes of a practice lend each
-// other their relays and carry each other's guests.
-func newNode(cfg config.Config, d *Daemon) (*node.Node, error) {
-	own, err := parsePeers(cfg.Practice.Nodes)
-	if err != nil {
-		return nil, err
-	}
-	lenders, err := parsePeers(cfg.Relay.BorrowFrom)
-	if err != nil {
-		return nil, err
-	}
-	lendTo, err := parseIDs(cfg.Relay.LendTo)
-	if err != nil {
-		return nil, err
-	}
-	guestsOf, err := parseIDs(cfg.Front.GuestsOf)
-	if err != nil {
-		return nil, err
-	}
-	c := node.Config{
-		Practice: d.practice, Discovery: d.discovery, Log: d.log,
-		LendTo: append(lendTo, ids(own)...), Lenders: ids(distinct(append(lenders, own...))),
-		GuestsOf: append(guestsOf, ids(own)...), Gateways: ids(own),
-		Searches: find.Searches{All: cfg.Front.Limits.Searches, Network: cfg.Front.Limits.SearchesPerNetwork},
-	}
+// newNode puts the parts of d together.
+func newNode(plan config.Plan, d *Daemon) *node.Node {
+	c := plan.Node
+	c.Practice, c.Discovery, c.Log = d.practice, d.discovery, d.log
 	if d.relay != nil {
 		c.Relay = d.relay
 	}
-	return node.New(c), nil
+	return node.New(c)
 }
 
 // newDesk puts what the doors of d ask together.
@@ -258,63 +157,6 @@ func newDesk(d *Daemon, echo EchoFunc) *desk.Desk {
 // backend is the desk for pages, which ask for practitioners and for nobody else.
 func (d *Daemon) backend() httpui.Backend {
 	return httpui.Backend{As: func(id string) api.Access { return d.desk.As(desk.Practitioner(id)) }, Accounts: d.desk}
-}
-
-func parsePeers(lists ...[]string) (peers []discovery.PeerInfo, err error) {
-	for _, list := range lists {
-		for _, text := range list {
-			info, err := contacts.ParsePeer(text)
-			if err != nil {
-				return nil, err
-			}
-			peers = append(peers, info)
-		}
-	}
-	return distinct(peers), nil
-}
-
-// distinct keeps the first of each node.
-func distinct(peers []discovery.PeerInfo) (kept []discovery.PeerInfo) {
-	seen := make(map[peer.ID]bool)
-	for _, p := range peers {
-		if !seen[p.ID] {
-			seen[p.ID] = true
-			kept = append(kept, p)
-		}
-	}
-	return kept
-}
-
-func ids(peers []discovery.PeerInfo) (list []peer.ID) {
-	for _, p := range peers {
-		list = append(list, p.ID)
-	}
-	return list
-}
-
-func parseIDs(list []string) (ids []peer.ID, err error) {
-	for _, text := range list {
-		id, err := peer.Decode(text)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
-}
-
-// parseRoutes reads a list of names and the nodes that they lead to.
-func parseRoutes(list []string) (map[string]peer.ID, error) {
-	routes := make(map[string]peer.ID)
-	for _, text := range list {
-		name, id, _ := strings.Cut(text, " ")
-		to, err := peer.Decode(strings.TrimSpace(id))
-		if err != nil {
-			return nil, err
-		}
-		routes[name] = to
-	}
-	return routes, nil
 }
 
 // installID names this installation in its cookies, so that two daemons on one
@@ -378,9 +220,9 @@ func (d *Daemon) Close() error {
 }
 
 // RenewFrom lets d take up what has changed each time that again says so: reload
-// reads its configuration again, and level is that of its log. It is for before
+// reads its plan again, and level is that of its log. It is for before
 // Run.
-func (d *Daemon) RenewFrom(reload func() (config.Config, error), again <-chan struct{}, level *slog.LevelVar) {
+func (d *Daemon) RenewFrom(reload func() (config.Plan, error), again <-chan struct{}, level *slog.LevelVar) {
 	d.reload, d.again, d.level = reload, again, level
 }
 
@@ -442,7 +284,7 @@ func (d *Daemon) status(ctx context.Context) (control.Status, error) {
 		s := d.entrance.certs.Status()
 		reply.Certificate = &s
 	}
-	if err := contacts.CheckFile(d.config().PeersFile()); err != nil {
+	if err := contacts.CheckFile(d.current().Dir.Peers()); err != nil {
 		reply.Problems = append(reply.Problems, err.Error())
 	}
 	return reply, nil

@@ -11,7 +11,6 @@ import (
 	"os"
 	"time"
 
-	"anteroom/cmd/anteroom/config"
 	"anteroom/cmd/anteroom/control"
 	"anteroom/discovery"
 	"anteroom/discovery/contacts"
@@ -27,8 +26,7 @@ type socket struct {
 
 // newSocket binds the socket. The caller holds the data directory's lock, so
 // a socket that is there already was left behind.
-func newSocket(dataDir string, d *Daemon) (*socket, error) {
-	path := config.SocketPath(dataDir)
+func newSocket(path string, d *Daemon) (*socket, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("remove old control socket: %w", err)
 	}

@@ -11,8 +11,6 @@ import (
 
 	golog "github.com/ipfs/go-log/v2"
 	"github.com/lmittmann/tint"
-
-	"anteroom/cmd/anteroom/config"
 )
 
 // The logging rule: log what the node did, under which pseudonym, and how it
@@ -40,14 +38,14 @@ var logKeys = []string{
 }
 
 // NewHandler returns the handler that all of the program logs through, from
-// level on. unknown is called with every key that is not in logKeys; nil: they
-// are only left out.
-func NewHandler(w io.Writer, cfg config.Log, level slog.Leveler, terminal bool, unknown func(key string)) slog.Handler {
+// level on; format is auto, text or json. unknown is called with every key that
+// is not in logKeys; nil: they are only left out.
+func NewHandler(w io.Writer, format string, level slog.Leveler, terminal bool, unknown func(key string)) slog.Handler {
 	var sink slog.Handler
 	switch {
-	case terminal && cfg.Format != "json":
+	case terminal && format != "json":
 		sink = tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly})
-	case cfg.Format == "text":
+	case format == "text":
 		sink = slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
 	default:
 		sink = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})

@@ -10,15 +10,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"anteroom/cmd/anteroom/config"
 )
 
 // logLine returns what one call writes, without time and level.
 func logLine(t *testing.T, do func(*slog.Logger)) map[string]any {
 	t.Helper()
 	var out bytes.Buffer
-	do(slog.New(NewHandler(&out, config.Log{Format: "auto"}, slog.LevelDebug, false, nil)))
+	do(slog.New(NewHandler(&out, "auto", slog.LevelDebug, false, nil)))
 	line := make(map[string]any)
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 		t.Fatalf("got %q: %v", out.String(), err)
@@ -68,7 +66,7 @@ func TestOnlyKnownKeysAndPlainValuesAreLogged(t *testing.T) {
 
 func TestUnknownKeyIsReported(t *testing.T) {
 	var got []string
-	h := NewHandler(t.Output(), config.Log{Format: "json"}, slog.LevelInfo, false, func(key string) { got = append(got, key) })
+	h := NewHandler(t.Output(), "json", slog.LevelInfo, false, func(key string) { got = append(got, key) })
 	slog.New(h).With("title", "x").WithGroup("chat").Info("m", "room", "r", "sdp", "v=0")
 	if want := []string{"title", "chat", "sdp"}; !cmp.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -117,7 +115,7 @@ func TestLogFormats(t *testing.T) {
 		{"text", false, "time="},
 	} {
 		var out bytes.Buffer
-		slog.New(NewHandler(&out, config.Log{Format: c.format}, slog.LevelInfo, c.terminal, nil)).Info("m")
+		slog.New(NewHandler(&out, c.format, slog.LevelInfo, c.terminal, nil)).Info("m")
 		if got := out.String(); !strings.HasPrefix(got, c.want) && !(c.terminal && strings.Contains(got, c.want)) {
 			t.Errorf("%s, terminal %v: got %q, want %q", c.format, c.terminal, got, c.want)
 		}

@@ -70,6 +70,23 @@ func ExpectGuestPage(t *testing.T, browser *http.Client) {
 	}
 }
 
+// Plan is the plan of a configuration that has no problem.
+func Plan(t testing.TB, cfg config.Config) config.Plan {
+	t.Helper()
+	plan, err := cfg.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// Files is the certificate in files.
+func Files(cert, key string) config.TLS {
+	c := config.Default().HTTP.TLS
+	c.Mode, c.CertFile, c.KeyFile = config.TLSFiles, cert, key
+	return c
+}
+
 // Listener returns one of this computer.
 func Listener(t *testing.T) net.Listener {
 	t.Helper()
@@ -116,10 +133,10 @@ func Hide(cfg config.Config, card string) config.Config {
 // Identity returns the peer id that a node will have.
 func Identity(t *testing.T, cfg config.Config) peer.ID {
 	t.Helper()
-	if err := os.MkdirAll(cfg.Dir(), 0o700); err != nil {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	key, err := identity.LoadOrCreate(cfg.IdentityFile())
+	key, err := identity.LoadOrCreate(config.Dir(cfg.DataDir).Identity())
 	if err != nil {
 		t.Fatal(err)
 	}
