@@ -177,14 +177,16 @@ func newHouseAt(t testing.TB, address netip.Addr, until time.Time) house {
 	plain, err := net.Listen("tcp", netip.AddrPortFrom(address, 0).String())
 	check(t, err)
 	h.port = uint16(plain.Addr().(*net.TCPAddr).Port)
-	web, turn := relay.Split(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}), admit.NewBacklog(relay.DefaultSilent, relay.DefaultSilentOf))
+	split := relay.NewSplitter(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}), admit.NewBacklog(relay.DefaultSilent, relay.DefaultSilentOf))
 	server := &http.Server{Handler: h.page, ErrorLog: log.New(io.Discard, "", 0)}
-	go server.Serve(web) // ends with the test
-	t.Cleanup(func() { server.Close() })
+	divided := make(chan struct{})
+	go func() { split.Run(context.Background()); close(divided) }() // ends with the server
+	go server.Serve(split.Web())                                    // ends with the test
+	t.Cleanup(func() { server.Close(); <-divided })
 	udp, tcp, err := relay.Listen(t.Context(), netip.AddrPortFrom(address, 0))
 	check(t, err)
 	at := tcp[0].Addr().(*net.TCPAddr).AddrPort()
-	r, err := relay.New(relay.Config{UDP: udp, TCP: append(tcp, turn)})
+	r, err := relay.New(relay.Config{UDP: udp, TCP: append(tcp, split.Turn())})
 	check(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

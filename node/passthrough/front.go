@@ -66,6 +66,7 @@ type Front struct {
 	log    *slog.Logger
 	routes map[string]*hidden // by server name, in lower case
 	silent *admit.Backlog     // whose wish is not known yet, or whose turn has not come
+	own    []*ownListener
 }
 
 // A hidden node is one that has the certificates of one name or more.
@@ -96,24 +97,40 @@ func NewFront(opener Opener, routes map[string]peer.ID, silent *admit.Backlog, l
 	return f
 }
 
-// Listen takes connections from l until l is closed, and returns a listener
-// for those that no route is for: the node's own. Closing it closes l and
-// waits for the connections that are being passed on, which it ends.
+// Listen returns a listener for those who come to l and whom no route is for: the
+// node's own. Closing it closes l and ends the connections from there that are
+// being passed on. It is for before Run.
 func (f *Front) Listen(l net.Listener) net.Listener {
 	ctx, cancel := context.WithCancel(context.Background())
-	own := &ownListener{Listener: l, conns: make(chan net.Conn), done: ctx.Done(), end: cancel}
-	own.running.Go(func() { // ends when l is closed
-		defer cancel()
-		own.fail(admit.Accept(l, func(conn net.Conn) {
-			ctx, cancel := context.WithCancel(ctx)
-			heard := f.silent.Enter(admit.Addr(conn.RemoteAddr()), cancel)
-			own.running.Go(func() { // ends with conn, or with ctx
-				defer cancel()
-				f.route(ctx, conn, own, heard)
-			})
-		}))
-	})
+	own := &ownListener{Listener: l, conns: make(chan net.Conn), ctx: ctx, end: cancel}
+	f.own = append(f.own, own)
 	return own
+}
+
+// Run passes connections on until every listener is closed. When ctx ends, it
+// closes them.
+func (f *Front) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	for _, own := range f.own {
+		running.Go(func() { f.serve(ctx, own) }) // ends when own is closed, or with ctx
+	}
+	running.Wait()
+}
+
+// serve takes what comes to one listener.
+func (f *Front) serve(ctx context.Context, own *ownListener) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer own.end()
+	defer context.AfterFunc(ctx, func() { own.Close() })()
+	own.fail(admit.Accept(own.Listener, func(conn net.Conn) {
+		ctx, cancel := context.WithCancel(own.ctx)
+		heard := f.silent.Enter(admit.Addr(conn.RemoteAddr()), cancel)
+		running.Go(func() { // ends with conn, or with own
+			defer cancel()
+			f.route(ctx, conn, own, heard)
+		})
+	}))
 }
 
 // route passes conn on, or gives it to own. It calls heard once it is known
@@ -261,10 +278,8 @@ func (f *Front) Passed() (all, most int) {
 type ownListener struct {
 	net.Listener
 	conns chan net.Conn
-	done  <-chan struct{}
+	ctx   context.Context // ends with the listener
 	end   context.CancelFunc
-
-	running sync.WaitGroup // what accepts from Listener, and what that has accepted
 
 	mu  sync.Mutex
 	err error
@@ -275,7 +290,7 @@ func (l *ownListener) give(conn net.Conn) bool {
 	select {
 	case l.conns <- conn:
 		return true
-	case <-l.done:
+	case <-l.ctx.Done():
 		return false
 	}
 }
@@ -291,7 +306,7 @@ func (l *ownListener) Accept() (net.Conn, error) {
 	select {
 	case conn := <-l.conns:
 		return conn, nil
-	case <-l.done:
+	case <-l.ctx.Done():
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if l.err != nil {
@@ -303,8 +318,6 @@ func (l *ownListener) Accept() (net.Conn, error) {
 
 // Close implements net.Listener.
 func (l *ownListener) Close() error {
-	err := l.Listener.Close()
-	l.end()
-	l.running.Wait()
-	return err
+	defer l.end()
+	return l.Listener.Close()
 }

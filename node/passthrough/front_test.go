@@ -84,6 +84,13 @@ func helloTo(t *testing.T, name string) string {
 	return string(said)
 }
 
+// run runs f with one listener, until that is closed.
+func run(f *Front, l net.Listener) net.Listener {
+	own := f.Listen(l)
+	go f.Run(context.Background()) // ends with own
+	return own
+}
+
 // isOpen reports whether nobody has hung up on conn.
 func isOpen(conn net.Conn) bool {
 	synctest.Wait()
@@ -104,7 +111,7 @@ func TestSilentClients(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newFakeListener()
 			silent := admit.NewBacklog(DefaultSilent, DefaultSilentOf)
-			own := NewFront(nil, map[string]peer.ID{}, silent, DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
+			own := run(NewFront(nil, map[string]peer.ID{}, silent, DefaultLimits, slog.New(slog.DiscardHandler)), l)
 			defer own.Close()
 			hello := helloTo(t, "front.example")
 			var open []net.Conn
@@ -186,7 +193,7 @@ func TestHiddenNodeIsCalledAgain(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := newFakeListener()
-			own := NewFront(of.opener, map[string]peer.ID{oneName: "1"}, admit.NewBacklog(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
+			own := run(NewFront(of.opener, map[string]peer.ID{oneName: "1"}, admit.NewBacklog(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)), l)
 			defer own.Close()
 			conn := l.dial(subnet(0, 1), helloTo(t, oneName))
 			start := time.Now()
@@ -224,7 +231,7 @@ const oneName = "one.example"
 func TestIdleConnectionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newFakeListener()
-		own := NewFront(fakeOpener{}, map[string]peer.ID{oneName: "1"}, admit.NewBacklog(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
+		own := run(NewFront(fakeOpener{}, map[string]peer.ID{oneName: "1"}, admit.NewBacklog(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)), l)
 		defer own.Close()
 		conn := l.dial(subnet(0, 1), helloTo(t, oneName))
 		for range 3 {
@@ -250,6 +257,7 @@ func TestListenersCloseByThemselves(t *testing.T) {
 		front := NewFront(nil, map[string]peer.ID{}, admit.NewBacklog(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler))
 		one, other := newFakeListener(), newFakeListener()
 		ownOne, ownOther := front.Listen(one), front.Listen(other)
+		go front.Run(context.Background()) // ends with both
 		if err := ownOne.Close(); err != nil {
 			t.Error(err)
 		}
@@ -268,7 +276,7 @@ func TestListenersCloseByThemselves(t *testing.T) {
 func TestErrorsOfTheListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newFakeListener()
-		own := NewFront(nil, map[string]peer.ID{}, admit.NewBacklog(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)).Listen(l)
+		own := run(NewFront(nil, map[string]peer.ID{}, admit.NewBacklog(DefaultSilent, DefaultSilentOf), DefaultLimits, slog.New(slog.DiscardHandler)), l)
 		defer own.Close()
 		for range 3 {
 			l.next <- &net.OpError{Op: "accept", Err: syscall.EMFILE}

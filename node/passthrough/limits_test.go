@@ -61,7 +61,7 @@ func testWeb(t *testing.T, limits Limits, test func(w *web)) {
 			w.hello[name] = helloTo(t, name)
 		}
 		w.front = NewFront(w, routes, admit.NewBacklog(DefaultSilent, DefaultSilentOf), limits, slog.New(slog.DiscardHandler))
-		own := w.front.Listen(w.listen)
+		own := run(w.front, w.listen)
 		defer func() {
 			own.Close()
 			time.Sleep(time.Minute) // virtual, until all of it has ended

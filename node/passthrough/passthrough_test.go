@@ -125,9 +125,12 @@ func connect(t *testing.T, address bool) *world {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	w := &world{addr: l.Addr().String(), roots: x509.NewCertPool(), own: front.Listen(&from{l, client.AddrPort()}), back: back, hidden: hidden}
+	ran := make(chan struct{})
+	go func() { front.Run(context.Background()); close(ran) }() // ends with own
 	t.Cleanup(func() {
 		w.own.Close()
 		w.back.Close()
+		<-ran
 	})
 	for range 500 { // until the hidden node has connected itself
 		if r := hidden.Reachability().Relays; len(r) > 0 && r[0].Reserved {

@@ -22,35 +22,48 @@ const (
 	DefaultSilent, DefaultSilentOf = 512, 64
 )
 
-// Split divides the connections of l, a listener made with tls.NewListener,
+// A Splitter divides the connections of a listener, made with tls.NewListener,
 // between a web server and a Relay: by ALPN, or else by the first bytes that a
 // client sends. A web server gets the *tls.Conn itself for HTTP/2, and
 // otherwise a net.Conn with its ConnectionState method, from which net/http
-// sets Request.TLS. To Close one is to Close both, and l.
+// sets Request.TLS.
 //
-// The ALPN protocols that l's tls.Config offers need not include any of TURN:
-// browsers send none for it. Those who have not said yet what they want are in
-// silent, which several listeners may share.
-func Split(l net.Listener, silent *admit.Backlog) (web, turn net.Listener) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	s := &splitter{Listener: l, ctx: ctx, cancel: cancel, silent: silent}
-	s.web, s.turn = &branch{s, make(chan net.Conn)}, &branch{s, make(chan net.Conn)}
-	s.running.Go(s.run) // ends with l
-	return s.web, s.turn
-}
-
-type splitter struct {
+// The ALPN protocols that the listener's tls.Config offers need not include any
+// of TURN: browsers send none for it.
+type Splitter struct {
 	net.Listener
 	web, turn *branch
 	silent    *admit.Backlog
 
 	ctx     context.Context // ends with what Accept returns
 	cancel  context.CancelCauseFunc
-	running sync.WaitGroup
+	running sync.WaitGroup // of those whom Run has accepted
+}
+
+// NewSplitter returns a Splitter of l. Those who have not said yet what they
+// want are in silent, which several Splitters may share.
+func NewSplitter(l net.Listener, silent *admit.Backlog) *Splitter {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	s := &Splitter{Listener: l, ctx: ctx, cancel: cancel, silent: silent}
+	s.web, s.turn = &branch{s, make(chan net.Conn)}, &branch{s, make(chan net.Conn)}
+	return s
+}
+
+// Web returns what the web server is to serve, Turn what the Relay is to. To
+// close one is to close both, and the listener that they come from.
+func (s *Splitter) Web() net.Listener  { return s.web }
+func (s *Splitter) Turn() net.Listener { return s.turn }
+
+// Run divides connections until the listener is closed. When ctx ends, it closes
+// it.
+func (s *Splitter) Run(ctx context.Context) {
+	defer s.running.Wait()
+	defer context.AfterFunc(ctx, func() { s.web.Close() })()
+	s.cancel(admit.Accept(s.Listener, s.begin))
 }
 
 type branch struct {
-	*splitter
+	*Splitter
 	conns chan net.Conn
 }
 
@@ -67,15 +80,11 @@ func (b *branch) Accept() (net.Conn, error) {
 // Close implements net.Listener. It hangs up on those who wait.
 func (b *branch) Close() error {
 	b.cancel(&net.OpError{Op: "accept", Net: "tcp", Addr: b.Addr(), Err: net.ErrClosed})
-	err := b.Listener.Close()
-	b.running.Wait()
-	return err
+	return b.Listener.Close()
 }
 
-func (s *splitter) run() { s.cancel(admit.Accept(s.Listener, s.begin)) }
-
 // begin finds out what one client wants.
-func (s *splitter) begin(conn net.Conn) {
+func (s *Splitter) begin(conn net.Conn) {
 	c, ok := conn.(*tls.Conn)
 	if !ok {
 		conn.Close()
@@ -91,7 +100,7 @@ func (s *splitter) begin(conn net.Conn) {
 }
 
 // pass gives one connection to whom it is for, or hangs up when ctx ends.
-func (s *splitter) pass(ctx context.Context, c *tls.Conn) {
+func (s *Splitter) pass(ctx context.Context, c *tls.Conn) {
 	hangUp := func() { c.NetConn().Close() } // without a goodbye that might block
 	unhook := context.AfterFunc(ctx, hangUp)
 	c.SetDeadline(time.Now().Add(sortTime))
@@ -113,7 +122,7 @@ func (s *splitter) pass(ctx context.Context, c *tls.Conn) {
 }
 
 // sort finds out whom c is for, and what to give them.
-func (s *splitter) sort(ctx context.Context, c *tls.Conn) (*branch, net.Conn, error) {
+func (s *Splitter) sort(ctx context.Context, c *tls.Conn) (*branch, net.Conn, error) {
 	if err := c.HandshakeContext(ctx); err != nil {
 		return nil, nil, err
 	}

@@ -19,13 +19,22 @@ import (
 	"anteroom/node/admit"
 )
 
+// split runs a Splitter until one of its listeners is closed; ended waits until
+// it has ended.
+func split(l net.Listener, silent *admit.Backlog) (web, turn net.Listener, ended func()) {
+	s := NewSplitter(l, silent)
+	ran := make(chan struct{})
+	go func() { s.Run(context.Background()); close(ran) }() // ends with l
+	return s.Web(), s.Turn(), func() { <-ran }
+}
+
 // splitRig is a web server and a relay on one port.
 func splitRig(t *testing.T) (*rig, net.Listener) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, turn := Split(tls.NewListener(l, serverTLS()), admit.NewBacklog(DefaultSilent, DefaultSilentOf))
+	web, turn, ended := split(tls.NewListener(l, serverTLS()), admit.NewBacklog(DefaultSilent, DefaultSilentOf))
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.Proto, " ", r.TLS != nil && r.TLS.HandshakeComplete)
 	})}
@@ -36,6 +45,7 @@ func splitRig(t *testing.T) (*rig, net.Listener) {
 		g.stop()
 		srv.Close()
 		<-served
+		ended()
 	})
 	g.addr["tls4"] = l.Addr().String()
 	return g, web
@@ -110,7 +120,8 @@ func TestSplit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, turn := Split(tls.NewListener(l, cfg), admit.NewBacklog(DefaultSilent, DefaultSilentOf))
+		_, turn, ended := split(tls.NewListener(l, cfg), admit.NewBacklog(DefaultSilent, DefaultSilentOf))
+		defer ended()
 		defer turn.Close()
 		go func() {
 			if c, err := tls.Dial("tcp", l.Addr().String(), insecure("stun.turn")); err == nil {
@@ -132,7 +143,7 @@ func TestSplitEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	silent := admit.NewBacklog(DefaultSilent, DefaultSilentOf)
-	web, turn := Split(tls.NewListener(l, serverTLS()), silent)
+	web, turn, ended := split(tls.NewListener(l, serverTLS()), silent)
 	var conns []net.Conn
 	for range DefaultSilentOf + 1 {
 		c, err := net.Dial("tcp", l.Addr().String()) // says nothing
@@ -158,6 +169,7 @@ func TestSplitEnds(t *testing.T) {
 	if err := turn.Close(); err != nil {
 		t.Error(err)
 	}
+	ended()
 	for _, l := range []net.Listener{web, turn} {
 		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Accept: %v", err)
@@ -224,7 +236,7 @@ func TestSplitWithSilentClients(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := &dialled{conns: make(chan net.Conn)}
 			silent := admit.NewBacklog(DefaultSilent, DefaultSilentOf)
-			web, _ := Split(tls.NewListener(l, serverTLS()), silent)
+			web, _, ended := split(tls.NewListener(l, serverTLS()), silent)
 			subnet := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(n / 256), byte(n), 1}) }
 			hello := clientHello(t)
 			keepSilent := func(i int) {
@@ -260,6 +272,7 @@ func TestSplitWithSilentClients(t *testing.T) {
 				t.Errorf("%d networks: %d wait, %d of one", networks, all, most)
 			}
 			web.Close()
+			ended()
 		})
 	}
 }
@@ -274,11 +287,12 @@ func TestSplitFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, turn := Split(failing{l}, admit.NewBacklog(DefaultSilent, DefaultSilentOf))
+	web, turn, ended := split(failing{l}, admit.NewBacklog(DefaultSilent, DefaultSilentOf))
 	for _, l := range []net.Listener{web, turn} {
 		if _, err := l.Accept(); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("Accept: %v", err)
 		}
 	}
 	web.Close()
+	ended()
 }

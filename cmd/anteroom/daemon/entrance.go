@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -39,7 +40,8 @@ type entrance struct {
 	// where the page and the relay share a port; nil if there is no such place.
 	unnamed, unsorted *admit.Backlog
 
-	front *passthrough.Front // nil if nothing is passed on
+	front     *passthrough.Front // nil if nothing is passed on
+	splitters []*relay.Splitter  // one for each port that the page and the relay share
 }
 
 // newEntrance binds what plan names, or takes the sockets that were passed, and
@@ -102,8 +104,9 @@ func newEntrance(ctx context.Context, plan config.Plan, passed sockets, d *disco
 	if withRelay {
 		e.unsorted = admit.NewBacklog(plan.Relay.Silent.All, plan.Relay.Silent.PerNetwork)
 		for i, l := range e.tls {
-			web, turn := relay.Split(l, e.unsorted)
-			e.tls[i], e.turn = web, append(e.turn, turn)
+			s := relay.NewSplitter(l, e.unsorted)
+			e.splitters = append(e.splitters, s)
+			e.tls[i], e.turn = s.Web(), append(e.turn, s.Turn())
 		}
 	}
 	return e, nil
@@ -158,6 +161,19 @@ func encrypt(plain []net.Listener, cfg *tls.Config) []net.Listener {
 		encrypted[i] = tls.NewListener(l, cfg)
 	}
 	return encrypted
+}
+
+// run brings those who come to whom they want, until the listeners are closed or
+// ctx ends.
+func (e entrance) run(ctx context.Context) {
+	var running sync.WaitGroup
+	if e.front != nil {
+		running.Go(func() { e.front.Run(ctx) }) // ends with its listeners, or ctx
+	}
+	for _, s := range e.splitters {
+		running.Go(func() { s.Run(ctx) }) // ends with its listener, or ctx
+	}
+	running.Wait()
 }
 
 // challenge answers on the redirect listeners.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,31 @@ func ends[T any](t *testing.T, what string, f func() T) T {
 	case <-time.After(20 * time.Second):
 		t.Fatalf("%s does not end", what)
 		panic("not reached")
+	}
+}
+
+// TestNobodyIsAcceptedBeforeRun: what New has bound waits.
+func TestNobodyIsAcceptedBeforeRun(t *testing.T) {
+	d, err := New(t.Context(), daemontest.Plan(t, frontConfig(t)), sockets{SocketHTTPS: {daemontest.Listener(t)}}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if d.entrance.front == nil || len(d.entrance.turn) == 0 {
+		t.Fatal("nothing to accept with")
+	}
+	time.Sleep(50 * time.Millisecond) // for what has been started to be on its way
+	stacks := make([]byte, 1<<20)
+	for _, stack := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		for _, part := range []string{"node/passthrough.", "node/relay.", "httpui."} {
+			if strings.Contains(stack, "anteroom/"+part) {
+				t.Errorf("runs already:\n%s", stack)
+			}
+		}
 	}
 }
 

@@ -182,6 +182,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	nodeCtx, stopNode := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { return d.node.Run(nodeCtx) })
 	g.Go(func() error { d.desk.Run(nodeCtx); return nil })
+	g.Go(func() error { d.entrance.run(nodeCtx); return nil }) // the pages close its listeners
 	g.Go(func() error { return d.control.run(ctx) })
 	g.Go(func() error { d.rounds.Run(ctx); return nil })
 	g.Go(func() error { d.renewWhenTold(ctx); return nil })
