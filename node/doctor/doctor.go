@@ -80,7 +80,7 @@ type Certificate struct {
 
 // A Relay is the node's own.
 type Relay struct {
-	// Try takes a place over network, udp or tcp, at a local address, and
+	// Try makes an allocation over network, udp or tcp, at a local address, and
 	// gives it back. cfg is nil, or for TLS.
 	Try   func(ctx context.Context, network, addr string, cfg *tls.Config) error
 	Plain []netip.AddrPort // for UDP and TCP alike

@@ -109,7 +109,7 @@ func (r *run) passedFrom() finding {
 		if !slices.Contains(r.Fronts, relay.ID) {
 			continue
 		}
-		if relay.Reserved && relay.Connected { // a place outlives its connection for a moment
+		if relay.Reserved && relay.Connected { // a reservation outlives its connection for a moment
 			return pass(say("doctor.front.passes"))
 		}
 		connected, refused = connected || relay.Connected, refused || relay.Refused

@@ -258,7 +258,7 @@ func portText(port uint16) string { return strconv.Itoa(int(port)) }
 func (r *run) page(ctx context.Context) finding {
 	switch {
 	case r.FrontURL != "" || r.host != "" && len(r.Fronts) > 0:
-		f, _ := r.visit(ctx, r.place()) // the public node is outside
+		f, _ := r.visit(ctx, r.entrance()) // the public node is outside
 		r.reached = f.status != Fail
 		return f
 	case r.host == "":
@@ -281,7 +281,7 @@ func (r *run) page(ctx context.Context) finding {
 // proxied is about a page behind a web server of which no peer has seen it: the
 // web server may be at another address than this node.
 func (r *run) proxied(ctx context.Context, s sight) finding {
-	f, addrs := r.visit(ctx, r.place())
+	f, addrs := r.visit(ctx, r.entrance())
 	switch {
 	case f.status != Pass:
 		return f

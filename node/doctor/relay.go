@@ -18,7 +18,7 @@ func (r *run) relayTLS(ctx context.Context) finding {
 	return r.relay(ctx, "TLS", STUNTLS)
 }
 
-// relay takes a place on the node's own relay, at its own sockets, and sees
+// relay makes an allocation on the node's own relay, at its own sockets, and sees
 // what peers see of it.
 func (r *run) relay(ctx context.Context, over string, kind Kind) finding {
 	switch {

@@ -50,7 +50,7 @@ var ErrTooOften = errors.New("looked too often")
 // What nobody asked for spares calls: while one is going on, the records are
 // not read through and the DHT is left alone.
 type Rounds struct {
-	patient func() Config
+	subject func() Config
 	inCall  func() bool
 	changed func() // tells that there is a new report; must not block
 	log     *slog.Logger
@@ -71,9 +71,9 @@ type reply struct {
 }
 
 // NewRounds returns Rounds of a node, which begin with Run.
-func NewRounds(patient func() Config, inCall func() bool, changed func(), log *slog.Logger) *Rounds {
+func NewRounds(subject func() Config, inCall func() bool, changed func(), log *slog.Logger) *Rounds {
 	return &Rounds{
-		patient: patient, inCall: inCall, changed: changed, log: log, run: Run,
+		subject: subject, inCall: inCall, changed: changed, log: log, run: Run,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
@@ -119,7 +119,7 @@ func (r *Rounds) Run(ctx context.Context) {
 	// A little less than peers answer, so that none of them ever refuses: a
 	// look at which nobody looked from outside would turn a failure green.
 	pace := rate.NewLimiter(rate.Every(time.Minute/asksPerMinute), asksPerMinute-1)
-	cfg := r.patient()
+	cfg := r.subject()
 	s := schedule{begun: wall()}
 	for ctx.Err() == nil {
 		asking := r.takeAsking()

@@ -42,14 +42,14 @@ type ward struct {
 // newWard makes rounds until the test ends, in a synctest bubble.
 func newWard(t *testing.T) *ward {
 	w := &ward{t: t, begun: time.Now(), next: Report{Ready: true}, takes: time.Second}
-	patient := func() Config {
+	subject := func() Config {
 		return Config{DataDir: "none", Certificate: func() (Certificate, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			return Certificate{Mode: w.state}, nil
 		}}
 	}
-	w.Rounds = NewRounds(patient, w.inCall, func() { w.told++ }, slog.New(slog.NewTextHandler(&w.said, nil)))
+	w.Rounds = NewRounds(subject, w.inCall, func() { w.told++ }, slog.New(slog.NewTextHandler(&w.said, nil)))
 	w.run = w.take
 	ctx, cancel := context.WithCancel(t.Context())
 	go w.Run(ctx) // ends with the test

@@ -28,9 +28,9 @@ const (
 	maxVisited = 4 // of the addresses of a name
 )
 
-// A place is where patients come in, if not at a port of this computer. It
+// An entrance is where patients come in, if not at a port of this computer. It
 // stands in the configuration: nothing else is visited.
-type place struct {
+type entrance struct {
 	origin string
 	key    string    // of origin in the configuration
 	who    string    // stands there: publicNode or webServer
@@ -45,14 +45,14 @@ const (
 	webServer  = "webserver"
 )
 
-// place returns where patients come in, of a node to which they do not come
+// entrance returns where patients come in, of a node to which they do not come
 // directly.
-func (r *run) place() place {
+func (r *run) entrance() entrance {
 	if r.FrontURL != "" {
-		return place{r.FrontURL, "practice.front_url", publicNode, r.Nodes, say("doctor.visit.practice", args{"url": r.FrontURL}),
+		return entrance{r.FrontURL, "practice.front_url", publicNode, r.Nodes, say("doctor.visit.practice", args{"url": r.FrontURL}),
 			say("doctor.visit.practice.todo")}
 	}
-	p := place{r.PublicURL, "http.public_url", webServer, []peer.ID{r.Discovery.ID()}, say("doctor.visit.this", args{"url": r.PublicURL}),
+	p := entrance{r.PublicURL, "http.public_url", webServer, []peer.ID{r.Discovery.ID()}, say("doctor.visit.this", args{"url": r.PublicURL}),
 		say("doctor.visit.this.todo")}
 	if len(r.Fronts) > 0 {
 		p.who, p.passOn = publicNode, say("doctor.visit.passed.todo")
@@ -62,7 +62,7 @@ func (r *run) place() place {
 
 // visit opens the page at p as a patient's browser would, at every address that
 // one may choose, and returns these.
-func (r *run) visit(ctx context.Context, p place) (finding, []netip.Addr) {
+func (r *run) visit(ctx context.Context, p entrance) (finding, []netip.Addr) {
 	ctx, cancel := context.WithTimeout(ctx, visitTime)
 	defer cancel()
 	u, err := url.Parse(p.origin)
@@ -145,7 +145,7 @@ func (r *run) call(ctx context.Context, u *url.URL, at netip.Addr, nodes []peer.
 }
 
 // judge makes one finding of how it went at each address.
-func (p place) judge(u *url.URL, addrs []netip.Addr, errs []error) finding {
+func (p entrance) judge(u *url.URL, addrs []netip.Addr, errs []error) finding {
 	worst, good := -1, 0
 	for i, err := range errs {
 		switch {
@@ -173,7 +173,7 @@ func (p place) judge(u *url.URL, addrs []netip.Addr, errs []error) finding {
 
 // blame says why the page was not found where it should be; at is the address
 // of its name, if it has one.
-func (p place) blame(err error, at string, port uint16) finding {
+func (p entrance) blame(err error, at string, port uint16) finding {
 	is := args{"url": p.origin, "at": at, "who": p.who, "port": portText(port), "key": p.key, "why": whyRefused(err)}
 	open := say("doctor.visit.open", is)
 	status, isStatus := errors.AsType[statusError](err)

@@ -143,7 +143,7 @@ func TestPageElsewhere(t *testing.T) {
 func TestPageAtSeveralAddresses(t *testing.T) {
 	u, err := url.Parse("https://call.example")
 	check(t, err)
-	p := (&run{Config: Config{FrontURL: u.String()}}).place()
+	p := (&run{Config: Config{FrontURL: u.String()}}).entrance()
 	first, second := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7")
 	judge := func(errs ...error) finding { return p.judge(u, []netip.Addr{first, second}, errs) }
 	good := "A node of the practice answers at https://call.example."
