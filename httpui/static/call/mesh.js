@@ -41,12 +41,15 @@ import { cleanChat, hear, say } from './chat.js';
  * @property {typeof RTCPeerConnection} [rtc]
  */
 
+/** How often every connection is looked at: two looks see within the SILENT_MS of stats.js that bytes stopped. */
 const TICK_MS = 400;
-/** Ticks between two reports of what this end sends, while its sound keeps the line alive. */
+/** Ticks between two reports of what this end sends, while its sound keeps the line alive: 1.6 s. */
 const QUIET_TICKS = 4;
+/** Ticks for which lines of chat are counted: ten seconds. */
+const CHAT_TICKS = 10_000 / TICK_MS;
 /** Lines of chat that are kept. */
 const MAX_LINES = 500;
-/** Lines that one peer may say in ten seconds. */
+/** Lines that one peer may say in CHAT_TICKS: three in a second, faster than anybody types. */
 const MAX_RATE = 30;
 
 export class Mesh {
@@ -200,7 +203,7 @@ export class Mesh {
 
   #tick() {
     this.#ticks++;
-    if (this.#ticks % 25 === 0) this.#heard.clear();
+    if (this.#ticks % CHAT_TICKS === 0) this.#heard.clear();
     if (this.#around.media.tracks.audio === null || this.#ticks % QUIET_TICKS === 0) this.#sayMedia();
     for (const peer of this.#peers.values()) void peer.tick();
   }
