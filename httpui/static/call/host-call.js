@@ -3,6 +3,7 @@
 
 import { encode } from '../link/wire.js';
 import { Changes } from '../kit/watch.js';
+import { Intents } from './intents.js';
 import { Mesh } from './mesh.js';
 import { Signal } from '../link/signal.js';
 import { createIdentity } from './identity.js';
@@ -19,11 +20,14 @@ import { hostHandshake } from '../link/handshake.js';
  * @typedef {import('./call.js').HostSnapshot} HostSnapshot
  * @typedef {import('./peer.js').Mode} Mode
  * @typedef {import('./guest-call.js').Platform} Platform
- * @typedef {'deny' | 'remove' | 'hold' | 'resume'} Order
+ * @typedef {import('./intents.js').Order} Order
+ * @typedef {import('./intents.js').Told} Told
  */
-
-/** What a roster says of a member once the order is carried out. @type {Record<Order, RosterEntry['state'] | undefined>} */
-const outcome = { deny: undefined, remove: undefined, hold: 'held', resume: 'admitted' };
+/**
+ * Where the practitioner is: near the call, and heard by nobody; in it; or aside,
+ * which is as near, while the others are not told yet that it is over.
+ * @typedef {'near' | 'in' | 'aside'} Presence
+ */
 
 export class HostCall {
   #appointment;
@@ -40,15 +44,10 @@ export class HostCall {
   /** @type {Welcome | null} */ #welcome = null;
   /** @type {RosterEntry[]} */ #roster = [];
   /** @type {Set<MemberID>} */ #held = new Set();
-  /** @type {Map<MemberID, Order>} what was decided here and the roster does not say yet */ #orders = new Map();
   #locked = false;
-  /** @type {boolean | null} what was decided of the lock here, and the roster does not say yet */ #locking = null;
+  #intents = new Intents();
   /** @type {Set<MemberID>} */ #alarm = new Set();
-  /** @type {Map<MemberID, boolean>} let in, which the roster does not say yet; whether the node was told on this connection */ #admitting = new Map();
-  #present = false; // the practitioner is in this call, not just near it
-  #aside = false; // was in it a moment ago, and the others are not told yet that it is over
-  /** @type {'leave' | 'end'} how this page last stepped out */ #exit = 'leave';
-  /** @type {Set<MemberID>} who was in the call then, and still is for all that the roster says */ #outOf = new Set();
+  /** @type {Presence} */ #presence = 'near';
   #take = false;
   /** @type {Mesh | null} */ #mesh = null;
   /** @type {Signal | null} */ #signal = null;
@@ -77,9 +76,9 @@ export class HostCall {
       code: this.#code,
       refusal: this.#refusal,
       welcome: this.#welcome,
-      waiting: guests.filter((m) => this.#modeOf(m) === 'prepared' && !this.#outOf.has(m.member)),
-      members: guests.filter((m) => this.#modeOf(m) !== 'prepared').map((m) => this.#asOrdered(m)),
-      locked: this.#locking ?? this.#locked,
+      waiting: guests.filter((m) => this.#modeOf(m) === 'prepared' && !this.#intents.hasLeft(m.member)),
+      members: guests.filter((m) => this.#modeOf(m) !== 'prepared').map((m) => this.#intents.ordered(m)),
+      locked: this.#intents.lock ?? this.#locked,
       peers: this.#mesh?.views(guests.map(({ member, role, name = '', label = '' }) => ({ member, role, name, label }))) ?? [],
       chat: this.#mesh?.chat ?? [],
       alarm: [...this.#alarm],
@@ -88,7 +87,7 @@ export class HostCall {
 
   /** The node has confirmed whatever was decided here. */
   get settled() {
-    return this.#orders.size + this.#admitting.size + this.#outOf.size === 0 && this.#locking === null;
+    return this.#intents.settled;
   }
 
   /** @param {(snapshot: HostSnapshot) => void} watch @returns {() => void} stops it */
@@ -114,9 +113,8 @@ export class HostCall {
    * them, and they see and hear whoever is admitted. Admitting implies it.
    */
   enter() {
-    this.#aside = false;
-    if (this.#present) return;
-    this.#present = true;
+    if (this.#presence === 'in') return;
+    this.#presence = 'in';
     this.#arrange();
   }
 
@@ -128,11 +126,9 @@ export class HostCall {
     const state = this.#entry(member)?.state;
     if (state === undefined) return this.#refuse('no-such-room');
     if (state !== 'waiting') return;
-    this.#aside = false;
-    this.#present = true;
-    this.#admitting.set(member, false);
+    this.#presence = 'in';
     this.#letIn(member);
-    if (!this.#admitting.get(member)) this.#refuse('offline');
+    if (!this.#intents.admits(member)) this.#refuse('offline');
     this.#arrange();
   }
 
@@ -158,16 +154,14 @@ export class HostCall {
 
   /** @param {boolean} on keeps further guests from knocking */
   lock(on) {
-    this.#locking = on;
-    this.#send('lock', { on });
+    this.#tell(this.#intents.setLock(on));
     this.#changes.changed();
   }
 
   /** Nobody hears or sees the practitioner any more; the others are told of nothing until enter, leave or end. */
   stepAside() {
-    if (!this.#present) return;
-    this.#present = false;
-    this.#aside = true;
+    if (this.#presence !== 'in') return;
+    this.#presence = 'aside';
     this.#arrange();
   }
 
@@ -216,14 +210,9 @@ export class HostCall {
   /** @param {Welcome} welcome */
   #onWelcome(welcome) {
     this.#take = false; // taken over once; from now on this tab has it
-    // The connection may have been lost before any of this was heard.
-    for (const [member, order] of this.#orders) this.#tell(member, order);
-    if (this.#locked) this.#locking ??= true; // a node that has started again has forgotten it
-    if (this.#locking !== null) this.#send('lock', { on: this.#locking });
-    if (this.#outOf.size > 0) this.#send(this.#exit, {});
+    for (const told of this.#intents.resume(this.#locked)) this.#tell(told);
     this.#welcome = welcome;
     this.#phase = 'attending';
-    for (const member of this.#admitting.keys()) this.#admitting.set(member, false); // the roster that follows says what became of them
     this.#mesh?.configure(welcome);
     this.#changes.changed();
   }
@@ -248,14 +237,7 @@ export class HostCall {
   #onMessage({ type, body }) {
     switch (type) {
       case 'roster':
-        this.#roster = body.members;
-        this.#held = heldNow(this.#held, body.members);
-        this.#locked = body.locked;
-        if (this.#locking === this.#locked) this.#locking = null;
-        this.#continueAdmissions();
-        this.#settle();
-        for (const member of this.#outOf) if ((this.#entry(member)?.state ?? 'waiting') === 'waiting') this.#outOf.delete(member);
-        return this.#arrange();
+        return this.#onRoster(body);
       case 'introduce':
         return this.#mesh?.place(body.member, this.#modeOf(this.#entry(body.member))).introduce(body);
       case 'description':
@@ -278,36 +260,26 @@ export class HostCall {
     }
   }
 
-  /** @param {MemberID} member @param {'deny' | 'remove'} order */
-  #sendAway(member, order) {
-    if (!this.#entry(member)) return;
-    this.#admitting.delete(member);
-    this.#order(member, order);
-  }
-
-  /**
-   * Holds from this moment, whether or not the node hears of it now.
-   * @param {MemberID} member @param {Order} order
-   */
-  #order(member, order) {
-    this.#orders.set(member, order);
-    this.#tell(member, order);
+  /** @param {{members: RosterEntry[], locked: boolean}} roster */
+  #onRoster({ members, locked }) {
+    this.#roster = members;
+    this.#held = heldNow(this.#held, members);
+    this.#locked = locked;
+    const { waiting, gone } = this.#intents.confirm(members, locked);
+    for (const member of waiting) this.#letIn(member);
+    for (const _ of gone) this.#refuse('no-such-room');
     this.#arrange();
   }
 
-  /** @param {MemberID} member @param {Order} order */
-  #tell(member, order) {
-    if (order === 'deny' || order === 'remove') this.#send(order, { member });
-    else this.#send('hold', { member, on: order === 'hold' });
+  /** @param {MemberID} member @param {'deny' | 'remove'} order */
+  #sendAway(member, order) {
+    if (this.#entry(member)) this.#order(member, order);
   }
 
-  /** Forgets the orders that the roster confirms, and those about a member who has gone. */
-  #settle() {
-    for (const [member, order] of this.#orders) {
-      const state = this.#roster.find((m) => m.member === member)?.state;
-      const outside = outcome[order] !== undefined && state === 'waiting' && !this.#admitting.has(member);
-      if (state === undefined || state === outcome[order] || outside) this.#orders.delete(member);
-    }
+  /** @param {MemberID} member @param {Order} order */
+  #order(member, order) {
+    this.#tell(this.#intents.order(member, order));
+    this.#arrange();
   }
 
   /**
@@ -315,28 +287,17 @@ export class HostCall {
    * @param {MemberID} member
    */
   #letIn(member) {
+    this.#intents.admit(member, false);
     if (!this.#signal?.online) return;
     const sdp = this.#mesh?.peer(member)?.takeAnswer() ?? '';
-    this.#admitting.set(member, this.#send('admit', { member, ...(sdp === '' ? {} : { sdp }) }));
-    const order = this.#orders.get(member);
-    if (order) this.#tell(member, order);
-  }
-
-  /** Sees in the roster who is in now, who has left, and for whom the node must be asked again. */
-  #continueAdmissions() {
-    for (const [member, told] of this.#admitting) {
-      const state = this.#entry(member)?.state;
-      if (state !== 'waiting') this.#admitting.delete(member);
-      else if (!told) this.#letIn(member);
-      if (state === undefined) this.#refuse('no-such-room');
-    }
+    this.#intents.admit(member, this.#send('admit', { member, ...(sdp === '' ? {} : { sdp }) }));
+    const order = this.#intents.orderOf(member);
+    if (order) this.#tell(order);
   }
 
   /** @param {string} code why the node did not let in whom it was told to */
   #refuseAll(code) {
-    const refused = [...this.#admitting].filter(([, told]) => told);
-    if (refused.length === 0) return;
-    for (const [member] of refused) this.#admitting.delete(member);
+    if (!this.#intents.refused()) return;
     this.#refuse(code);
     this.#arrange();
   }
@@ -363,30 +324,18 @@ export class HostCall {
    * @returns {Mode}
    */
   #modeOf(entry) {
-    if (!entry || this.#outOf.has(entry.member) || (entry.state === 'waiting' && !this.#admitting.get(entry.member))) return 'prepared';
-    const order = this.#orders.get(entry.member);
-    const held = order === 'hold' || (order !== 'resume' && this.#held.has(entry.member));
-    return held || !this.#present ? 'held' : 'open';
+    if (!entry || this.#intents.hasLeft(entry.member) || (entry.state === 'waiting' && !this.#intents.admits(entry.member))) return 'prepared';
+    return this.#presence !== 'in' || this.#intents.holds(entry.member, this.#held.has(entry.member)) ? 'held' : 'open';
   }
 
   /** Who is here, without those who were sent away. */
   get #guests() {
-    return this.#roster.filter(({ member, role }) => {
-      const order = this.#orders.get(member);
-      return role === 'guest' && order !== 'deny' && order !== 'remove';
-    });
+    return this.#intents.guests(this.#roster);
   }
 
   /** @param {MemberID} member */
   #entry(member) {
     return this.#guests.find((m) => m.member === member);
-  }
-
-  /** @param {RosterEntry} entry @returns {RosterEntry} */
-  #asOrdered(entry) {
-    const order = this.#orders.get(entry.member);
-    if (order === 'hold') return { ...entry, state: 'held' };
-    return order === 'resume' && entry.state === 'held' ? { ...entry, state: 'admitted' } : entry;
   }
 
   /** @param {MemberID} member */
@@ -403,19 +352,21 @@ export class HostCall {
     return this.#signal?.send(type, body) ?? false;
   }
 
+  /** @param {Told} told */
+  #tell({ type, body }) {
+    this.#send(type, body);
+  }
+
   /**
    * No sound or picture flows from this moment, whether or not the node hears of it now.
    * @param {'leave' | 'end'} how
    */
   #stepOut(how) {
-    if (!this.#present && !this.#aside) return;
-    this.#present = this.#aside = false;
-    this.#exit = how;
-    for (const { member, role, state } of this.#roster) if (role === 'guest' && state !== 'waiting') this.#outOf.add(member);
-    for (const [member, told] of this.#admitting) if (told) this.#outOf.add(member);
-    this.#admitting.clear();
+    if (this.#presence === 'near') return;
+    this.#presence = 'near';
+    const told = this.#intents.stepOut(how, this.#roster);
     this.#mesh?.forgetChat();
-    this.#send(how, {});
+    this.#tell(told);
     this.#arrange();
   }
 
@@ -435,12 +386,9 @@ export class HostCall {
     this.#mesh = null;
     this.#signal = null;
     this.#roster = [];
-    this.#admitting.clear();
-    this.#orders.clear();
     this.#locked = false;
-    this.#locking = null;
-    this.#outOf.clear();
-    this.#present = this.#aside = false;
+    this.#intents = new Intents();
+    this.#presence = 'near';
     this.#connection = 'online';
   }
 }
