@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
-
 	"anteroom/rendezvous/wire"
 )
 
@@ -24,8 +22,14 @@ const tabHeader = "X-Anteroom-Tab"
 // A SessionStore keeps sessions beyond the process. It sees hashes of the
 // cookies, and contents without names. It may forget what has expired.
 type SessionStore interface {
-	scs.Store
-	scs.IterableStore
+	// Find returns the data of a session that has not expired.
+	Find(hash string) (data []byte, ok bool, err error)
+	// Commit stores a session, or replaces it.
+	Commit(hash string, data []byte, expires time.Time) error
+	// Delete removes a session, if there is one.
+	Delete(hash string) error
+	// All returns the data of all sessions that have not expired, by hash.
+	All() (map[string][]byte, error)
 }
 
 // A session is what a browser's cookie stands for: a practitioner who signed
@@ -40,13 +44,9 @@ type session struct {
 	Tabs         []string `json:"tabs"`   // hashes of the tabs' tokens, oldest first
 }
 
-// sessionKey is where scs keeps a session.
-const sessionKey = "session"
-
 // sessions is every session, and the sockets that live by them.
 type sessions struct {
 	store SessionStore
-	scs   *scs.SessionManager
 	now   func() time.Time
 
 	// mu keeps two changes to a session from overwriting each other, so it is
@@ -73,15 +73,7 @@ func (l *liveSession) expects() bool {
 }
 
 func newSessions(store SessionStore, now func() time.Time) *sessions {
-	return &sessions{
-		store: store,
-		// Not scs.New, whose default store starts a goroutine for ever. The
-		// cookie, idleness and age are dealt with here: scs writes headers of
-		// its own and knows no other clock than time.Now.
-		scs:  &scs.SessionManager{Store: store, Codec: scs.GobCodec{}, Lifetime: sessionLife, HashTokenInStore: true},
-		now:  now,
-		live: map[string]*liveSession{},
-	}
+	return &sessions{store: store, now: now, live: map[string]*liveSession{}}
 }
 
 // sessionCookie returns the session cookie of r; "" if there is not exactly
@@ -114,8 +106,7 @@ func setSessionCookie(w http.ResponseWriter, at *site, token string) {
 func (s *sessions) get(token string) (session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, x, err := s.loadLocked(token)
-	return x, err
+	return s.loadLocked(token)
 }
 
 // authorize returns the session of a practitioner's cookie and tab token, and
@@ -123,7 +114,7 @@ func (s *sessions) get(token string) (session, error) {
 func (s *sessions) authorize(token, tabToken string) (session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ctx, x, err := s.loadLocked(token)
+	x, err := s.loadLocked(token)
 	if err != nil {
 		return session{}, err
 	}
@@ -132,7 +123,7 @@ func (s *sessions) authorize(token, tabToken string) (session, error) {
 	}
 	if now := s.now().Unix(); now != x.Seen {
 		x.Seen = now
-		s.saveLocked(ctx, x) // a full disk ends no call: at worst the session is taken for an idle one
+		s.saveLocked(token, x) // a full disk ends no call: at worst the session is taken for an idle one
 	}
 	return x, nil
 }
@@ -152,7 +143,7 @@ func (s *sessions) peek(token, tabToken string) (session, error) {
 func (s *sessions) tab(token, tabToken string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ctx, x, err := s.loadLocked(token)
+	x, err := s.loadLocked(token)
 	if err != nil {
 		return "", err
 	}
@@ -166,10 +157,9 @@ func (s *sessions) tab(token, tabToken string) (string, error) {
 	}
 	fresh := newToken()
 	x.Fresh = 0
-	x.Tabs = append(x.Tabs, tabHash(fresh))
+	x.Tabs = append(x.Tabs, tokenHash(fresh))
 	x.Tabs = x.Tabs[max(0, len(x.Tabs)-maxTabs):]
-	_, err = s.saveLocked(ctx, x)
-	return fresh, err
+	return fresh, s.saveLocked(token, x)
 }
 
 // start makes a session for practitioner (none: to set up), in place of that of
@@ -188,7 +178,7 @@ func (s *sessions) start(older, practitioner string) (token string, err error) {
 		Proved:       now.Unix(),
 		Fresh:        now.Add(tabTime).Unix(),
 	}
-	ctx, old, err := s.loadLocked(older)
+	old, err := s.loadLocked(older)
 	switch {
 	case err == nil && old.Practitioner == practitioner && practitioner != "":
 		x.ID, x.Tabs = old.ID, old.Tabs
@@ -197,10 +187,13 @@ func (s *sessions) start(older, practitioner string) (token string, err error) {
 	case !errors.Is(err, errSignedOut):
 		return "", err
 	}
-	if err := s.scs.RenewToken(ctx); err != nil { // forgets the older cookie
-		return "", fmt.Errorf("renew session: %w", err)
+	if older != "" {
+		if err := s.deleteLocked(tokenHash(older)); err != nil {
+			return "", err
+		}
 	}
-	if token, err = s.saveLocked(ctx, x); err != nil {
+	token = newToken()
+	if err := s.saveLocked(token, x); err != nil {
 		return "", err
 	}
 	if l := s.live[x.ID]; l != nil {
@@ -213,13 +206,12 @@ func (s *sessions) start(older, practitioner string) (token string, err error) {
 func (s *sessions) prove(token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ctx, x, err := s.loadLocked(token)
+	x, err := s.loadLocked(token)
 	if err != nil {
 		return err
 	}
 	x.Proved = s.now().Unix()
-	_, err = s.saveLocked(ctx, x)
-	return err
+	return s.saveLocked(token, x)
 }
 
 // proven reports whether x's practitioner has proved who they are just now.
@@ -231,15 +223,12 @@ func (s *sessions) proven(x session) bool {
 func (s *sessions) end(token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ctx, x, err := s.loadLocked(token)
+	x, err := s.loadLocked(token)
 	if err != nil {
 		return err
 	}
 	s.hangUpLocked(x.ID)
-	if err := s.scs.Destroy(ctx); err != nil {
-		return fmt.Errorf("end session: %w", err)
-	}
-	return nil
+	return s.deleteLocked(tokenHash(token))
 }
 
 // attach ties conn to the session of a cookie: it is closed when the session
@@ -249,7 +238,7 @@ func (s *sessions) end(token string) error {
 func (s *sessions) attach(token string, conn wire.Conn, expects func() bool) (detach func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, x, err := s.loadLocked(token)
+	x, err := s.loadLocked(token)
 	if err != nil {
 		return nil, err
 	}
@@ -270,9 +259,9 @@ func (s *sessions) detach(id string, conn wire.Conn) {
 		return // the session has ended
 	}
 	if l.expects() { // that was the sign of life until now
-		if ctx, x, err := s.loadLocked(l.token); err == nil {
+		if x, err := s.loadLocked(l.token); err == nil {
 			x.Seen = s.now().Unix()
-			s.saveLocked(ctx, x) // at worst the session ends a minute early
+			s.saveLocked(l.token, x) // at worst the session ends a minute early
 		}
 	}
 	delete(l.conns, conn)
@@ -306,7 +295,7 @@ func (s *sessions) sweep() error {
 	for id, l := range s.live {
 		before := l.busy
 		l.busy = l.expects()
-		ctx, x, err := s.loadLocked(l.token)
+		x, err := s.loadLocked(l.token)
 		switch now := s.now().Unix(); {
 		case errors.Is(err, errSignedOut):
 			s.hangUpLocked(id)
@@ -315,7 +304,7 @@ func (s *sessions) sweep() error {
 		case l.busy && now-x.Seen >= 60, // seldom enough for a disk
 			before && !l.busy: // idleness begins here
 			x.Seen = now
-			if _, err := s.saveLocked(ctx, x); err != nil {
+			if err := s.saveLocked(l.token, x); err != nil {
 				failed = err
 			}
 		}
@@ -333,46 +322,44 @@ func (s *sessions) hangUpLocked(id string) {
 	}
 }
 
-// loadLocked returns the session of a cookie, and the context by which scs
-// knows it. The error is errSignedOut if there is none; the context is good then too.
-func (s *sessions) loadLocked(token string) (context.Context, session, error) {
-	ctx, err := s.scs.Load(context.Background(), token)
+// loadLocked returns the session of a cookie. The error is errSignedOut if there
+// is none, or none that can be read.
+func (s *sessions) loadLocked(token string) (session, error) {
+	data, ok, err := s.store.Find(tokenHash(token))
 	if err != nil {
-		return nil, session{}, fmt.Errorf("load session: %w", err)
+		return session{}, fmt.Errorf("load session: %w", err)
 	}
-	blob := s.scs.GetBytes(ctx, sessionKey)
-	if blob == nil {
-		return ctx, session{}, errSignedOut
-	}
-	x, err := parseSession(blob)
-	if err != nil {
-		return nil, session{}, err
-	}
-	if !s.now().Before(x.expires()) {
-		return ctx, session{}, errSignedOut
-	}
-	return ctx, x, nil
-}
-
-// saveLocked stores x, and returns its cookie.
-func (s *sessions) saveLocked(ctx context.Context, x session) (token string, err error) {
-	blob, err := json.Marshal(x)
-	if err != nil {
-		return "", fmt.Errorf("write session: %w", err)
-	}
-	s.scs.Put(ctx, sessionKey, blob)
-	s.scs.SetDeadline(ctx, x.expires())
-	if token, _, err = s.scs.Commit(ctx); err != nil {
-		return "", fmt.Errorf("store session: %w", err)
-	}
-	return token, nil
-}
-
-func parseSession(blob []byte) (x session, err error) {
-	if err := json.Unmarshal(blob, &x); err != nil {
-		return session{}, fmt.Errorf("read session: %w", err)
+	x, readable := parseSession(data)
+	if !ok || !readable || !s.now().Before(x.expires()) {
+		return session{}, errSignedOut
 	}
 	return x, nil
+}
+
+// saveLocked stores the session of a cookie.
+func (s *sessions) saveLocked(token string, x session) error {
+	data, err := json.Marshal(x)
+	if err != nil {
+		return fmt.Errorf("write session: %w", err)
+	}
+	if err := s.store.Commit(tokenHash(token), data, x.expires()); err != nil {
+		return fmt.Errorf("store session: %w", err)
+	}
+	return nil
+}
+
+// deleteLocked removes a session, if there is one.
+func (s *sessions) deleteLocked(hash string) error {
+	if err := s.store.Delete(hash); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
+
+// parseSession reads what saveLocked stores. What it cannot read opens nothing.
+func parseSession(data []byte) (x session, ok bool) {
+	ok = json.Unmarshal(data, &x) == nil
+	return x, ok
 }
 
 // expires is when x ends if nothing more is heard of it.
@@ -386,14 +373,15 @@ func (x session) expires() time.Time {
 
 // hasTab reports whether token is that of one of x's tabs.
 func (x session) hasTab(token string) bool {
-	hash, found := []byte(tabHash(token)), 0
+	hash, found := []byte(tokenHash(token)), 0
 	for _, t := range x.Tabs {
 		found |= subtle.ConstantTimeCompare([]byte(t), hash)
 	}
 	return found == 1
 }
 
-func tabHash(token string) string {
+// tokenHash is what is stored of a cookie or of a tab's token.
+func tokenHash(token string) string {
 	hash := sha256.Sum256([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(hash[:])
 }

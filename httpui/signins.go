@@ -97,7 +97,7 @@ func (s *sessions) trimLocked(x session) error {
 
 // A storedSession is a session and what the store knows it by.
 type storedSession struct {
-	key string
+	hash string
 	session
 }
 
@@ -108,22 +108,13 @@ func (s *sessions) ofLocked(practitioner string) (list []storedSession, err erro
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
-	for key, raw := range all {
-		_, values, err := s.scs.Codec.Decode(raw)
-		if err != nil {
-			return nil, fmt.Errorf("read session: %w", err)
-		}
-		blob, _ := values[sessionKey].([]byte)
-		x, err := parseSession(blob)
-		if err != nil {
-			return nil, err
-		}
-		if x.Practitioner == practitioner {
-			list = append(list, storedSession{key, x})
+	for hash, data := range all {
+		if x, ok := parseSession(data); ok && x.Practitioner == practitioner {
+			list = append(list, storedSession{hash, x})
 		}
 	}
 	slices.SortFunc(list, func(a, b storedSession) int {
-		return cmp.Or(cmp.Compare(a.Born, b.Born), cmp.Compare(a.key, b.key))
+		return cmp.Or(cmp.Compare(a.Born, b.Born), cmp.Compare(a.hash, b.hash))
 	})
 	return list, nil
 }
@@ -131,8 +122,5 @@ func (s *sessions) ofLocked(practitioner string) (list []storedSession, err erro
 // dropLocked ends a session and its sockets.
 func (s *sessions) dropLocked(x storedSession) error {
 	s.hangUpLocked(x.ID)
-	if err := s.store.Delete(x.key); err != nil { // the key is the hash; scs would hash it again
-		return fmt.Errorf("end session: %w", err)
-	}
-	return nil
+	return s.deleteLocked(x.hash)
 }
