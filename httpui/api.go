@@ -26,13 +26,13 @@ const (
 
 // session tells a page what to show first.
 func (s *Server) session(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
-	x, err := s.sessions.peek(r.token, r.Header.Get(tabHeader))
-	if err != nil && !errors.Is(err, errSignedOut) {
+	x, err := s.backend.Accounts.Peek(r.token, r.Header.Get(tabHeader))
+	if err != nil && !errors.Is(err, wire.ErrUnauthorized) {
 		return nil, err
 	}
 	info, err := s.backend.As(x.Practitioner).Info(r.Context())
 	if errors.Is(err, wire.ErrUnauthorized) { // removed since
-		x = session{}
+		x = api.Session{}
 		info, err = s.backend.As("").Info(r.Context())
 	}
 	if err != nil {
@@ -59,63 +59,35 @@ func (s *Server) launch(w http.ResponseWriter, r *request, in struct {
 },
 ) (any, error) {
 	used := api.Refuse(wire.CodeUnauthorized, "refusal.launch", nil)
-	practitioner, back, ok := s.launches.take(in.Token)
-	if !ok {
+	entry, err := s.backend.Accounts.EnterByLaunch(r.Context(), r.browser(), in.Token)
+	if errors.Is(err, wire.ErrUnauthorized) {
 		return nil, used
 	}
-	if practitioner == "" {
-		info, err := s.backend.As("").Info(r.Context())
-		if err != nil {
-			back()
-			return nil, err
-		}
-		if info.Practitioners > 0 {
-			return nil, used
-		}
-	}
-	entered, err := s.enter(w, r, practitioner)
-	if err != nil {
-		back()
-	}
-	return entered, err
+	return s.enter(w, r, entry, err)
 }
 
-// enter gives the browser a session, and a cookie that nobody had before.
-func (s *Server) enter(w http.ResponseWriter, r *request, practitioner string) (any, error) {
-	token, err := s.sessions.start(r.token, practitioner)
+// enter gives the browser what it is known by from now on, unless err.
+func (s *Server) enter(w http.ResponseWriter, r *request, entry api.Entry, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if practitioner != "" && r.site.device != "" {
-		s.setDeviceCookie(w, r.site, practitioner)
+	if entry.Device != "" && r.site.device != "" {
+		setDeviceCookie(w, r.site, entry.Device)
 	}
-	setSessionCookie(w, r.site, token)
-	if practitioner == "" {
+	setSessionCookie(w, r.site, entry.Session)
+	if entry.Practitioner == "" {
 		return state{stateSetUp}, nil
 	}
 	return state{stateSignedIn}, nil
 }
 
-// setUp makes the practice. The permission is a session that a launch address
-// gave: whoever finds the open port first does not own the node.
+// setUp makes the practice.
 func (s *Server) setUp(w http.ResponseWriter, r *request, in api.SetUp) (any, error) {
-	x, err := s.sessions.get(r.token)
-	if errors.Is(err, errSignedOut) || err == nil && x.Practitioner != "" {
+	entry, err := s.backend.Accounts.SetUp(r.Context(), r.browser(), in)
+	if errors.Is(err, wire.ErrUnauthorized) {
 		return nil, api.Refuse(wire.CodeUnauthorized, "refusal.set-up-elsewhere", nil)
 	}
-	if err != nil {
-		return nil, err
-	}
-	for _, field := range []struct{ name, value string }{{"practice", in.Practice}, {"person", in.Name}} {
-		if strings.TrimSpace(field.value) == "" || !wire.Text(field.value, wire.MaxLabel) {
-			return nil, badBody("input.form.name", api.Args{"field": field.name, "n": wire.MaxLabel})
-		}
-	}
-	practitioner, err := s.backend.Accounts.SetUp(r.Context(), in)
-	if err != nil {
-		return nil, err
-	}
-	return s.enter(w, r, practitioner)
+	return s.enter(w, r, entry, err)
 }
 
 // signIn checks a password, more and more slowly while it is wrong.
@@ -127,35 +99,11 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, in struct {
 	if !wire.Text(in.Name, wire.MaxName) {
 		return nil, badBody("input.form.sign-in", api.Args{"n": wire.MaxName})
 	}
-	account, err := s.backend.Accounts.Account(r.Context(), in.Name)
-	if err != nil {
-		return nil, err
-	}
-	practitioner, err := s.authenticate(r, in.Name, in.Password, s.triers(r, account))
+	entry, err := s.backend.Accounts.SignIn(r.Context(), r.browser(), in.Name, in.Password)
 	if errors.Is(err, wire.ErrUnauthorized) {
 		return nil, api.Refuse(wire.CodeUnauthorized, "refusal.sign-in", nil)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return s.enter(w, r, practitioner)
-}
-
-// authenticate returns who is called name and knows password, or
-// wire.ErrUnauthorized. That counts against who.
-func (s *Server) authenticate(r *request, name, password string, who []trier) (practitioner string, err error) {
-	if wait := s.lockout.begin(who...); wait > 0 {
-		return "", tooMany(wait, "refusal.too-many-passwords")
-	}
-	practitioner, err = s.backend.Accounts.SignIn(r.Context(), name, password)
-	if errors.Is(err, wire.ErrUnauthorized) {
-		return "", err
-	}
-	s.lockout.forgive(who...)
-	if err == nil {
-		s.lockout.clear(who[0])
-	}
-	return practitioner, err
+	return s.enter(w, r, entry, err)
 }
 
 // confirm takes the password of whoever is signed in again, for what is not
@@ -164,25 +112,42 @@ func (s *Server) confirm(_ http.ResponseWriter, r *request, in struct {
 	Password string `json:"password"`
 },
 ) (any, error) {
-	info, err := s.as(r).Info(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	mine := []trier{{account: "session " + r.session.ID}} // no stranger can use it up
-	practitioner, err := s.authenticate(r, info.Name, in.Password, mine)
-	if errors.Is(err, wire.ErrUnauthorized) || err == nil && practitioner != r.session.Practitioner {
-		// Not wire.CodeUnauthorized: they are still signed in.
+	err := s.backend.Accounts.Confirm(r.Context(), r.token, in.Password)
+	if errors.Is(err, wire.ErrDenied) {
 		return nil, api.Refuse(wire.CodeDenied, "refusal.password", nil)
 	}
-	if err != nil {
+	return nothing{}, err
+}
+
+// signIns is the answer to everything that is asked about sessions.
+type signIns struct {
+	Sessions []api.SignIn `json:"sessions"` // the oldest first
+}
+
+func (s *Server) listSignIns(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
+	list, err := s.backend.Accounts.SignIns(r.session)
+	return signIns{list}, err
+}
+
+// endSignIn ends another session of the same practitioner.
+func (s *Server) endSignIn(w http.ResponseWriter, r *request, in nothing) (any, error) {
+	if err := s.backend.Accounts.EndSignIn(r.session, r.PathValue("id")); err != nil {
 		return nil, err
 	}
-	return nothing{}, s.sessions.prove(r.token)
+	return s.listSignIns(w, r, in)
+}
+
+// endOtherSignIns ends all sessions of the practitioner but the one that asks.
+func (s *Server) endOtherSignIns(w http.ResponseWriter, r *request, in nothing) (any, error) {
+	if err := s.backend.Accounts.EndOtherSignIns(r.session); err != nil {
+		return nil, err
+	}
+	return s.listSignIns(w, r, in)
 }
 
 // tab gives the page the token that it adds to every request.
 func (s *Server) tab(_ http.ResponseWriter, r *request, _ nothing) (any, error) {
-	token, err := s.sessions.tab(r.token, r.Header.Get(tabHeader))
+	token, err := s.backend.Accounts.Tab(r.token, r.Header.Get(tabHeader))
 	return struct {
 		Token string `json:"token"`
 	}{token}, err
@@ -190,7 +155,7 @@ func (s *Server) tab(_ http.ResponseWriter, r *request, _ nothing) (any, error) 
 
 // signOut ends the session and its sockets, and has the browser forget us.
 func (s *Server) signOut(w http.ResponseWriter, r *request, _ nothing) (any, error) {
-	if err := s.sessions.end(r.token); err != nil {
+	if err := s.backend.Accounts.SignOut(r.token); err != nil {
 		return nil, err
 	}
 	setSessionCookie(w, r.site, "")
@@ -251,7 +216,7 @@ func (s *Server) links(_ http.ResponseWriter, r *request, _ nothing) (any, error
 	if err != nil {
 		return nil, err
 	}
-	if !s.sessions.proven(r.session) {
+	if !r.session.Proven {
 		return nil, errNotProven
 	}
 	links, err := s.as(r).Links(r.Context(), id)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"anteroom/node/desk/api"
+	"anteroom/node/people"
 	"anteroom/rendezvous/wire"
 )
 
@@ -57,9 +58,10 @@ func newFakeBackend(t *testing.T) *fakeBackend {
 	return f
 }
 
-// backend returns f as a Server has it.
-func (f *fakeBackend) backend() Backend {
-	return Backend{As: func(id string) api.Access { return fakeAccess{f, id} }, Accounts: f}
+// backend returns f as a Server has it, with real sign-ins of its people.
+func (f *fakeBackend) backend(cfg people.SignInsConfig) Backend {
+	cfg.People = f
+	return Backend{As: func(id string) api.Access { return fakeAccess{f, id} }, Accounts: people.NewSignIns(cfg)}
 }
 
 // fakeAccess is the fake for one who asks.
@@ -109,17 +111,40 @@ func (f fakeAccess) Info(ctx context.Context) (api.Info, error) {
 	return api.Info{Practice: "CANARY-practice", Practitioners: 1}, nil
 }
 
-func (f *fakeBackend) SetUp(_ context.Context, s api.SetUp) (string, error) {
+func (f *fakeBackend) Info(context.Context) (people.Info, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fresh {
+		return people.Info{}, nil
+	}
+	return people.Info{Name: "CANARY-practice", Practitioners: 1}, nil
+}
+
+func (f *fakeBackend) Practitioner(_ context.Context, id string) (people.Practitioner, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if id != leeID || f.removed {
+		return people.Practitioner{}, people.ErrNotFound
+	}
+	return people.Practitioner{ID: leeID, Name: leeName}, nil
+}
+
+func (f *fakeBackend) SetUp(_ context.Context, s people.SetUp) (people.Practitioner, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.fresh {
 		f.t.Error("the backend was set up twice")
 	}
+	for _, name := range []string{s.Practice, s.Name} {
+		if name = strings.TrimSpace(name); name == "" || len(name) > wire.MaxName {
+			return people.Practitioner{}, people.Invalid("name", "input.missing", api.Args{"field": "name"})
+		}
+	}
 	if len(s.Password) < 12 {
-		return "", api.Refuse(wire.CodeBadMessage, "input.password.short", api.Args{"n": 12})
+		return people.Practitioner{}, people.Invalid("password", "input.password.short", api.Args{"n": 12})
 	}
 	f.fresh = false
-	return leeID, nil
+	return people.Practitioner{ID: leeID, Name: leeName}, nil
 }
 
 func (f *fakeBackend) Account(_ context.Context, name string) (string, error) {
@@ -129,14 +154,14 @@ func (f *fakeBackend) Account(_ context.Context, name string) (string, error) {
 	return leeID, nil
 }
 
-func (f *fakeBackend) SignIn(_ context.Context, name, password string) (string, error) {
+func (f *fakeBackend) Authenticate(_ context.Context, name, password string) (people.Practitioner, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.signIns++
 	if (name == "" || name == leeName) && password == leePassword && !f.removed && !f.fresh {
-		return leeID, nil
+		return people.Practitioner{ID: leeID, Name: leeName}, nil
 	}
-	return "", wire.ErrUnauthorized
+	return people.Practitioner{}, people.ErrWrongPassword
 }
 
 func (f fakeAccess) Desk(ctx context.Context) (api.Desk, error) {

@@ -4,7 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
+
+	"anteroom/node/people"
 )
 
 // signInFrom asks to sign in, with a cookie or none, and returns the status and
@@ -29,12 +30,12 @@ func (ts *testServer) signInFrom(name, password string, device *http.Cookie) (in
 func TestKnownBrowserIsNotLockedOut(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		key := []byte("the same for every run of this one")
-		ts := newTest(t, func(c *Config) { c.DeviceKey = key })
+		ts := newTestOf(t, people.SignInsConfig{DeviceKey: key})
 		status, device := ts.signInFrom(leeName, leePassword, nil)
 		if status != 200 || device == nil || !device.HttpOnly || device.SameSite != http.SameSiteStrictMode || device.Path != devicePath || device.MaxAge < 86400 {
 			t.Fatalf("%d, %v", status, device)
 		}
-		ts = newTest(t, func(c *Config) { c.DeviceKey = key }) // the next run of the program
+		ts = newTestOf(t, people.SignInsConfig{DeviceKey: key}) // the next run of the program
 		guess := func(device *http.Cookie) (tries int) {
 			for {
 				status, _ := ts.signInFrom(leeName, "wrong", device)
@@ -69,38 +70,6 @@ func TestKnownBrowserIsNotLockedOut(t *testing.T) {
 			t.Errorf("status %d", status)
 		}
 	})
-}
-
-// Only the cookie of the account itself, whole and in time, makes a browser known.
-func TestForgedDevices(t *testing.T) {
-	now := time.Unix(1e9, 0)
-	d := newDevices([]byte("key"), func() time.Time { return now })
-	cookie := d.issue(leeID)
-	first, ok := d.known(cookie, leeID)
-	if !ok {
-		t.Fatal("the cookie is not known")
-	}
-	if second, ok := d.known(d.issue(leeID), leeID); !ok || first == second {
-		t.Error("two browsers have one budget")
-	}
-	changed := []byte(cookie)
-	changed[25] ^= 1 // of its end
-	for name, c := range map[string][2]string{
-		"another account":    {cookie, "p2"},
-		"another node":       {newDevices([]byte("another"), d.now).issue(leeID), leeID},
-		"nothing":            {"", leeID},
-		"cut short":          {cookie[:len(cookie)-4], leeID},
-		"changed":            {string(changed), leeID},
-		"something appended": {cookie + "AAAA", leeID},
-	} {
-		if _, ok := d.known(c[0], c[1]); ok {
-			t.Errorf("%s is known", name)
-		}
-	}
-	now = now.Add(deviceLife)
-	if _, ok := d.known(cookie, leeID); ok {
-		t.Error("the cookie has no end")
-	}
 }
 
 // TestConfirmIsNotLockedByStrangers: who is signed in gives the password again.

@@ -55,6 +55,9 @@ func refusalFor(err error) *refusal {
 	if r, ok := errors.AsType[*api.Refusal](err); ok {
 		return &refusal{statusOf(r.Code), r.Code, r.Message, nil}
 	}
+	if soon, ok := errors.AsType[*api.TooSoon](err); ok {
+		return tooMany(soon.Wait, "refusal.too-many-passwords")
+	}
 	if errors.Is(err, wire.ErrUnauthorized) {
 		return errSignedOut
 	}

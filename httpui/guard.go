@@ -9,17 +9,18 @@ import (
 	"slices"
 	"strings"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
 // request is an HTTP request on its way through the guard.
 type request struct {
 	*http.Request
-	site    *site   // nil until knownHost has passed
-	route   *route  // nil if nothing is there
-	token   string  // the session's cookie, if there is one
-	session session // signed in, for routes that ask for it
-	carried bool    // here by a proxy that we know nothing of
+	site    *site       // nil until knownHost has passed
+	route   *route      // nil if nothing is there
+	token   string      // the session's cookie, if there is one
+	session api.Session // signed in, for routes that ask for it
+	carried bool        // here by a proxy that we know nothing of
 }
 
 // listenerKey is where a request's context holds its *listener.
@@ -223,9 +224,9 @@ func (s *Server) hasSession(r *request) error {
 	if r.route.access != signedIn {
 		return nil
 	}
-	session, err := s.sessions.get(r.token)
+	session, err := s.backend.Accounts.Session(r.token)
 	if err == nil && session.Practitioner == "" {
-		err = errSignedOut
+		err = wire.ErrUnauthorized
 	}
 	r.session = session
 	s.wellKnown(r)
@@ -236,7 +237,7 @@ func (s *Server) hasSession(r *request) error {
 // between all ports of a computer, so another program may have seen ours.
 func (s *Server) hasTab(r *request) (err error) {
 	if r.route.access == tab {
-		r.session, err = s.sessions.authorize(r.token, r.Header.Get(tabHeader))
+		r.session, err = s.backend.Accounts.Authorize(r.token, r.Header.Get(tabHeader))
 		s.wellKnown(r)
 	}
 	return err

@@ -22,6 +22,9 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 	"golang.org/x/time/rate"
+
+	"anteroom/node/desk/api"
+	"anteroom/node/people"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,6 +32,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	local  = "localhost:7443"
 	public = "care.example"
+)
+
+// What people promises of sign-ins, and tests here wait for.
+const (
+	sessionIdle     = 15 * time.Minute
+	sessionInterval = 5 * time.Second
+	maxSessions     = 5
+	maxTabs         = 16
+	tabTime         = time.Minute
+	launchTime      = 10 * time.Minute
+	freeTries       = 5
+	longestPause    = 15 * time.Minute
 )
 
 // testPages is the smallest set of files that a Server serves.
@@ -49,6 +64,7 @@ type testServer struct {
 	t        *testing.T
 	backend  *fakeBackend
 	store    *memStore
+	accounts api.Accounts
 	listener *memListener
 	log      *syncBuffer
 	ran      chan error   // what Run returned
@@ -57,10 +73,21 @@ type testServer struct {
 
 func newTest(t *testing.T, change ...func(*Config)) *testServer {
 	t.Helper()
+	return newTestOf(t, people.SignInsConfig{}, change...)
+}
+
+// newTestOf is newTest with the sign-ins of another run.
+func newTestOf(t *testing.T, of people.SignInsConfig, change ...func(*Config)) *testServer {
+	t.Helper()
+	store, ok := of.Sessions.(*memStore)
+	if !ok {
+		store = &memStore{entries: map[string]memEntry{}}
+		of.Sessions = store
+	}
 	ts := &testServer{
 		t:        t,
 		backend:  newFakeBackend(t),
-		store:    &memStore{entries: map[string]memEntry{}},
+		store:    store,
 		listener: newMemListener("127.0.0.1:7443"),
 		log:      &syncBuffer{},
 	}
@@ -68,14 +95,15 @@ func newTest(t *testing.T, change ...func(*Config)) *testServer {
 		Listeners: []net.Listener{ts.listener},
 		PublicURL: "https://" + public,
 		InstallID: "test",
-		Sessions:  ts.store,
 		Version:   "v0",
 		Log:       slog.New(slog.NewJSONHandler(ts.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, f := range change {
 		f(&cfg)
 	}
-	s, err := newServer(cfg, ts.backend.backend(), testPages)
+	b := ts.backend.backend(of)
+	ts.accounts = b.Accounts
+	s, err := newServer(cfg, b, testPages)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +363,7 @@ func expectEnd(t *testing.T, c *wsConn, want error) {
 	}
 }
 
-// memStore is a SessionStore that is as strict about expiry as it may be.
+// memStore is a people.SessionStore that is as strict about expiry as it may be.
 type memStore struct {
 	mu      sync.Mutex
 	entries map[string]memEntry
@@ -421,3 +449,13 @@ func (b *syncBuffer) String() string {
 }
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
+
+// session returns the token of a session that a launch address gave to somebody.
+func (ts *testServer) session(practitioner string) string {
+	ts.t.Helper()
+	entry, err := ts.accounts.EnterByLaunch(ts.t.Context(), api.Browser{}, ts.accounts.Launch(practitioner))
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	return entry.Session
+}

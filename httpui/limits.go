@@ -24,16 +24,6 @@ const (
 	maxBody        = 64 << 10
 	maxStreams     = 64 // of one HTTP/2 connection
 
-	sessionIdle     = 15 * time.Minute
-	sessionLife     = 10 * time.Hour
-	provenTime      = 15 * time.Minute // how long a password is good for what is asked for again
-	maxSessions     = 5                // of one practitioner
-	maxTabs         = 16
-	tabTime         = time.Minute // between signing in and fetching the tab's token
-	launchTime      = 10 * time.Minute
-	maxLaunches     = 32 // waiting to be used; the oldest is dropped
-	sessionInterval = 5 * time.Second
-
 	pingInterval    = 15 * time.Second
 	deadTime        = 45 * time.Second // without an answer to a ping
 	socketWriteTime = 10 * time.Second // one frame

@@ -20,6 +20,8 @@ import (
 
 	"github.com/coder/websocket"
 	"golang.org/x/time/rate"
+
+	"anteroom/node/people"
 )
 
 func TestListenBindsBothFamilies(t *testing.T) {
@@ -96,8 +98,8 @@ func TestListenPortInUse(t *testing.T) {
 // serveReal runs a Server on real listeners and returns it.
 func serveReal(t *testing.T, cfg Config) *Server {
 	t.Helper()
-	cfg.InstallID, cfg.Sessions = "test", &memStore{entries: map[string]memEntry{}}
-	s, err := newServer(cfg, newFakeBackend(t).backend(), testPages)
+	cfg.InstallID = "test"
+	s, err := newServer(cfg, newFakeBackend(t).backend(people.SignInsConfig{Sessions: &memStore{entries: map[string]memEntry{}}}), testPages)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,7 @@
 // Package httpui serves the two pages and everything that they ask for: the
 // practitioner's JSON API, and the WebSockets that carry guests, practitioners
-// and the diary. It knows HTTP, browsers and sessions; what a practice or a
-// call is, it asks the node through Backend.
+// and the diary. It knows HTTP and browsers; who sits there, and what a
+// practice or a call is, it asks the node through Backend.
 //
 // Every request goes the same way: guard.go decides whether it may be heard,
 // routes.go lists who answers it, errors.go says no, and headers.go sets what
@@ -54,11 +54,6 @@ type Config struct {
 	// InstallID is 1 to 32 lower-case letters and digits, the same for the life
 	// of a data directory. It keeps two installations' cookies apart.
 	InstallID string
-	Sessions  SessionStore
-	// DeviceKey is a secret, the same for the life of a data directory, by which
-	// browsers are known in which somebody has signed in. Nil: none are for longer
-	// than the Server lives.
-	DeviceKey []byte
 	Version   string
 
 	// Connections and Sockets bound what is open at once; zero means
@@ -81,14 +76,10 @@ type Server struct {
 	http      *http.Server
 	redirect  *redirect
 
-	routes   []*route
-	assets   *assets
-	sessions *sessions
-	launches *launches
-	lockout  *lockout
-	devices  *devices
-	sockets  *sockets
-	conns    *connections
+	routes  []*route
+	assets  *assets
+	sockets *sockets
+	conns   *connections
 
 	strangers *tally // what they cause
 }
@@ -136,10 +127,6 @@ func newServer(cfg Config, backend Backend, static fs.FS) (*Server, error) {
 	if err := s.listen(cfg); err != nil {
 		return nil, err
 	}
-	s.sessions = newSessions(cfg.Sessions, s.now)
-	s.launches = newLaunches(s.now)
-	s.lockout = newLockout(s.now)
-	s.devices = newDevices(cfg.DeviceKey, s.now)
 	s.routes = s.newRoutes()
 	if s.redirect, err = newRedirect(cfg, s.routes); err != nil {
 		return nil, err
@@ -225,7 +212,7 @@ func (s *Server) URL() string { return s.url }
 // minutes; with an empty id, one that may set this node up. It is as good as a
 // password until then: show it only to whoever started the program.
 func (s *Server) LaunchURL(practitioner string) string {
-	return s.url + "/#launch=" + s.launches.add(practitioner)
+	return s.url + "/#launch=" + s.backend.Accounts.Launch(practitioner)
 }
 
 // Limits says how full the Server is.
@@ -248,7 +235,7 @@ func (s *Server) Run(ctx context.Context) error {
 		wg.Go(func() { stop(s.redirect.http.Serve(l)) }) // ends with Close
 	}
 	wg.Go(func() {
-		s.sessions.watch(serving, func(err error) {
+		s.backend.Accounts.Watch(serving, func(err error) {
 			s.strangers.add(event{slog.LevelError, "sessions not checked", ""}, slog.Any("err", err))
 		})
 	})

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"anteroom/node/people"
 	"anteroom/rendezvous/wire"
 )
 
@@ -212,7 +213,7 @@ func TestSignInRenewsTheCookie(t *testing.T) {
 		t.Errorf("%d sessions are stored", n)
 	}
 
-	ts.sessions.end(second.cookie.Value)
+	ts.accounts.SignOut(second.cookie.Value)
 	if err := <-call; !errors.Is(err, wire.ErrUnauthorized) {
 		t.Errorf("the call ended with %v", err)
 	}
@@ -223,16 +224,13 @@ func TestSignInEndsAnothersSession(t *testing.T) { inBubble(t, testSignInEndsAno
 
 func testSignInEndsAnothersSession(t *testing.T) {
 	ts := newTest(t)
-	other, err := ts.sessions.start("", "p2")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tab, err := ts.sessions.tab(other, "")
+	other := ts.session("p2")
+	tab, err := ts.accounts.Tab(other, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	browserEnd, nodeEnd := wire.Pipe()
-	if _, err := ts.sessions.attach(other, nodeEnd, nil); err != nil {
+	if _, err := ts.accounts.Attach(other, nodeEnd, nil); err != nil {
 		t.Fatal(err)
 	}
 	lee := ts.browser()
@@ -242,7 +240,7 @@ func testSignInEndsAnothersSession(t *testing.T) {
 	if _, err := browserEnd.Recv(); !errors.Is(err, wire.ErrUnauthorized) || time.Since(started) > 0 {
 		t.Errorf("the other practitioner's socket ended with %v after %v", err, time.Since(started))
 	}
-	if _, err := ts.sessions.get(other); err == nil {
+	if _, err := ts.accounts.Session(other); err == nil {
 		t.Error("the other practitioner's cookie is still good")
 	}
 	lee.tab = tab
@@ -289,7 +287,7 @@ func TestSessionOutlivesTheServer(t *testing.T) {
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
 	}
-	second := newTest(t, func(c *Config) { c.Sessions = first.store })
+	second := newTestOf(t, people.SignInsConfig{Sessions: first.store})
 	again := second.browser()
 	again.cookie, again.tab = lee.cookie, lee.tab
 	again.expect(200, "GET", "/api/desk", nil)

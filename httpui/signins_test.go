@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"anteroom/node/desk/api"
 	"anteroom/rendezvous/wire"
 )
 
 // signIns asks for a practitioner's sessions, by the way at path.
-func (b *browser) signIns(method, path string) []signIn {
+func (b *browser) signIns(method, path string) []api.SignIn {
 	b.ts.t.Helper()
 	resp := b.do(method, path, nil)
 	defer resp.Body.Close()
@@ -25,9 +26,7 @@ func (b *browser) signIns(method, path string) []signIn {
 func TestPractitionerSeesTheirSessions(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		ts := newTest(t)
-		if _, err := ts.sessions.start("", "p2"); err != nil { // somebody else's
-			t.Fatal(err)
-		}
+		ts.session("p2") // somebody else's
 		start := time.Now().Unix()
 		idle := ts.signedIn()
 		pass(5 * time.Minute)
@@ -37,7 +36,7 @@ func TestPractitionerSeesTheirSessions(t *testing.T) {
 		if len(got) != 2 || got[0].This || !got[1].This || got[0].ID == got[1].ID {
 			t.Fatalf("got %+v", got)
 		}
-		for i, want := range []signIn{{Since: start, Seen: start}, {Since: start + 300, Seen: start + 360}} {
+		for i, want := range []api.SignIn{{Since: start, Seen: start}, {Since: start + 300, Seen: start + 360}} {
 			if got[i].Since != want.Since || got[i].Seen != want.Seen {
 				t.Errorf("session %d: since %d, seen %d, want %d, %d", i, got[i].Since-start, got[i].Seen-start, want.Since-start, want.Seen-start)
 			}
@@ -53,11 +52,8 @@ func TestPractitionerSeesTheirSessions(t *testing.T) {
 func TestPractitionerEndsOtherSessions(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		ts := newTest(t)
-		foreign, err := ts.sessions.start("", "p2")
-		if err != nil {
-			t.Fatal(err)
-		}
-		theirs, err := ts.sessions.get(foreign)
+		foreign := ts.session("p2")
+		theirs, err := ts.accounts.Session(foreign)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +93,7 @@ func TestPractitionerEndsOtherSessions(t *testing.T) {
 			browsers[i].expect(401, "GET", "/api/desk", nil)
 		}
 		lee.expect(200, "GET", "/api/desk", nil)
-		if _, err := ts.sessions.get(foreign); err != nil {
+		if _, err := ts.accounts.Session(foreign); err != nil {
 			t.Errorf("another practitioner's session: %v", err)
 		}
 	})

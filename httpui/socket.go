@@ -227,8 +227,8 @@ func (s *Server) hostSocket(w http.ResponseWriter, r *request) error {
 
 // admit checks the token that a practitioner's socket sent first, and ties the
 // socket to the session. The socket may be for an appointment.
-func (s *Server) admit(r *request, c *wsConn, tabToken, appointment string) (session, func(), error) {
-	x, err := s.sessions.authorize(r.token, tabToken)
+func (s *Server) admit(r *request, c *wsConn, tabToken, appointment string) (api.Session, func(), error) {
+	x, err := s.backend.Accounts.Authorize(r.token, tabToken)
 	if err == nil {
 		var expects func() bool
 		if appointment != "" {
@@ -236,12 +236,9 @@ func (s *Server) admit(r *request, c *wsConn, tabToken, appointment string) (ses
 			expects = func() bool { return calls.Expects(appointment) }
 		}
 		var detach func()
-		if detach, err = s.sessions.attach(r.token, c, expects); err == nil {
+		if detach, err = s.backend.Accounts.Attach(r.token, c, expects); err == nil {
 			return x, detach, nil
 		}
 	}
-	if errors.Is(err, errSignedOut) {
-		err = wire.ErrUnauthorized
-	}
-	return session{}, nil, err
+	return api.Session{}, nil, err
 }

@@ -17,7 +17,7 @@ var mayImport = map[string][]string{
 	"cmd/anteroom":         {"cmd/anteroom/config", "cmd/anteroom/control", "cmd/anteroom/daemon", "cmd/anteroom/exit", "cmd/anteroom/logs", "discovery/contacts", "node/desk/api", "node/doctor", "node/media", "node/practice", "rendezvous/wire"},
 	"cmd/anteroom/config":  {"cmd/anteroom/exit", "discovery", "discovery/contacts", "httpui", "httpui/certs", "node", "node/find", "node/passthrough", "node/relay", "node/store"},
 	"cmd/anteroom/control": {"cmd/anteroom/config", "cmd/anteroom/exit", "httpui/certs", "httpui/words", "node", "node/desk", "node/desk/api", "node/doctor", "node/practice", "node/store", "rendezvous/wire"},
-	"cmd/anteroom/daemon":  {"cmd/anteroom/config", "cmd/anteroom/control", "cmd/anteroom/exit", "discovery", "discovery/contacts", "discovery/identity", "httpui", "httpui/certs", "httpui/words", "node", "node/admit", "node/desk", "node/desk/api", "node/doctor", "node/passthrough", "node/practice", "node/quiet", "node/relay", "node/store", "rendezvous/wire"},
+	"cmd/anteroom/daemon":  {"cmd/anteroom/config", "cmd/anteroom/control", "cmd/anteroom/exit", "discovery", "discovery/contacts", "discovery/identity", "httpui", "httpui/certs", "httpui/words", "node", "node/admit", "node/desk", "node/desk/api", "node/doctor", "node/passthrough", "node/people", "node/practice", "node/quiet", "node/relay", "node/store", "rendezvous/wire"},
 	"cmd/anteroom/exit":    {},
 	"cmd/anteroom/logs":    {},
 
@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"node/media":       {"rendezvous", "rendezvous/invite", "rendezvous/seal", "rendezvous/wire"},
 	"node/message":     {},
 	"node/passthrough": {"node/admit"},
-	"node/people":      {"node/audit", "node/message", "node/store", "rendezvous/wire"},
+	"node/people":      {"node/audit", "node/desk/api", "node/message", "node/store", "rendezvous/wire"},
 	"node/practice":    {"node/audit", "node/message", "node/people", "node/store", "rendezvous/invite", "rendezvous/wire"},
 	"node/quiet":       {},
 	"node/relay":       {"node/admit", "node/quiet"},

@@ -5,16 +5,12 @@ package desk
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 
 	"anteroom/node"
-	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
-	"anteroom/node/people"
 	"anteroom/node/practice"
-	"anteroom/rendezvous/wire"
 )
 
 // Config is what a Desk is made of.
@@ -69,25 +65,4 @@ func (d *Desk) Run(ctx context.Context) {
 	<-ctx.Done()
 	d.stop()
 	d.echoes.Wait()
-}
-
-// SetUp implements api.Accounts.
-func (d *Desk) SetUp(ctx context.Context, s api.SetUp) (string, error) {
-	who, err := d.practice.People.SetUp(ctx, people.SetUp{Practice: s.Practice, Name: s.Name, Password: s.Password})
-	return who.ID, Readable(err)
-}
-
-// Account implements api.Accounts.
-func (d *Desk) Account(ctx context.Context, name string) (string, error) {
-	account, err := d.practice.People.Account(ctx, name)
-	return account, Readable(err)
-}
-
-// SignIn implements api.Accounts.
-func (d *Desk) SignIn(ctx context.Context, name, password string) (string, error) {
-	who, err := d.practice.People.Authenticate(ctx, name, password)
-	if errors.Is(err, people.ErrWrongPassword) {
-		return "", wire.ErrUnauthorized
-	}
-	return who.ID, Readable(err)
 }

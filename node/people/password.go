@@ -255,9 +255,6 @@ func (p *People) Account(ctx context.Context, name string) (string, error) {
 	return who.ID, nil
 }
 
-// DeviceKey returns a secret by which browsers can be known again.
-func (p *People) DeviceKey() ([]byte, error) { return p.store.Subkey("device") }
-
 // credentials finds a practitioner by name and returns their password hash.
 func (p *People) credentials(ctx context.Context, name string) (who Practitioner, phc string, err error) {
 	query, args := "SELECT id, name, password FROM practitioner WHERE name_index = ?", []any{p.nameIndex(name)}

@@ -14,7 +14,7 @@ import (
 
 	"anteroom/cmd/anteroom/config"
 	"anteroom/discovery/contacts"
-	"anteroom/node/desk/api"
+	"anteroom/node/people"
 	"anteroom/node/practice"
 )
 
@@ -119,7 +119,7 @@ func introduceDemo(ctx context.Context, daemons []*Daemon) (DemoReply, error) {
 		}
 	}
 	reply := DemoReply{Password: rand.Text()}
-	who, err := home.desk.SetUp(ctx, api.SetUp{Practice: DemoPractice, Name: DemoPractitioner, Password: reply.Password})
+	who, err := home.practice.People.SetUp(ctx, people.SetUp{Practice: DemoPractice, Name: DemoPractitioner, Password: reply.Password})
 	if err != nil {
 		return DemoReply{}, err
 	}
@@ -127,11 +127,11 @@ func introduceDemo(ctx context.Context, daemons []*Daemon) (DemoReply, error) {
 	for _, d := range demoNodes {
 		n.Guests = append(n.Guests, d.label)
 	}
-	a, err := home.practice.Create(ctx, who, n)
+	a, err := home.practice.Create(ctx, who.ID, n)
 	if err != nil {
 		return DemoReply{}, err
 	}
-	reply.PractitionerURL = home.ui.LaunchURL(who)
+	reply.PractitionerURL = home.ui.LaunchURL(who.ID)
 	for i, d := range daemons {
 		via := demoNodes[i].via
 		reply.GuestLinks = append(reply.GuestLinks, DemoLink{via, a.Links[i].Link.URL(d.ui.URL())})

@@ -46,11 +46,11 @@ func idleDaemon(t *testing.T, change func(*config.Config)) *Daemon {
 }
 
 func setUpDaemon(t *testing.T, d *Daemon) (practitioner string) {
-	who, err := d.desk.SetUp(t.Context(), api.SetUp{Practice: "Riverside Practice", Name: "Dr Lee", Password: "violet tractor seventeen"})
+	who, err := d.practice.People.SetUp(t.Context(), people.SetUp{Practice: "Riverside Practice", Name: "Dr Lee", Password: "violet tractor seventeen"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return who
+	return who.ID
 }
 
 // as is the desk of d for a practitioner.
@@ -169,15 +169,15 @@ func TestLinksAreShownOnRequestAndOnRecord(t *testing.T) {
 func TestSignInTellsNothing(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)
-	if got, err := d.desk.SignIn(t.Context(), "dr lee", "violet tractor seventeen"); err != nil || got != who {
-		t.Errorf("got %q, %v", got, err)
+	if got, err := d.signIns.SignIn(t.Context(), api.Browser{}, "dr lee", "violet tractor seventeen"); err != nil || got.Practitioner != who {
+		t.Errorf("got %q, %v", got.Practitioner, err)
 	}
 	for _, name := range []string{"", "Dr Lee", "Nobody"} {
-		if got, err := d.desk.SignIn(t.Context(), name, "violet tractor eighteen"); got != "" || !errors.Is(err, wire.ErrUnauthorized) {
-			t.Errorf("%q: got %q, %v", name, got, err)
+		if got, err := d.signIns.SignIn(t.Context(), api.Browser{}, name, "violet tractor eighteen"); got != (api.Entry{}) || !errors.Is(err, wire.ErrUnauthorized) {
+			t.Errorf("%q: got %q, %v", name, got.Practitioner, err)
 		}
 	}
-	if _, err := d.desk.SetUp(t.Context(), api.SetUp{Practice: "Other", Name: "Dr No", Password: "another good password"}); err == nil {
+	if _, err := d.practice.People.SetUp(t.Context(), people.SetUp{Practice: "Other", Name: "Dr No", Password: "another good password"}); err == nil {
 		t.Error("set up twice")
 	}
 }
@@ -189,7 +189,7 @@ func TestCardOfAnyPractice(t *testing.T) {
 	if _, err := as(d, "").Card(t.Context()); err != nil {
 		t.Errorf("before setting up: %v", err)
 	}
-	if _, err := d.desk.SetUp(t.Context(), api.SetUp{Practice: "Cabinet\u00a0Médical", Name: "Dr Lee", Password: "violet tractor seventeen"}); err != nil {
+	if _, err := d.practice.People.SetUp(t.Context(), people.SetUp{Practice: "Cabinet\u00a0Médical", Name: "Dr Lee", Password: "violet tractor seventeen"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := as(d, "").Card(t.Context()); err != nil {
@@ -243,9 +243,15 @@ func TestCardBeforeSetUp(t *testing.T) {
 }
 
 // fullStore is a practice's sessions on a full disk.
-type fullStore struct{ people.Sessions }
+type fullStore struct {
+	people.Sessions
+	roomy bool // not any more
+}
 
-func (fullStore) Commit(string, []byte, time.Time) error {
+func (s *fullStore) Commit(hash string, data []byte, expires time.Time) error {
+	if s.roomy {
+		return s.Sessions.Commit(hash, data, expires)
+	}
 	return fmt.Errorf("commit session: %w", practice.ErrFull)
 }
 
@@ -254,12 +260,14 @@ func (fullStore) Commit(string, []byte, time.Time) error {
 func TestSessionOnAFullDiskIsTold(t *testing.T) {
 	d := idleDaemon(t, nil)
 	who := setUpDaemon(t, d)
-	store := &desk.SignIns{Of: fullStore{d.practice.People.Sessions()}}
+	store := &fullStore{Sessions: d.practice.People.Sessions()}
+	b := d.backend()
+	b.Accounts = people.NewSignIns(people.SignInsConfig{People: d.practice.People, Sessions: store})
 	l, err := httpui.Listen(t.Context(), []string{"localhost:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ui, err := httpui.New(httpui.Config{Listeners: l, InstallID: "test", Sessions: store}, d.backend())
+	ui, err := httpui.New(httpui.Config{Listeners: l, InstallID: "test"}, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +299,7 @@ func TestSessionOnAFullDiskIsTold(t *testing.T) {
 			t.Errorf("%d %s", status, body)
 		}
 	}
-	store.Of = d.practice.People.Sessions()
+	store.roomy = true
 	if status, body := launch(); status != 200 {
 		t.Errorf("%d %s", status, body)
 	}

@@ -26,6 +26,7 @@ import (
 	"anteroom/node/desk"
 	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
+	"anteroom/node/people"
 	"anteroom/node/practice"
 )
 
@@ -39,6 +40,7 @@ type Daemon struct {
 	discovery *discovery.Discovery
 	node      *node.Node
 	desk      *desk.Desk
+	signIns   *people.SignIns
 	links     string         // what links begin with; see linkBase
 	listeners []net.Listener // of ui, which closes them once it runs
 	entrance  entrance       // its listeners are ui's, too
@@ -92,8 +94,7 @@ func New(ctx context.Context, plan config.Plan, passed sockets, log *slog.Logger
 	d.discovery.Handle(doctor.Protocol, doctor.NewWitness(d.discovery).Serve)
 	d.rounds = doctor.NewRounds(d.patient, d.node.InCall, d.node.Changed, log)
 	d.desk = newDesk(d, echo)
-	deviceKey, err := d.practice.People.DeviceKey()
-	if err != nil {
+	if d.signIns, err = d.practice.People.SignIns(); err != nil {
 		return nil, err
 	}
 	d.ui, err = httpui.New(httpui.Config{
@@ -105,8 +106,6 @@ func New(ctx context.Context, plan config.Plan, passed sockets, log *slog.Logger
 		Challenge:      d.entrance.challenge,
 		PublicURL:      origin(plan.Public),
 		InstallID:      installID(d.discovery),
-		Sessions:       desk.SignIns{Of: d.practice.People.Sessions()},
-		DeviceKey:      deviceKey,
 		Version:        Version,
 		Sockets:        plan.Pages.Sockets,
 		Connections:    plan.Pages.Connections,
@@ -156,7 +155,7 @@ func newDesk(d *Daemon, echo EchoFunc) *desk.Desk {
 
 // backend is the desk for pages, which ask for practitioners and for nobody else.
 func (d *Daemon) backend() httpui.Backend {
-	return httpui.Backend{As: func(id string) api.Access { return d.desk.As(desk.Practitioner(id)) }, Accounts: d.desk}
+	return httpui.Backend{As: func(id string) api.Access { return d.desk.As(desk.Practitioner(id)) }, Accounts: d.signIns}
 }
 
 // installID names this installation in its cookies, so that two daemons on one

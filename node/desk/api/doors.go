@@ -14,24 +14,6 @@ import (
 // a *wire.Error. Any other error is for the log alone, so it holds no name, no
 // label, no token and no link.
 
-// Accounts is how somebody becomes known.
-type Accounts interface {
-	// SetUp makes the practice and its first practitioner, and returns the
-	// practitioner's id. It succeeds once in the life of an installation.
-	SetUp(ctx context.Context, s SetUp) (practitioner string, err error)
-
-	// Account returns what SignIn looks up by name: the practitioner's id, whichever
-	// way the name is spelled, and for a name that nobody has, some text that all
-	// spellings of it share.
-	Account(ctx context.Context, name string) (string, error)
-
-	// SignIn returns the id of the practitioner who is called name and knows
-	// password; name may be empty if there is only one. A wrong name and a
-	// wrong password are both wire.ErrUnauthorized and take the same time.
-	// Counting the failures is the caller's part.
-	SignIn(ctx context.Context, name, password string) (practitioner string, err error)
-}
-
 // Access is the desk for one who asks. It is wire.ErrUnauthorized for somebody
 // who has been removed, and where only somebody known is answered, for nobody.
 // What is another practitioner's does not exist.

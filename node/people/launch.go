@@ -1,4 +1,4 @@
-package httpui
+package people
 
 import (
 	"crypto/rand"
@@ -6,6 +6,11 @@ import (
 	"encoding/base64"
 	"sync"
 	"time"
+)
+
+const (
+	launchTime  = 10 * time.Minute
+	maxLaunches = 32 // waiting to be used; the oldest is dropped
 )
 
 // launches is the launch tokens that wait to be used.

@@ -1,4 +1,4 @@
-package httpui
+package people
 
 import (
 	"net/netip"
@@ -41,8 +41,6 @@ type tries struct {
 func newLockout(now func() time.Time) *lockout {
 	return &lockout{now: now, triers: map[trier]tries{}}
 }
-
-func network(a netip.Addr) trier { return trier{network: limitPrefix(a)} }
 
 // begin counts one more try for each of who, or returns how long they must
 // wait. It counts before the password is looked at, so a hundred tries at the

@@ -3,21 +3,14 @@ package people
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
-
+	"anteroom/node/desk/api"
 	"anteroom/node/store/storetest"
-)
-
-var (
-	_ scs.CtxStore         = Sessions{}
-	_ scs.IterableCtxStore = Sessions{}
-	_ scs.IterableStore    = Sessions{}
+	"anteroom/rendezvous/wire"
 )
 
 // sweep forgets the sessions that have expired.
@@ -102,42 +95,49 @@ func TestTamperedSessionsAreNotFound(t *testing.T) {
 	}
 }
 
-// TestSessionsServeTheManager signs in through scs as httpui does.
+// TestSessionsServeTheManager signs in, and goes on after the program has been
+// started again, by what is stored.
 func TestSessionsServeTheManager(t *testing.T) {
 	f := newFixture(t)
-	manager := &scs.SessionManager{ // not scs.New, whose own store starts a goroutine
-		Store: f.Sessions(), HashTokenInStore: true, Codec: scs.GobCodec{},
-		Lifetime: 10 * time.Hour, Cookie: scs.SessionCookie{Name: "session"},
+	manager := func() *SignIns {
+		s, err := f.SignIns()
+		must(t, err)
+		return s
 	}
-	f.now = time.Now() // scs has no other clock
-	visit := func(cookie *http.Cookie, do func(r *http.Request)) *http.Cookie {
-		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
-		if cookie != nil {
-			r.AddCookie(cookie)
-		}
-		manager.LoadAndSave(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { do(r) })).ServeHTTP(w, r)
-		if cookies := w.Result().Cookies(); len(cookies) == 1 {
-			return cookies[0]
-		}
-		return cookie
-	}
-	cookie := visit(nil, func(r *http.Request) { manager.Put(r.Context(), "practitioner", f.who.ID) })
-	if cookie == nil {
-		t.Fatal("no cookie")
-	}
+	entry, err := manager().SignIn(t.Context(), api.Browser{}, "", goodPassword)
+	must(t, err)
 	f.reopen(cheap)
-	manager.Store = f.Sessions()
-	var got string
-	visit(cookie, func(r *http.Request) { got = manager.GetString(r.Context(), "practitioner") })
-	if got != f.who.ID {
-		t.Errorf("got practitioner %q, want %q", got, f.who.ID)
+	if x, err := manager().Session(entry.Session); err != nil || x.Practitioner != f.who.ID {
+		t.Errorf("got %v, %v, want practitioner %q", x, err, f.who.ID)
 	}
-	if bytes.Contains(f.stored(), []byte(cookie.Value)) {
-		t.Error("the token itself is stored")
+	for _, secret := range []string{entry.Session, entry.Device, goodPassword} {
+		if bytes.Contains(f.stored(), []byte(secret)) {
+			t.Errorf("%q itself is stored", secret)
+		}
 	}
-	visit(cookie, func(r *http.Request) { must(t, manager.Destroy(r.Context())) })
-	visit(cookie, func(r *http.Request) { got = manager.GetString(r.Context(), "practitioner") })
-	if got != "" {
-		t.Errorf("still %q after signing out", got)
+	must(t, manager().SignOut(entry.Session))
+	if x, err := manager().Session(entry.Session); !errors.Is(err, wire.ErrUnauthorized) {
+		t.Errorf("still %v, %v after signing out", x, err)
+	}
+}
+
+// A session that cannot be read is one that has ended, and is in nobody's way.
+func TestUnreadableSessionsHaveEnded(t *testing.T) {
+	f := newFixture(t)
+	must(t, f.Sessions().Commit(tokenHash("older"), []byte{7, 255, 129, 2, 1}, noon.Add(time.Hour))) // as a library of before wrote it
+	s, err := f.SignIns()
+	must(t, err)
+	if x, err := s.Session("older"); !errors.Is(err, wire.ErrUnauthorized) {
+		t.Errorf("got %v, %v", x, err)
+	}
+	entry, err := s.SignIn(t.Context(), api.Browser{Session: "older"}, "", goodPassword)
+	must(t, err)
+	x, err := s.Session(entry.Session)
+	must(t, err)
+	if list, err := s.SignIns(x); err != nil || len(list) != 1 {
+		t.Errorf("got %v, %v", list, err)
+	}
+	if n := f.count("session"); n != 1 {
+		t.Errorf("%d are stored", n)
 	}
 }
