@@ -91,3 +91,27 @@ func exists(file string) bool {
 	_, err := os.Stat(file)
 	return err == nil
 }
+
+// Each stay of the walks in ARCHITECTURE.md is a file that is here, and a name
+// that stands in it.
+func TestWalksGoWhereTheySay(t *testing.T) {
+	const root = "../.."
+	content, err := os.ReadFile(filepath.Join(root, "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, walks, _ := strings.Cut(string(content), "\n## Four walks\n")
+	walks, _, _ = strings.Cut(walks, "\n## ")
+	stays := regexp.MustCompile("`([a-z0-9_/.-]+\\.(?:go|js)): (\\w+)`").FindAllStringSubmatch(walks, -1)
+	if len(stays) < 30 {
+		t.Errorf("%d stays: the pattern no longer finds them", len(stays))
+	}
+	for _, stay := range stays {
+		source, err := os.ReadFile(filepath.Join(root, stay[1]))
+		if err != nil {
+			t.Error(err)
+		} else if !regexp.MustCompile(`\b` + stay[2] + `\b`).Match(source) {
+			t.Errorf("%s has no %s", stay[1], stay[2])
+		}
+	}
+}
