@@ -177,9 +177,9 @@ export class Desk {
     this.#onHeard = () => {};
   }
 
-  /** @param {boolean} on the person is about to decide whether to take it back */
-  consider(on) {
-    this.#undo.wait(on);
+  /** The person is about to decide whether to take it back. @param {import('./undo.js').Held} by @param {boolean} on */
+  consider(by, on) {
+    this.#undo.wait(by, on);
   }
 
   /** Takes the rooms over from another tab. */

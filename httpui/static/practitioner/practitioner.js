@@ -205,7 +205,7 @@ class PractitionerPage {
       undo: {
         takeBack: () => this.#desk?.takeBack(),
         finish: () => this.#desk?.finish(),
-        consider: (on) => this.#desk?.consider(on),
+        consider: (by, on) => this.#desk?.consider(by, on),
       },
       answer: (yes) => this.#answer(yes),
       password: this.#diary.passwordIntents(),

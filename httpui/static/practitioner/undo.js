@@ -3,12 +3,15 @@
 /** How long an act can be taken back, ms: as long as mail programs hold a message back that was sent. */
 export const undoTime = 5_000;
 
+/** @typedef {'pointer' | 'focus'} Held what of the person is on it */
+
 /**
  * @template T what the page says of an act
  */
 export class Undo {
   #onChange;
   /** @type {{what: T, run: () => void, back: () => void} | null} */ #act = null;
+  /** @type {Set<Held>} */ #held = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
 
   /** @param {() => void} onChange there is another act that can be taken back, or none */
@@ -29,7 +32,7 @@ export class Undo {
   put(what, { run, back }) {
     this.finish();
     this.#act = { what, run, back };
-    this.wait(false);
+    this.#run();
     this.#onChange();
   }
 
@@ -42,15 +45,25 @@ export class Undo {
     this.#take()?.back();
   }
 
-  /** @param {boolean} on the person is about to decide: the time stands still */
-  wait(on) {
+  /**
+   * The person is about to decide: the time stands still until nothing holds it.
+   * @param {Held} by @param {boolean} on
+   */
+  wait(by, on) {
+    if (on) this.#held.add(by);
+    else this.#held.delete(by);
+    this.#run();
+  }
+
+  #run() {
     clearTimeout(this.#timer);
-    if (this.#act && !on) this.#timer = setTimeout(() => this.finish(), undoTime);
+    if (this.#act && this.#held.size === 0) this.#timer = setTimeout(() => this.finish(), undoTime);
   }
 
   #take() {
     const act = this.#act;
     this.#act = null;
+    this.#held.clear(); // what was held is off the page
     clearTimeout(this.#timer);
     if (act) this.#onChange();
     return act;

@@ -5,7 +5,7 @@ import { say, sayWith } from '../kit/words.js';
 
 /**
  * @typedef {import('./desk.js').Pending} Pending
- * @typedef {{takeBack: () => void, finish: () => void, consider: (on: boolean) => void}} UndoIntents
+ * @typedef {{takeBack: () => void, finish: () => void, consider: (by: import('./undo.js').Held, on: boolean) => void}} UndoIntents
  *   consider: the pointer or the focus is on it, so it stays
  */
 
@@ -13,8 +13,8 @@ const onMac = /Mac|iP(hone|ad)/u.test(globalThis.navigator?.userAgent ?? '');
 
 /** @param {Pending | null} pending @param {UndoIntents} act */
 export const undoBar = (pending, act) => pending === null ? nothing : html`
-  <div class="toast toast-undo" @pointerenter=${() => act.consider(true)} @pointerleave=${() => act.consider(false)}
-    @focusin=${() => act.consider(true)} @focusout=${() => act.consider(false)}>
+  <div class="toast toast-undo" @pointerenter=${() => act.consider('pointer', true)} @pointerleave=${() => act.consider('pointer', false)}
+    @focusin=${() => act.consider('focus', true)} @focusout=${() => act.consider('focus', false)}>
     <p>${sentence(pending)}<span class="sr-only"> ${say(onMac ? 'desk.undo.keys-mac' : 'desk.undo.keys')}</span></p>
     <div class="toast-buttons">
       <button type="button" class="button" @click=${act.takeBack}>${say('desk.undo')}</button>

@@ -16,7 +16,7 @@ test('a denial and the end for everyone can be taken back', {timeout: 120_000}, 
   const bar = practitioner.page.locator('.toast-undo');
   await deny.click();
   await deny.waitFor({state: 'detached'});
-  await practitioner.button('Undo').hover(); // it stays while somebody decides
+  await practitioner.button('Undo').focus(); // it stays while somebody decides
   await fineEverywhere(practitioner, 'denied-undo');
   await practitioner.button('Undo').click();
   await deny.waitFor();
@@ -33,6 +33,7 @@ test('a denial and the end for everyone can be taken back', {timeout: 120_000}, 
   await bar.getByText('The call is ending for everyone.').waitFor();
   await until('every track ended', () => practitioner.page.evaluate(() => window.openTracks.every((track) => track.readyState === 'ended')), 1000);
   await practitioner.button('Undo').hover();
+  await practitioner.button('Undo').focus(); // and when the pointer is elsewhere, on another size of screen
   await fineEverywhere(practitioner, 'ended-undo');
   await practitioner.button('Undo').click();
   await Promise.all([practitioner.hearsAndSees(), guest.hearsAndSees()]);

@@ -228,10 +228,14 @@ test('who is denied is off the list at once, and told when it can no longer be t
   leap(2 * undoTime);
   assert.ok(!calls.get('b').log.includes('deny y'));
   d.deny('b', 'y');
-  d.consider(true);
+  d.consider('pointer', true);
   leap(2 * undoTime);
   assert.ok(!calls.get('b').log.includes('deny y'), 'the time stands still while somebody decides');
-  d.consider(false);
+  d.consider('focus', true);
+  d.consider('pointer', false);
+  leap(2 * undoTime);
+  assert.ok(!calls.get('b').log.includes('deny y'), 'also by the keyboard, when the pointer has left');
+  d.consider('focus', false);
   leap(undoTime);
   assert.ok(calls.get('b').log.includes('deny y'));
 });
