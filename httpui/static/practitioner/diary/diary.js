@@ -102,14 +102,19 @@ export class Diary {
     const { draft } = this.#ui.value;
     if (!draft || draft.busy) return;
     this.#ui.set({ draft: { ...draft, busy: true, error: '' } });
+    const waits = () => this.#ui.value.draft?.busy; // the form is not closed, nor another
     const made = await this.#api.create(appointment).catch((err) => {
-      this.#refused(err, (error) => this.#ui.set({ draft: { ...draft, busy: false, error } }));
+      this.#refused(err, (error) => {
+        const { draft: now } = this.#ui.value;
+        this.#ui.set(now && waits() ? { draft: { ...now, busy: false, error } } : { problem: error });
+      });
       return null;
     });
     if (!made) return;
     this.#links.remember(made.guests);
-    this.#ui.set({ draft: null, fresh: made.id });
     this.#page.tell(say('desk.new.made'));
+    if (!waits()) return this.#ui.set({ fresh: made.id });
+    this.#ui.set({ fresh: made.id, draft: null });
     this.#page.goOn(`[data-appointment="${CSS.escape(made.id)}"] [data-copy]`);
   }
 
