@@ -396,8 +396,8 @@ export class Peer {
    * @param {Session} offer @param {boolean} polite
    */
   #hearOffer(offer, polite) {
-    const id = this.#mode === 'prepared' ? this.#offer?.id : this.#connection && (this.#connection.remoteId ?? offer.id);
-    if (id === offer.id && !this.#asked) return this.#onOffer(offer, polite);
+    const known = this.#mode === 'prepared' ? this.#isPrepared(offer) : (this.#connection && (this.#connection.remoteId ?? offer.id)) === offer.id;
+    if (known && !this.#asked) return this.#onOffer(offer, polite);
     this.#asked = offer;
     if (this.#rest === undefined) this.#takeAsked();
   }
@@ -474,11 +474,15 @@ export class Peer {
    * @param {Session} offer
    */
   #prepare(offer) {
-    const same = this.#offer?.id === offer.id && this.#offer.version === offer.version && this.#offer.ufrag === offer.ufrag;
-    if (same && offer !== this.#offer && this.#connection) return;
+    if (this.#isPrepared(offer) && offer !== this.#offer && this.#connection) return;
     this.#drop();
     this.#offer = offer;
     this.#answer(this.#connect(), offer);
+  }
+
+  /** @param {Session} offer whether everything is ready for this very one */
+  #isPrepared({ id, version, ufrag }) {
+    return this.#offer?.id === id && this.#offer.version === version && this.#offer.ufrag === ufrag;
   }
 
   /** @param {Session} answer */

@@ -42,6 +42,21 @@ test('a guest who waits has one connection prepared, renewed at most once a seco
   together(host, other);
 });
 
+test('a guest who waits has one connection prepared, whatever is new about their offers', async () => {
+  const { w, host, guest } = await make();
+  const made = counted(w);
+  await w.join(guest);
+  const { sdp } = w.home.seats.get(guest.member).offer;
+  for (let i = 2; i < 50; i++) {
+    for (const offer of [sdp.replace(/^(o=- \d+) \d+/m, `$1 ${i}`), sdp.replace(/^a=ice-ufrag:.*$/gm, `a=ice-ufrag:ufrag${i}`)]) {
+      tell(w, 'description', { peer: guest.member, kind: 'offer', sdp: offer });
+    }
+  }
+  await w.settle();
+  assert.equal(made(), 1);
+  assert.equal(host.connections.length, 1);
+});
+
 test('who offers anew and is let in at once is answered for the newest', async () => {
   const { w, host, guest } = await make();
   await w.join(guest);
