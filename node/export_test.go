@@ -26,3 +26,6 @@ func (n *Node) End() {
 	n.stop(wire.ErrGoingAway)
 	n.closeRooms(wire.ErrGoingAway)
 }
+
+// MaxTests is how often a guest may test their connection on one channel.
+const MaxTests = maxTests
