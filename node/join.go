@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"time"
 
 	"anteroom/node/find"
 	"anteroom/node/practice"
@@ -144,7 +143,7 @@ func (n *Node) admitToRoom(ctx context.Context, channel *seal.Channel, at *pract
 	var now practice.Seat
 	err = stack.Fresh(func() (err error) {
 		if now, err = n.practice.Lookup(ctx, at.Keys.Rendezvous.RID()); err == nil {
-			err = mayEnter(now, n.practice.Now())
+			err = now.MayEnter(n.practice.Now())
 		}
 		if err != nil {
 			return fmt.Errorf("enter: %w", err)
@@ -230,35 +229,4 @@ func (n *Node) Attend(ctx context.Context, conn wire.Conn, a *wire.Attend) error
 		Take:        a.Take,
 		Welcome:     greeting,
 	})
-}
-
-// mayEnter says why nobody can enter now, if so. The home node's clock decides.
-func mayEnter(at practice.Seat, now time.Time) error {
-	switch s := state(at, now); s {
-	case wire.WindowOpen, wire.WindowFull:
-		return nil
-	default:
-		return wire.ErrorFor(wire.Code(s)) // by the same name
-	}
-}
-
-// state is the window as it is for whoever has at's link. Its end cuts nobody
-// off: a seat that is still held then is full, so that its device can come
-// back, and the room tells others that it is taken.
-func state(at practice.Seat, now time.Time) wire.WindowState {
-	switch {
-	case at.Appointment.Cancelled:
-		return wire.WindowCancelled
-	case at.Rotated:
-		return wire.WindowRotated
-	case at.Revoked:
-		return wire.WindowRevoked
-	case now.Before(at.Appointment.Opens()):
-		return wire.WindowEarly
-	case now.Before(at.Appointment.Closes()):
-		return wire.WindowOpen
-	case at.Bound:
-		return wire.WindowFull
-	}
-	return wire.WindowEnded
 }

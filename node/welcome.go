@@ -17,7 +17,7 @@ func (n *Node) welcome(ctx context.Context, at practice.Seat) (*wire.Welcome, er
 	if err != nil {
 		return nil, err
 	}
-	w.State = state(at, n.practice.Now())
+	w.State = at.Window(n.practice.Now())
 	if r := n.live(at.Appointment.ID); w.State == wire.WindowOpen && r != nil && r.Occupied(at.Member) {
 		w.State = wire.WindowFull
 	}

@@ -12,11 +12,6 @@ import (
 )
 
 const (
-	// opensBefore and closesAfter are how far the window of an appointment
-	// reaches beyond it: patients come early, and calls begin late.
-	opensBefore = 15 * time.Minute
-	closesAfter = 30 * time.Minute
-
 	minMinutes = 5
 	maxMinutes = 480
 	maxGuests  = wire.MaxMembers - 1 // the practitioner is one
@@ -36,63 +31,6 @@ type Appointment struct {
 	Cancelled    bool
 	Damaged      bool     // something of it, or of its invites, cannot be read
 	Invites      []Invite // by position; one that was replaced is not among them
-}
-
-// Ends returns when the appointment is planned to be over.
-func (a Appointment) Ends() time.Time { return a.Starts.Add(time.Duration(a.Minutes) * time.Minute) }
-
-// Opens returns the first second of the window.
-func (a Appointment) Opens() time.Time { return a.Starts.Add(-opensBefore) }
-
-// Closes returns the first second after the window.
-func (a Appointment) Closes() time.Time { return a.Ends().Add(closesAfter) }
-
-// overlaps reports whether the window has a part between from and to. A zero
-// time is no bound.
-func (a Appointment) overlaps(from, to time.Time) bool {
-	return (from.IsZero() || from.Before(a.Closes())) && (to.IsZero() || a.Opens().Before(to))
-}
-
-// A State says what may happen at an appointment now.
-type State string
-
-const (
-	StateEarly     State = "early"
-	StateOpen      State = "open"
-	StateEnded     State = "ended"
-	StateCancelled State = "cancelled"
-	StateDamaged   State = "damaged" // nobody can tell when it is
-)
-
-// State returns the appointment's state at now.
-func (a Appointment) State(now time.Time) State {
-	switch {
-	case a.lost():
-		return StateDamaged
-	case a.Cancelled:
-		return StateCancelled
-	case now.Before(a.Opens()):
-		return StateEarly
-	case now.Before(a.Closes()):
-		return StateOpen
-	}
-	return StateEnded
-}
-
-// lost reports whether nobody can tell when it is.
-func (a Appointment) lost() bool { return a.Starts.IsZero() }
-
-// enter returns nil if guests may enter at now, or what they are told.
-func (a Appointment) enter(now time.Time) error {
-	switch a.State(now) {
-	case StateOpen:
-		return nil
-	case StateDamaged:
-		return ErrUnreadable
-	case StateEarly:
-		return wire.ErrEarly
-	}
-	return wire.ErrEnded
 }
 
 // New is what a new appointment is made of.

@@ -256,10 +256,6 @@ func (p *Practice) Bound(ctx context.Context, appointment string) (list []Seat, 
 	return list, nil
 }
 
-// publishMargin is how long before and after its window an invite can be found
-// through the DHT: clocks differ, and walks take time.
-const publishMargin = 30 * time.Minute
-
 // Publishable returns the seats that should be found at now, but those by
 // which nobody gets in because they are damaged.
 func (p *Practice) Publishable(ctx context.Context, now time.Time) (list []Seat, err error) {
@@ -270,7 +266,7 @@ func (p *Practice) Publishable(ctx context.Context, now time.Time) (list []Seat,
 		}
 		for _, r := range rows {
 			a := p.openPlan(r.of)
-			if a.lost() || now.Before(a.Opens().Add(-publishMargin)) || !now.Before(a.Closes().Add(publishMargin)) {
+			if !a.publishable(now) {
 				continue
 			}
 			if seat, err := p.openSeatRow(r); err == nil && !seat.Revoked {
