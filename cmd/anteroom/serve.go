@@ -94,9 +94,9 @@ func (p *program) welcome(ctx context.Context, d *daemon.Daemon, open bool) erro
 	}
 	if setUp {
 		// No names: a service manager keeps what is said here.
-		fmt.Fprintf(p.stderr, "The page is at %s\nSign in there, or run \"anteroom open\".\n", d.Url())
+		fmt.Fprintf(p.stderr, "The page is at %s\nSign in there, or run \"anteroom open\".\n", d.URL())
 	} else if p.recorded() {
-		fmt.Fprintf(p.stderr, "The page is at %s\nYour practice is not set up yet: \"anteroom open\" prints the address for that.\n", d.Url())
+		fmt.Fprintf(p.stderr, "The page is at %s\nYour practice is not set up yet: \"anteroom open\" prints the address for that.\n", d.URL())
 	} else {
 		url, err := d.LaunchURL(ctx, "")
 		if err != nil {
@@ -107,7 +107,7 @@ func (p *program) welcome(ctx context.Context, d *daemon.Daemon, open bool) erro
 			p.open(ctx, url)
 		}
 	}
-	fmt.Fprintf(p.stdout, "READY %s\n", d.Url())
+	fmt.Fprintf(p.stdout, "READY %s\n", d.URL())
 	return nil
 }
 

@@ -227,7 +227,7 @@ func (d *Daemon) RenewFrom(reload func() (config.Plan, error), again <-chan stru
 }
 
 // URL returns the address of the page on this computer.
-func (d *Daemon) Url() string { return d.ui.URL() }
+func (d *Daemon) URL() string { return d.ui.URL() }
 
 // IsSetUp reports whether anybody practises here yet.
 func (d *Daemon) IsSetUp(ctx context.Context) (bool, error) {
