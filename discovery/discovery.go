@@ -151,8 +151,8 @@ type Discovery struct {
 	finds        *limit.Rate
 	puts         *limit.Rate
 	partners     map[peer.ID]bool
-	moved        bells // of AddressesChanged
-	met          bells // of PeersConnected
+	moved        watchers // of AddressesChanged
+	met          watchers // of PeersConnected
 	lan          bool
 	neighbours   neighbours
 	roamer       reach.Roamer
@@ -214,11 +214,11 @@ func New(cfg Config) (*Discovery, error) {
 		done:         make(chan struct{}),
 		partners:     setOf(cfg.Partners),
 	}
-	d.reservations = circuits.NewReservations(cfg.Relays, cfg.AllowPrivate, cfg.Log, d.moved.ring)
+	d.reservations = circuits.NewReservations(cfg.Relays, cfg.AllowPrivate, cfg.Log, d.moved.tell)
 	d.roamer = reach.Roamer{
 		Interfaces: manet.InterfaceMultiaddrs,
 		Wall:       func() time.Time { return time.Now().Round(0) },
-		Moved:      func() { book.Hurry(); d.moved.ring() },
+		Moved:      func() { book.Hurry(); d.moved.tell() },
 		Log:        cfg.Log,
 	}
 	if env := cfg.environment; env != nil {
@@ -474,7 +474,7 @@ func (d *Discovery) watch(ctx context.Context) {
 func (d *Discovery) heed(e any) {
 	switch e := e.(type) {
 	case event.EvtLocalAddressesUpdated:
-		d.moved.ring()
+		d.moved.tell()
 	case event.EvtPeerConnectednessChanged:
 		d.reservations.Heed(e.Peer)
 		if e.Connectedness == network.Connected && d.gater.Trusted(e.Peer) {
@@ -485,7 +485,7 @@ func (d *Discovery) heed(e any) {
 		} else {
 			d.book.Connected(e.Peer)
 			if d.gater.Trusted(e.Peer) {
-				d.met.ring()
+				d.met.tell()
 			}
 		}
 	}

@@ -40,10 +40,10 @@ var ErrRelayed = reach.ErrRelayed
 // in RelayFor.
 func (d *Discovery) Trusts(p peer.ID) bool { return d.gater.Trusted(p) }
 
-// Vantage returns the IP address at which the other end of c is seen from here.
+// ObservedAddr returns the IP address at which the other end of c is seen from here.
 // It fails with ErrRelayed, and, with the address, with ErrPrivatePeer if that
 // is not on the public internet and the config does not allow those.
-func (d *Discovery) Vantage(c network.Conn) (netip.Addr, error) {
+func (d *Discovery) ObservedAddr(c network.Conn) (netip.Addr, error) {
 	return reach.Observed(c, d.allowPrivate)
 }
 

@@ -228,7 +228,7 @@ func addCircuits(h host.Host, u transport.Upgrader, accept bool) error {
 func init() {
 	// Circuits to one peer are dialled one after the other, so a relay that is
 	// gone, or has lost the peer, holds up the next: for 5 s and a minute by
-	// default. It is a minute for a berth, too.
+	// default. It is a minute for a reservation, too.
 	client.DialRelayTimeout = RelayTime
 	client.DialTimeout = circuitTime
 	client.ReserveTimeout = RelayTime

@@ -71,7 +71,7 @@ func (w *Witness) Serve(ctx context.Context, s network.Stream) {
 func (w *Witness) answer(ctx context.Context, from peer.ID, c network.Conn, probes []Probe) Answer {
 	var a Answer
 	var err error
-	a.Address, err = w.discovery.Vantage(c)
+	a.Address, err = w.discovery.ObservedAddr(c)
 	switch {
 	case errors.Is(err, discovery.ErrRelayed):
 		a.Outcome = Relayed

@@ -47,7 +47,7 @@ func (p *problems) level(text string) (level slog.Level) {
 	return level
 }
 
-func (p *problems) practice(plan *Plan, who *company, c Config) {
+func (p *problems) practice(plan *Plan, who *named, c Config) {
 	who.nodes = p.cards("practice.nodes", c.Practice.Nodes, c.Discovery.AllowPrivateAddresses)
 	plan.Front = p.origin("practice.front_url", c.Practice.FrontURL, true)
 	if c.Practice.FrontURL != "" && len(c.Practice.Nodes) == 0 {
@@ -244,7 +244,7 @@ func IsLoopbackHost(host string) bool {
 }
 
 // discovery returns where other nodes reach this one.
-func (p *problems) discovery(plan *Plan, who *company, c Discovery) (listens []Endpoint) {
+func (p *problems) discovery(plan *Plan, who *named, c Discovery) (listens []Endpoint) {
 	plan.Discovery = discovery.Config{
 		Listen: c.Listen, Announce: c.Announce, Server: c.Server, PortMapping: c.PortMapping, LAN: c.LAN,
 		AllowPrivate: c.AllowPrivateAddresses, Limits: discovery.Limits(c.Limits),

@@ -23,7 +23,7 @@ const leastOf = 6
 // maxSearches is more look-ups a second than one computer makes.
 const maxSearches = 1000
 
-func (p *problems) relay(plan *Plan, who *company, c Config) {
+func (p *problems) relay(plan *Plan, who *named, c Config) {
 	r := c.Relay
 	plan.Relay = Relaying{
 		Host: r.Host, TLS: r.TLS,
@@ -66,7 +66,7 @@ func (p *problems) relay(plan *Plan, who *company, c Config) {
 	p.between("relay.limits.silent_per_network", r.Limits.SilentPerNetwork, leastSilent, maxOpen)
 }
 
-func (p *problems) front(plan *Plan, who *company, c Config) {
+func (p *problems) front(plan *Plan, who *named, c Config) {
 	f := c.Front
 	plan.Passing = Passing{
 		To: p.routes(plan, f.PassTo), Addresses: f.Addresses,

@@ -133,7 +133,7 @@ func (c Config) plan() (plan Plan, p problems) {
 	plan.LogLevel = p.level(c.Log.Level)
 	p.oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	p.pages(&plan, c)
-	var who company
+	var who named
 	nodes := p.discovery(&plan, &who, c.Discovery)
 	p.practice(&plan, &who, c)
 	p.relay(&plan, &who, c)
@@ -145,17 +145,17 @@ func (c Config) plan() (plan Plan, p problems) {
 	return plan, p
 }
 
-// company is whom a Config names, by what it names them for.
-type company struct {
+// named is whom a Config names, by what it names them for.
+type named struct {
 	nodes, peers, relays, lenders, fronts []discovery.PeerInfo
 	relayFor, lendTo, guestsOf            []peer.ID
 }
 
-// introduce makes of company whom each part of the node knows. The other nodes
+// introduce works out whom each part of the node knows. The other nodes
 // of the practice are peers like others: whom to ask is known from the cards
 // alone. They lend each other their relays, carry each other's guests, and are
 // reached through each other.
-func (p *Plan) introduce(who company) {
+func (p *Plan) introduce(who named) {
 	own, passTo := ids(who.nodes), slices.Collect(maps.Values(p.Passing.To))
 	p.Discovery.Peers = distinct(who.nodes, who.peers, who.lenders)
 	p.Discovery.Partners = sorted(ids(who.nodes), ids(who.fronts), passTo, who.guestsOf)

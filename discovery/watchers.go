@@ -10,31 +10,31 @@ func (d *Discovery) AddressesChanged() (changed <-chan struct{}, stop func()) { 
 // one has connected.
 func (d *Discovery) PeersConnected() (met <-chan struct{}, stop func()) { return d.met.watch() }
 
-// bells ring for those who watch.
-type bells struct {
-	mu       sync.Mutex
-	watchers map[chan struct{}]bool
+// watchers are told that something has changed.
+type watchers struct {
+	mu    sync.Mutex
+	ticks map[chan struct{}]bool
 }
 
-func (b *bells) watch() (ticks <-chan struct{}, stop func()) {
+func (w *watchers) watch() (ticks <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.watchers == nil {
-		b.watchers = make(map[chan struct{}]bool)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ticks == nil {
+		w.ticks = make(map[chan struct{}]bool)
 	}
-	b.watchers[c] = true
+	w.ticks[c] = true
 	return c, func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		delete(b.watchers, c)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.ticks, c)
 	}
 }
 
-func (b *bells) ring() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for c := range b.watchers {
+func (w *watchers) tell() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.ticks {
 		tick(c)
 	}
 }
