@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"anteroom/discovery/records"
+	"anteroom/node/polltest"
 )
 
 func TestAskFindsTheHomeNode(t *testing.T) {
@@ -141,7 +142,7 @@ func TestAskThose(t *testing.T) {
 	if err := home.AddPeer(gateway.info()); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a connection", func() bool { return gateway.Connected(home.ID()) })
+	polltest.Eventually(t, "a connection", func() bool { return gateway.Connected(home.ID()) })
 	if got, err := gateway.AskThose(t.Context(), list, [32]byte{}); err != nil || got != home.ID() {
 		t.Errorf("one that has called: %v, %v", got, err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"anteroom/discovery/records"
 	"anteroom/discovery/records/recordtest"
+	"anteroom/node/polltest"
 )
 
 // impostor is a DHT server that answers as reply says, nil being no answer.
@@ -46,7 +47,7 @@ func impostor(t testing.TB, reply func(*kadpb.Message) *kadpb.Message) PeerInfo 
 func meet(t testing.TB, info PeerInfo) *running {
 	t.Helper()
 	d := onLoopback(t, Config{Bootstrap: []PeerInfo{info}})
-	until(t, "impostor in routing table", func() bool { return d.tableSize() == 1 })
+	polltest.Eventually(t, "impostor in routing table", func() bool { return d.tableSize() == 1 })
 	return d
 }
 
@@ -96,7 +97,7 @@ func TestSearchChecksAndOnlyReads(t *testing.T) {
 	})
 	d := meet(t, info)
 	other := onLoopback(t, Config{Server: true, Bootstrap: []PeerInfo{info}})
-	until(t, "an honest node beside the impostor", func() bool {
+	polltest.Eventually(t, "an honest node beside the impostor", func() bool {
 		_ = d.host.Connect(t.Context(), other.addrInfo())
 		return d.tableSize() == 2
 	})

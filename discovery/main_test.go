@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/ipfs/go-datastore/query"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -13,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
 	"go.uber.org/goleak"
+
+	"anteroom/node/polltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -76,29 +77,14 @@ func (r *running) info() PeerInfo { return PeerInfo{ID: r.ID(), Addrs: r.Addrs()
 
 func (r *running) addrInfo() peer.AddrInfo { return peer.AddrInfo{ID: r.ID(), Addrs: r.Addrs()} }
 
-// until waits for what to become true.
-func until(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	deadline := time.After(20 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("timed out waiting for: %s", what)
-		}
-	}
-}
-
 // tableSize is how many nodes r's DHT knows.
 func (r *running) tableSize() int { return r.dht.RoutingTable().Size() }
 
 // know waits until r's DHT knows n nodes, looking around as often as it takes.
 func (r *running) know(t testing.TB, n int) {
 	t.Helper()
-	until(t, "first node in the routing table", func() bool { return r.tableSize() > 0 })
-	until(t, "all nodes in the routing table", func() bool {
+	polltest.Eventually(t, "first node in the routing table", func() bool { return r.tableSize() > 0 })
+	polltest.Eventually(t, "all nodes in the routing table", func() bool {
 		<-r.dht.ForceRefresh()
 		return r.tableSize() >= n
 	})

@@ -14,6 +14,7 @@ import (
 
 	"anteroom/discovery/contacts"
 	"anteroom/discovery/records"
+	"anteroom/node/polltest"
 )
 
 // A peer added while the node runs is connected, asked, listed and kept.
@@ -38,7 +39,7 @@ func TestAddPeerTakesEffectAtOnce(t *testing.T) {
 	if got, err := d.Ask(t.Context(), [32]byte{}); err != nil || got != home.ID() {
 		t.Errorf("not asked: %v, %v", got, err)
 	}
-	until(t, "connection and DHT", func() bool { return d.Connected(home.ID()) && d.tableSize() == 1 })
+	polltest.Eventually(t, "connection and DHT", func() bool { return d.Connected(home.ID()) && d.tableSize() == 1 })
 	list := d.ListPeers()
 	if len(list) != 1 || list[0].ID != home.ID() || list[0].Name != "Practice A" || !list[0].Added || !list[0].Connected || list[0].Bootstrap {
 		t.Errorf("listed %+v", list)
@@ -46,7 +47,7 @@ func TestAddPeerTakesEffectAtOnce(t *testing.T) {
 	d.stop()
 
 	again := onLoopback(t, Config{Identity: key, PeersFile: file})
-	until(t, "connection after restart", func() bool { return again.Connected(home.ID()) })
+	polltest.Eventually(t, "connection after restart", func() bool { return again.Connected(home.ID()) })
 }
 
 func TestAddPeerRefuses(t *testing.T) {
@@ -97,7 +98,7 @@ func TestPeerWithoutAddressIsAskedWhileConnected(t *testing.T) {
 	}
 	laptop := run(t, Config{Identity: key, AllowPrivate: true, Peers: []PeerInfo{front.info()}})
 	laptop.SetFinder(func([32]byte) bool { return true })
-	until(t, "call from the laptop", func() bool { return front.Connected(id) })
+	polltest.Eventually(t, "call from the laptop", func() bool { return front.Connected(id) })
 	if got, err := front.Ask(t.Context(), [32]byte{}); err != nil || got != id {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -147,14 +148,14 @@ func TestLastKnownGoodAddresses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "peers.json")
 	home, key := onLoopback(t, Config{}), newKey(t)
 	d := onLoopback(t, Config{Identity: key, PeersFile: file, Peers: []PeerInfo{home.info()}})
-	until(t, "connection", func() bool { return d.Connected(home.ID()) })
+	polltest.Eventually(t, "connection", func() bool { return d.Connected(home.ID()) })
 	d.stop()
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("peers file: %v, %v", info, err)
 	}
 	stale := []PeerInfo{{ID: home.ID(), Addrs: addrs("/ip4/127.0.0.1/tcp/1")}}
 	again := onLoopback(t, Config{Identity: key, PeersFile: file, Peers: stale})
-	until(t, "connection with stale config", func() bool { return again.Connected(home.ID()) })
+	polltest.Eventually(t, "connection with stale config", func() bool { return again.Connected(home.ID()) })
 }
 
 // With its only peer gone, the DHT is entered through a node of old.
@@ -167,7 +168,7 @@ func TestNodesOfOldLeadIntoTheDHT(t *testing.T) {
 	d.stop()
 	servers[0].stop()
 	again := onLoopback(t, cfg)
-	until(t, "connection to a node of old", func() bool { return again.Connected(servers[1].ID()) })
+	polltest.Eventually(t, "connection to a node of old", func() bool { return again.Connected(servers[1].ID()) })
 }
 
 // TestDamagedPeersFile: the node starts with what can be read, keeps the file as
@@ -307,11 +308,11 @@ func TestSetPeers(t *testing.T) {
 	if err := d.AddPeer(added.info()); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "connection to the first", func() bool { return d.Connected(a.ID()) && d.Connected(added.ID()) })
+	polltest.Eventually(t, "connection to the first", func() bool { return d.Connected(a.ID()) && d.Connected(added.ID()) })
 	if err := d.SetPeers([]PeerInfo{b.info(), added.info()}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "connection to the second", func() bool { return d.Connected(b.ID()) })
+	polltest.Eventually(t, "connection to the second", func() bool { return d.Connected(b.ID()) })
 	for _, p := range d.ListPeers() {
 		if p.Bootstrap != (p.ID == a.ID()) || p.Added != (p.ID == added.ID()) {
 			t.Errorf("%+v", p)
@@ -320,7 +321,7 @@ func TestSetPeers(t *testing.T) {
 	if err := d.SetPeers(nil); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the second to be let go", func() bool { return !d.Connected(b.ID()) })
+	polltest.Eventually(t, "the second to be let go", func() bool { return !d.Connected(b.ID()) })
 	if list := d.ListPeers(); len(list) != 2 || !d.Connected(added.ID()) {
 		t.Errorf("the way in and the added one are left: %+v", list)
 	}

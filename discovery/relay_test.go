@@ -18,6 +18,7 @@ import (
 
 	"anteroom/discovery/address"
 	"anteroom/discovery/circuits"
+	"anteroom/node/polltest"
 )
 
 // identity makes a config with a key that others can be told of beforehand.
@@ -414,7 +415,7 @@ func TestCircuitLimits(t *testing.T) {
 	front := onLoopback(t, Config{RelayFor: []peer.ID{id}})
 	cfg.Peers = []PeerInfo{front.info()}
 	guest := run(t, cfg)
-	until(t, "connection", func() bool { return guest.host.IsDirect(front.ID()) })
+	polltest.Eventually(t, "connection", func() bool { return guest.host.IsDirect(front.ID()) })
 	r, err := client.Reserve(t.Context(), guest.host, front.addrInfo())
 	if err != nil {
 		t.Fatal(err)
@@ -505,7 +506,7 @@ func TestManyThroughOneRelayOnLoopback(t *testing.T) {
 		cfg.Relays = []PeerInfo{front.info()}
 		hidden := run(t, cfg) // listens nowhere
 		hidden.Handle(echoProtocol, echo)
-		until(t, "reservation", func() bool { return len(hidden.Addrs()) > 0 })
+		polltest.Eventually(t, "reservation", func() bool { return len(hidden.Addrs()) > 0 })
 		for range 20 {
 			stranger := run(t, Config{AllowPrivate: true})
 			s := knock(t, stranger, hidden.contact(t, stranger.Discovery))
@@ -515,6 +516,6 @@ func TestManyThroughOneRelayOnLoopback(t *testing.T) {
 			t.Cleanup(func() { _ = s.Reset() })
 		}
 		front.stop()
-		until(t, "address gone", func() bool { _, err := hidden.SignedRecord(); return errors.Is(err, ErrNoAddress) })
+		polltest.Eventually(t, "address gone", func() bool { _, err := hidden.SignedRecord(); return errors.Is(err, ErrNoAddress) })
 	}
 }

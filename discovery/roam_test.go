@@ -10,6 +10,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery/address"
+	"anteroom/node/polltest"
 )
 
 // roaming runs a node on all addresses of a computer that has those in at, and
@@ -37,7 +38,7 @@ func TestAddressesFollowTheComputer(t *testing.T) {
 			return len(own) == 1 && strings.HasPrefix(own[0].String(), ip+"/tcp/")
 		}
 	}
-	until(t, "the first address", is("/ip4/45.1.0.2"))
+	polltest.Eventually(t, "the first address", is("/ip4/45.1.0.2"))
 	changed, stop := d.AddressesChanged()
 	defer stop()
 	at.Store(&there)
@@ -63,10 +64,10 @@ func TestConnectionsFromGoneAddressesEnd(t *testing.T) {
 	})}}}
 	var looks atomic.Int32
 	d := roaming(t, cfg, &at, &looks)
-	until(t, "the peer", func() bool { return d.Connected(far.ID()) })
+	polltest.Eventually(t, "the peer", func() bool { return d.Connected(far.ID()) })
 	old := d.host.Network().ConnsToPeer(far.ID())[0]
-	until(t, "a first look", func() bool { return looks.Load() > 1 })
+	polltest.Eventually(t, "a first look", func() bool { return looks.Load() > 1 })
 	at.Store(&there)
-	until(t, "the end of the connection", old.IsClosed)
-	until(t, "another", func() bool { return d.host.Network().Connectedness(far.ID()) == network.Connected })
+	polltest.Eventually(t, "the end of the connection", old.IsClosed)
+	polltest.Eventually(t, "another", func() bool { return d.host.Network().Connectedness(far.ID()) == network.Connected })
 }

@@ -26,6 +26,8 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/multiformats/go-multistream"
 	"github.com/quic-go/quic-go"
+
+	"anteroom/node/polltest"
 )
 
 // A stranger is a node that says nothing of its own accord, at an address of its
@@ -252,7 +254,7 @@ func TestHandshakesGiveWay(t *testing.T) {
 					strangerAt(t, subnet+1, host+1).knock(door)
 				}
 			}
-			until(t, "all knock", func() bool { return handshakesOf(t, d.host.Network().ResourceManager()) >= 32 })
+			polltest.Eventually(t, "all knock", func() bool { return handshakesOf(t, d.host.Network().ResourceManager()) >= 32 })
 			if _, err := friend.enters(d, door); err != nil {
 				t.Errorf("a configured peer: %v", err)
 			}
@@ -328,7 +330,7 @@ func TestSilentStreamsGiveWay(t *testing.T) {
 					t.Errorf("a configured peer: %v", err)
 				}
 				newcomer := strangerAt(t, 201, 1) // perhaps the last of the others are still coming
-				until(t, "another node is answered", func() bool { _, err := newcomer.enters(d, door); return err == nil })
+				polltest.Eventually(t, "another node is answered", func() bool { _, err := newcomer.enters(d, door); return err == nil })
 			})
 		}
 	}
@@ -360,7 +362,7 @@ func TestUnnamedStreamsGiveWay(t *testing.T) {
 					if _, err := stream.Write([]byte{19}); err != nil { // the other end sees a stream with its first byte
 						t.Fatal(err)
 					}
-					until(t, "the stream to have come", func() bool {
+					polltest.Eventually(t, "the stream to have come", func() bool {
 						return transientStreamsOf(t, d.host.Network().ResourceManager()) >= min(before+i+1, mostUnnamed)
 					})
 					streams = append(streams, stream)

@@ -14,6 +14,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery/host"
+	"anteroom/node/polltest"
 )
 
 const echoProtocol protocol.ID = "/anteroom/signal/1"
@@ -89,7 +90,7 @@ func TestInboundStreamsAreLimited(t *testing.T) {
 			t.Errorf("%s: another peer refused", transport)
 		}
 		_ = open[0].Close()
-		until(t, "room for another stream", func() bool {
+		polltest.Eventually(t, "room for another stream", func() bool {
 			return exchange(greedy.Open(t.Context(), home.addrInfo(), echoProtocol))
 		})
 	}
@@ -144,7 +145,7 @@ func TestAddressesChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-changed
-	until(t, "new address in the signed record", func() bool {
+	polltest.Eventually(t, "new address in the signed record", func() bool {
 		signed, err := d.SignedRecord()
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/node/nodetest"
+	"anteroom/node/polltest"
 )
 
 func TestBorrowedURLsAreThoseOfLenders(t *testing.T) {
@@ -20,7 +21,7 @@ func TestBorrowedURLsAreThoseOfLenders(t *testing.T) {
 	lender := nodetest.Start(t, "L", nodetest.Options{Relay: relay, LendTo: []peer.ID{id}})
 	info := lender.Info()
 	friend := nodetest.Start(t, "F", nodetest.Options{Dir: dir, Peers: []discovery.PeerInfo{info}, Lenders: []peer.ID{info.ID}})
-	nodetest.Until(t, "a lender known", friend.HasRelay)
+	polltest.Eventually(t, "a lender known", friend.HasRelay)
 	if got := friend.BorrowedURLs(t.Context()); !slices.Equal(got, []string{relay.url}) {
 		t.Errorf("got %q, want %q", got, relay.url)
 	}

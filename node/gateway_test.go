@@ -16,6 +16,7 @@ import (
 	"anteroom/discovery"
 	"anteroom/node/find"
 	"anteroom/node/nodetest"
+	"anteroom/node/polltest"
 	"anteroom/node/practice"
 	"anteroom/rendezvous"
 	"anteroom/rendezvous/invite"
@@ -48,7 +49,7 @@ func newSite(t *testing.T, tells bool, and ...func(*nodetest.Options)) *site {
 	}
 	s.home = nodetest.Start(t, "A", o)
 	s.card = s.home.Info()
-	nodetest.Until(t, "the home node's call", func() bool { return s.gateway.Discovery.Connected(home) })
+	polltest.Eventually(t, "the home node's call", func() bool { return s.gateway.Discovery.Connected(home) })
 	return s
 }
 
@@ -73,7 +74,7 @@ func (s *site) appointments(n int) (links []invite.Link) {
 // told waits until the gateway has been told of the invite that was made last.
 func (s *site) told(link invite.Link) {
 	s.t.Helper()
-	nodetest.Until(s.t, "the gateway is told", func() bool { return s.gateway.Told(link.Keys().Rendezvous.RID()) })
+	polltest.Eventually(s.t, "the gateway is told", func() bool { return s.gateway.Told(link.Keys().Rendezvous.RID()) })
 }
 
 // flood has strangers of all networks, and of the guests' own, open random links
@@ -282,7 +283,7 @@ func TestLinksThatAreNotOpenAreKnown(t *testing.T) {
 		clock.pass(13 * time.Hour)
 		s.home.Clear()
 	}
-	nodetest.Until(t, "the gateway is told what was forgotten", func() bool {
+	polltest.Eventually(t, "the gateway is told what was forgotten", func() bool {
 		return !s.gateway.Told(links["ended"].Keys().Rendezvous.RID())
 	})
 	s.told(links["early"])

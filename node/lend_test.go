@@ -14,6 +14,7 @@ import (
 	"anteroom/discovery"
 	"anteroom/node"
 	"anteroom/node/nodetest"
+	"anteroom/node/polltest"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
 )
@@ -130,15 +131,15 @@ func TestPlacesAreTakenBack(t *testing.T) {
 
 	host, m, _, seat := guest()
 	host.Say(&wire.Deny{Member: m})
-	nodetest.Until(t, "denied", relay.has(seat))
+	polltest.Eventually(t, "denied", relay.has(seat))
 
 	host, m, _, seat = admitted()
 	host.Say(&wire.Remove{Member: m})
-	nodetest.Until(t, "removed", relay.has(seat))
+	polltest.Eventually(t, "removed", relay.has(seat))
 
 	host, _, _, seat = admitted()
 	host.Say(&wire.End{})
-	nodetest.Until(t, "ended", relay.has(seat))
+	polltest.Eventually(t, "ended", relay.has(seat))
 
 	_, m, _, seat = admitted()
 	if err := home.Revoke(t.Context(), m); err != nil || !relay.has(seat)() {
@@ -181,7 +182,7 @@ func TestRelayIsLentToThoseOnTheList(t *testing.T) {
 	stranger := nodetest.Start(t, "S", borrow)
 	borrow.Dir = dir
 	friend := nodetest.Start(t, "F", borrow)
-	nodetest.Until(t, "a lender known", friend.HasRelay)
+	polltest.Eventually(t, "a lender known", friend.HasRelay)
 
 	welcome := func(n *nodetest.Node) *wire.Welcome {
 		return n.MustGuest(n.Appointment("Patient").Links[0].Link).Welcome
@@ -207,7 +208,7 @@ func TestLenderThatIsGone(t *testing.T) {
 	home := nodetest.Start(t, "A", nodetest.Options{Peers: []discovery.PeerInfo{info}, Lenders: []peer.ID{info.ID}})
 	lender.Stop()
 	a := home.Appointment("Patient", "Carer")
-	nodetest.Until(t, "the end of the connection", func() bool { return !home.Discovery.Connected(info.ID) })
+	polltest.Eventually(t, "the end of the connection", func() bool { return !home.Discovery.Connected(info.ID) })
 	if likely := home.LikelyLenders(); len(likely) != 0 {
 		t.Errorf("a welcome waits for %v", likely)
 	}
@@ -275,12 +276,12 @@ func TestLenderThatIsBack(t *testing.T) {
 	relay := &grants{url: "turns:relay.example:443?transport=tcp"}
 	for range 3 {
 		lender := nodetest.Start(t, "L", nodetest.Options{Dir: dir, Relay: relay, LendTo: []peer.ID{home.Discovery.ID()}, Peers: []discovery.PeerInfo{home.Info()}})
-		nodetest.Until(t, "the lender's call", func() bool { return home.Discovery.Connected(id) })
+		polltest.Eventually(t, "the lender's call", func() bool { return home.Discovery.Connected(id) })
 		if w := home.MustGuest(a.Links[0].Link).Welcome; len(w.ICEServers) != 1 {
 			t.Errorf("relays: %+v", w.ICEServers)
 		}
 		lender.Stop()
-		nodetest.Until(t, "no lender", func() bool { return !home.HasRelay() })
+		polltest.Eventually(t, "no lender", func() bool { return !home.HasRelay() })
 	}
 }
 
@@ -300,7 +301,7 @@ func TestGuestTestsTheConnectionBeforeJoining(t *testing.T) {
 	guest := home.MustGuest(a.Links[0].Link)
 	for _, path := range []wire.PathResult{wire.PathBlocked, wire.PathSlow} {
 		guest.Say(&wire.Tested{Path: path})
-		nodetest.Until(t, string(path), func() bool { last, _ := home.Tested(member); return last.Path == path })
+		polltest.Eventually(t, string(path), func() bool { last, _ := home.Tested(member); return last.Path == path })
 	}
 	<-changed
 	if len(home.Seats(a.ID)) != 0 {

@@ -20,6 +20,7 @@ import (
 	"anteroom/discovery/contacts"
 	"anteroom/node/find"
 	"anteroom/node/nodetest"
+	"anteroom/node/polltest"
 	"anteroom/rendezvous"
 	"anteroom/rendezvous/invite"
 	"anteroom/rendezvous/seal"
@@ -127,7 +128,7 @@ func homeAndGuests(t *testing.T, card, door string) {
 	own, err := home.Discovery.Card("")
 	must(t, err)
 	fmt.Println("home", own)
-	nodetest.Until(t, "the gateway", func() bool { return home.Discovery.Connected(gateway.ID) })
+	polltest.Eventually(t, "the gateway", func() bool { return home.Discovery.Connected(gateway.ID) })
 	in := bufio.NewScanner(os.Stdin)
 	enter := func(link invite.Link, known bool) {
 		raw, err := net.Dial("tcp", door)

@@ -27,6 +27,7 @@ import (
 	"anteroom/discovery"
 	"anteroom/node/find"
 	"anteroom/node/nodetest"
+	"anteroom/node/polltest"
 	"anteroom/node/practice"
 	"anteroom/rendezvous"
 	"anteroom/rendezvous/invite"
@@ -132,7 +133,7 @@ func TestGuestThroughTheDHTAlone(t *testing.T) {
 	home := nodetest.Start(t, "A", via)
 	gateway := nodetest.Start(t, "B", via)
 	a := home.Appointment("Patient")
-	nodetest.Until(t, "three records held", func() bool { return home.Status().Published >= invite.Replicas })
+	polltest.Eventually(t, "three records held", func() bool { return home.Status().Published >= invite.Replicas })
 	guest := gateway.MustGuest(a.Links[0].Link)
 	guest.Join("Ana", nil)
 	nodetest.Expect[*wire.Seat](guest, nil)
@@ -355,7 +356,7 @@ func TestCanaryStaysInside(t *testing.T) {
 	nodetest.Expect[*wire.ErrorBody](guest, nil)
 	host.Say(&wire.End{})
 	nodetest.Expect[*wire.Bye](guest, nil)
-	nodetest.Until(t, "three records held", func() bool { return home.Status().Published >= invite.Replicas })
+	polltest.Eventually(t, "three records held", func() bool { return home.Status().Published >= invite.Replicas })
 	payload := a.Links[0].Link.Payload()
 	dirs := []string{home.Dir, gateway.Dir}
 

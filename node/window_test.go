@@ -8,6 +8,7 @@ import (
 
 	"anteroom/node"
 	"anteroom/node/nodetest"
+	"anteroom/node/polltest"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/wire"
 )
@@ -95,7 +96,7 @@ func TestDeviceComesBackAfterTheWindow(t *testing.T) {
 		t.Errorf("the relay's credentials have ended at %v", until)
 	}
 	l.host.Say(&wire.Admit{Member: l.a.Invites[1].Member})
-	nodetest.Until(t, "both admitted", func() bool { return l.Status().InCall == 2 })
+	polltest.Eventually(t, "both admitted", func() bool { return l.Status().InCall == 2 })
 
 	thief := l.MustGuest(l.a.Links[0].Link)
 	thief.Join("Mallory", nil)
@@ -170,7 +171,7 @@ func TestGuestsAreExpectedUntilThePlannedEnd(t *testing.T) {
 		t.Error("expected at a door that nobody attends")
 	}
 	l.Attend(b.ID)
-	nodetest.Until(t, "the door is attended", func() bool { return l.Expects(b.ID) })
+	polltest.Eventually(t, "the door is attended", func() bool { return l.Expects(b.ID) })
 	l.to(b.Ends())
 	if l.Expects(b.ID) {
 		t.Error("expected after the planned end")

@@ -16,6 +16,7 @@ import (
 
 	"anteroom/discovery"
 	"anteroom/discovery/identity"
+	"anteroom/node/polltest"
 )
 
 // A started program runs in a process of its own, in a session of its own.
@@ -88,16 +89,6 @@ func (s *started) end(t *testing.T) error {
 	case <-time.After(30 * time.Second):
 		t.Fatalf("does not end\n%s", s.talk())
 		return nil
-	}
-}
-
-// eventually waits until ok holds.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for late := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(late) {
-			t.Fatalf("never: %s", what)
-		}
 	}
 }
 
@@ -273,7 +264,7 @@ func TestHangupReadsAgain(t *testing.T) {
 		if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, until, func() bool { return strings.Count(s.talk(), until) > before })
+		polltest.Eventually(t, until, func() bool { return strings.Count(s.talk(), until) > before })
 	}
 	peers := func() string {
 		out, err := exec.Command("anteroom", "peer", "list", "--data-dir", dir+"/d").CombinedOutput()

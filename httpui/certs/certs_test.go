@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"anteroom/httpui/certs/certstest"
+	"anteroom/node/polltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -267,12 +268,7 @@ func TestNoCertificateYet(t *testing.T) {
 	}
 	m.source.(*fromACME).retry = time.Hour
 	stop := run(t, m)
-	for range 1000 {
-		if m.Status().Reason != "" {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	polltest.Eventually(t, "an attempt", func() bool { return m.Status().Reason != "" })
 	stop()
 	if s := m.Status(); !s.Alert || !strings.Contains(s.Reason, "connection refused") {
 		t.Errorf("after it: %+v", s)

@@ -10,6 +10,7 @@ import (
 	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
 	"anteroom/node/nodetest"
+	"anteroom/node/polltest"
 	"anteroom/node/practice"
 	"anteroom/rendezvous/invite"
 	"anteroom/rendezvous/wire"
@@ -68,7 +69,7 @@ func TestTestCallSaysThatItsGuestCannotCome(t *testing.T) {
 		if refusal, ok := errors.AsType[*api.Refusal](err); !ok || refusal.Code != wire.CodeTimeout {
 			t.Errorf("got %v", err)
 		}
-		nodetest.Until(t, "it is cleared away", func() bool {
+		polltest.Eventually(t, "it is cleared away", func() bool {
 			list, err := home.Practice.Appointments(t.Context(), home.Practitioner.ID, home.Practice.Now(), home.Practice.Now())
 			return err == nil && len(list) == 1 && list[0].State(home.Practice.Now()) == practice.StateCancelled
 		})

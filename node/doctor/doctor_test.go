@@ -18,6 +18,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"anteroom/discovery"
+	"anteroom/node/polltest"
 	"anteroom/node/practice"
 )
 
@@ -300,7 +301,7 @@ func TestUDPGetsThroughThoughTCPWasFirst(t *testing.T) {
 	onlyTCP := info
 	onlyTCP.Addrs = slices.DeleteFunc(slices.Clone(info.Addrs), overQUIC)
 	check(t, a.AddPeer(onlyTCP))
-	until(t, "a connected peer", func() bool { return a.ListPeers()[0].Connected })
+	polltest.Eventually(t, "a connected peer", func() bool { return a.ListPeers()[0].Connected })
 	check(t, a.AddPeer(info))
 	expect(t, newRun(t, Config{Running: true, Discovery: a}).udp(t.Context()), Pass, "Peers are reached over UDP.", "")
 }
@@ -317,7 +318,7 @@ func TestUDPDoesNotGetThrough(t *testing.T) {
 	info.Addrs = slices.DeleteFunc(info.Addrs, overQUIC)
 	info.Addrs = append(info.Addrs, shut)
 	check(t, a.AddPeer(info))
-	until(t, "a connected peer", func() bool { return a.ListPeers()[0].Connected })
+	polltest.Eventually(t, "a connected peer", func() bool { return a.ListPeers()[0].Connected })
 	expect(t, newRun(t, Config{Running: true, Discovery: a}).udp(t.Context()), Warn, "Peers are reached over TCP only, although they offer UDP.", "Allow outgoing UDP")
 }
 

@@ -26,6 +26,7 @@ import (
 	"anteroom/httpui/words"
 	"anteroom/node/admit"
 	"anteroom/node/message"
+	"anteroom/node/polltest"
 	"anteroom/node/relay"
 )
 
@@ -41,15 +42,6 @@ func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-func until(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(wait); !ok(); time.Sleep(10 * time.Millisecond) { // polls: nothing tells
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", wait, what)
-		}
 	}
 }
 
@@ -85,7 +77,7 @@ func meet(t testing.TB, a, b *discovery.Discovery) {
 	t.Helper()
 	check(t, b.AddPeer(discovery.PeerInfo{ID: a.ID()}))
 	check(t, a.AddPeer(infoOf(t, b, "Hill Practice")))
-	until(t, "connected peers", func() bool {
+	polltest.Eventually(t, "connected peers", func() bool {
 		for _, p := range a.ListPeers() {
 			if p.ID == b.ID() {
 				return p.Connected

@@ -12,12 +12,13 @@ import (
 	"github.com/libp2p/go-msgio/pbio"
 
 	"anteroom/discovery"
+	"anteroom/node/polltest"
 )
 
 // knowsServer waits until a server of the DHT is known, which takes what it is given.
 func knowsServer(t testing.TB, cfg Config) {
 	t.Helper()
-	until(t, "a server in the routing table", func() bool { return newRun(t, cfg).dht(t.Context()).status == Pass })
+	polltest.Eventually(t, "a server in the routing table", func() bool { return newRun(t, cfg).dht(t.Context()).status == Pass })
 }
 
 func TestDHT(t *testing.T) {
@@ -88,7 +89,7 @@ func TestPeersAndFronts(t *testing.T) {
 	cfg.PublicURL, cfg.FrontURL, cfg.Nodes = "", "https://front.example", []peer.ID{friend.ID()}
 	expect(t, newRun(t, cfg).front(ctx), Pass, "finds this one for patients at https://front.example.", "")
 	check(t, friend.Close())
-	until(t, "that a lost peer shows", func() bool { return !cfg.Discovery.Connected(friend.ID()) })
+	polltest.Eventually(t, "that a lost peer shows", func() bool { return !cfg.Discovery.Connected(friend.ID()) })
 	expect(t, newRun(t, cfg).front(ctx), Fail, "The node at https://front.example is not connected", "practice.nodes")
 }
 
@@ -107,23 +108,23 @@ func TestPublicNode(t *testing.T) {
 	}
 	public := start(t, func(c *discovery.Config) { c.RelayFor = []peer.ID{id} })
 	cfg := hiddenAt(infoOf(t, public, ""))
-	until(t, "a place at the public node", func() bool { return cfg.Discovery.Reachability().Relays[0].Reserved })
+	polltest.Eventually(t, "a place at the public node", func() bool { return cfg.Discovery.Reachability().Relays[0].Reserved })
 	expect(t, newRun(t, cfg).front(ctx), Pass, "The public node is connected, and passes patients on to this one.", "")
 	expect(t, newRun(t, cfg).addresses(ctx), Pass, "through another, which takes calls for it.", "")
 	check(t, public.Close())
-	until(t, "that it is gone", func() bool { return !cfg.Discovery.Reachability().Relays[0].Connected })
+	polltest.Eventually(t, "that it is gone", func() bool { return !cfg.Discovery.Reachability().Relays[0].Connected })
 	expect(t, newRun(t, cfg).front(ctx), Fail, "The public node is not connected.", "See that it runs")
 	check(t, cfg.Discovery.Close())
 
 	// One that is no relay at all, as while it has an older configuration.
 	other := start(t, nil)
 	cfg = hiddenAt(infoOf(t, other, ""))
-	until(t, "a connection", func() bool { return cfg.Discovery.Reachability().Relays[0].Connected })
+	polltest.Eventually(t, "a connection", func() bool { return cfg.Discovery.Reachability().Relays[0].Connected })
 	expect(t, newRun(t, cfg).front(ctx), Warn, "The public node is connected, but does not take calls from other nodes for this one yet.", "Check again in a minute.")
 	check(t, cfg.Discovery.Close())
 
 	refusing := start(t, func(c *discovery.Config) { c.RelayFor = []peer.ID{start(t, nil).ID()} })
 	cfg = hiddenAt(infoOf(t, refusing, ""))
-	until(t, "a refusal", func() bool { return cfg.Discovery.Reachability().Relays[0].Refused })
+	polltest.Eventually(t, "a refusal", func() bool { return cfg.Discovery.Reachability().Relays[0].Refused })
 	expect(t, newRun(t, cfg).front(ctx), Fail, "The public node refuses to take calls for this one.", "front.pass_to")
 }

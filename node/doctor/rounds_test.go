@@ -18,6 +18,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"anteroom/discovery"
+	"anteroom/node/polltest"
 )
 
 // A ward is a node in simulated time, and the looks that were taken at it.
@@ -168,7 +169,7 @@ func TestFirstLookWaitsForPeers(t *testing.T) {
 		t.Errorf("not as before: %q, %q", now, before)
 	}
 	check(t, friend.Close())
-	until(t, "that a lost peer shows", func() bool { return cfg.vitals().state != before })
+	polltest.Eventually(t, "that a lost peer shows", func() bool { return cfg.vitals().state != before })
 }
 
 // What breaks on this computer shows at a glance.
@@ -190,7 +191,7 @@ func TestVitals(t *testing.T) {
 	}
 	ends = time.Now().Add(100 * time.Millisecond)
 	before = cfg.vitals()
-	until(t, "that a certificate has ended", func() bool { return cfg.vitals() != before })
+	polltest.Eventually(t, "that a certificate has ended", func() bool { return cfg.vitals() != before })
 }
 
 // While a call goes on, nobody reads the records through or walks the DHT

@@ -256,18 +256,6 @@ func Expect[B wire.Body](m *Member, ok func(B) bool) B {
 	}
 }
 
-// Until waits for what must become true.
-func Until(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	end := time.Now().Add(wait)
-	for !ok() {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", wait, what)
-		}
-		time.Sleep(20 * time.Millisecond) // polls: nothing tells
-	}
-}
-
 func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

@@ -29,6 +29,7 @@ import (
 	"anteroom/discovery/contacts"
 	"anteroom/node/admit"
 	"anteroom/node/passthrough"
+	"anteroom/node/polltest"
 	"anteroom/node/relay"
 )
 
@@ -132,12 +133,10 @@ func connect(t *testing.T, address bool) *world {
 		w.back.Close()
 		<-ran
 	})
-	for range 500 { // until the hidden node has connected itself
-		if r := hidden.Reachability().Relays; len(r) > 0 && r[0].Reserved {
-			break
-		}
-		time.Sleep(20 * time.Millisecond) // polls: nothing tells
-	}
+	polltest.Eventually(t, "the hidden node's connection", func() bool {
+		r := hidden.Reachability().Relays
+		return len(r) > 0 && r[0].Reserved
+	})
 	return w
 }
 

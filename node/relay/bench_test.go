@@ -26,6 +26,7 @@ import (
 	"github.com/pion/stun/v3"
 	"golang.org/x/net/ipv4"
 
+	"anteroom/node/polltest"
 	"anteroom/node/quiet"
 )
 
@@ -133,7 +134,7 @@ func startCoturn(b *testing.B) *rival {
 		grant: func() Credentials { return Credentials{"bench", Password{func() string { return "bench" }}} },
 	}
 	for transport, addr := range r.addr {
-		eventually(b, "coturn listens", func() bool {
+		polltest.Eventually(b, "coturn listens", func() bool {
 			conn, err := net.Dial(strings.Replace(transport, "tls", "tcp", 1), addr)
 			if err != nil {
 				return false

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/pion/turn/v5"
+
+	"anteroom/node/polltest"
 )
 
 func TestQuotas(t *testing.T) {
@@ -34,7 +36,7 @@ func TestQuotas(t *testing.T) {
 		}
 		must(t, "third", c.allocate(), 0)
 		must(t, "of two seats", g.Stats().Allocations, 3)
-		eventually(t, "the second, which was not used, is gone", func() bool { return b.refresh(60) == 437 })
+		polltest.Eventually(t, "the second, which was not used, is gone", func() bool { return b.refresh(60) == 437 })
 		hears(t, other, a)
 		for _, s := range []*seat{a, c, other} {
 			must(t, "end", s.refresh(0), 0)

@@ -408,16 +408,6 @@ func hungUp(c net.Conn) error {
 	return nil
 }
 
-// eventually waits for what happens soon.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(wait); !ok(); time.Sleep(10 * time.Millisecond) { // polls: nothing tells
-		if time.Now().After(end) {
-			t.Fatal("never: " + what)
-		}
-	}
-}
-
 func later() time.Time { return time.Now().Add(time.Hour) }
 
 func must(t testing.TB, what string, got, want int) {

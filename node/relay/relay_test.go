@@ -11,6 +11,8 @@ import (
 
 	"github.com/pion/stun/v3"
 	"github.com/pion/turn/v5"
+
+	"anteroom/node/polltest"
 )
 
 func TestRelayed(t *testing.T) {
@@ -59,7 +61,7 @@ func TestRelayed(t *testing.T) {
 			b.Close()
 		})
 	}
-	eventually(t, "all are counted", func() bool { return g.Stats().Packets == 8*400 })
+	polltest.Eventually(t, "all are counted", func() bool { return g.Stats().Packets == 8*400 })
 	if d := g.Stats().Dropped; d != (Dropped{}) {
 		t.Errorf("%+v", d)
 	}

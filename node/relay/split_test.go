@@ -17,6 +17,7 @@ import (
 	"github.com/pion/stun/v3"
 
 	"anteroom/node/admit"
+	"anteroom/node/polltest"
 )
 
 // split runs a Splitter until one of its listeners is closed; ended waits until
@@ -157,9 +158,9 @@ func TestSplitEnds(t *testing.T) {
 		t.Errorf("the first, when there is one more than may wait: %v", err)
 	}
 	waiting := func() int { all, _ := silent.Size(); return all }
-	eventually(t, "the others are waited for", func() bool { return waiting() == DefaultSilentOf })
+	polltest.Eventually(t, "the others are waited for", func() bool { return waiting() == DefaultSilentOf })
 	conns[1].Close()
-	eventually(t, "one less", func() bool { return waiting() < DefaultSilentOf })
+	polltest.Eventually(t, "one less", func() bool { return waiting() < DefaultSilentOf })
 	ready, err := tls.Dial("tcp", l.Addr().String(), insecure("h2")) // nobody accepts it
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
+
+	"anteroom/node/polltest"
 )
 
 // TestStreamsDoNotPayForPackets: a flood of packets, from whatever address it
@@ -22,7 +24,7 @@ func TestStreamsDoNotPayForPackets(t *testing.T) {
 	for range 100 {
 		ask()
 	}
-	eventually(t, "answers are spent", func() bool { ask(); return g.Stats().Dropped.Unanswered > 0 })
+	polltest.Eventually(t, "answers are spent", func() bool { ask(); return g.Stats().Dropped.Unanswered > 0 })
 	for _, transport := range []string{"tcp4", "tls4"} {
 		s := &seat{t: t, conn: g.dial(t, transport)}
 		for range 200 {
@@ -43,7 +45,7 @@ func TestStreams(t *testing.T) {
 
 	t.Run("limits", func(t *testing.T) {
 		one := g.dial(t, "tcp4")
-		eventually(t, "three streams", func() bool { return g.Stats().Streams == 3 })
+		polltest.Eventually(t, "three streams", func() bool { return g.Stats().Streams == 3 })
 		c := g.seat(t, "tcp4", g.newSeat("call", later()))
 		must(t, "allocate", c.allocate(), 0) // of a network that has three already
 		if err := hungUp(one); err != nil {
@@ -54,7 +56,7 @@ func TestStreams(t *testing.T) {
 		}
 		must(t, "end", c.refresh(0), 0)
 		c.conn.Close()
-		eventually(t, "two streams", func() bool { return g.Stats().Streams == 2 })
+		polltest.Eventually(t, "two streams", func() bool { return g.Stats().Streams == 2 })
 	})
 	t.Run("malformed", func(t *testing.T) {
 		for _, s := range []string{
@@ -70,7 +72,7 @@ func TestStreams(t *testing.T) {
 				t.Errorf("%q: %v", s, err)
 			}
 			c.Close()
-			eventually(t, "two streams", func() bool { return g.Stats().Streams == 2 })
+			polltest.Eventually(t, "two streams", func() bool { return g.Stats().Streams == 2 })
 		}
 	})
 	t.Run("silent", func(t *testing.T) {
@@ -89,8 +91,8 @@ func TestStreams(t *testing.T) {
 	t.Run("end", func(t *testing.T) {
 		hears(t, a, b)
 		a.conn.Close()
-		eventually(t, "one allocation", func() bool { return g.Stats().Allocations == 1 })
-		eventually(t, "one stream", func() bool { return g.Stats().Streams == 1 })
+		polltest.Eventually(t, "one allocation", func() bool { return g.Stats().Allocations == 1 })
+		polltest.Eventually(t, "one stream", func() bool { return g.Stats().Streams == 1 })
 	})
 	for _, transport := range []string{"tcp4", "tls4"} {
 		t.Run("slow "+transport, func(t *testing.T) { // a client that does not read stops nobody
@@ -100,7 +102,7 @@ func TestStreams(t *testing.T) {
 			g.table.mu.RUnlock()
 			packet := channelData(minChannel, make([]byte, maxPacket-channelHeader))
 			began, was := time.Now(), g.Stats().Dropped.Overflow
-			eventually(t, "overflow", func() bool {
+			polltest.Eventually(t, "overflow", func() bool {
 				for range queueLen {
 					to.deliver([][]byte{packet, packet, packet})
 				}
@@ -279,9 +281,9 @@ func TestFullOfStreams(t *testing.T) {
 	g := start(t, Config{Limits: Limits{Streams: 4, StreamsPerPrefix: 10}}, nil)
 	a, b := g.pair(t, "tcp4", "tls4")
 	first := g.dial(t, "tcp4")
-	eventually(t, "three streams", func() bool { return g.Stats().Streams == 3 })
+	polltest.Eventually(t, "three streams", func() bool { return g.Stats().Streams == 3 })
 	second := g.dial(t, "tls4")
-	eventually(t, "four streams", func() bool { return g.Stats().Streams == 4 })
+	polltest.Eventually(t, "four streams", func() bool { return g.Stats().Streams == 4 })
 	for range 20 {
 		s := g.seat(t, "tcp4", g.newSeat("call", later()))
 		must(t, "allocate", s.allocate(), 0)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"anteroom/node/polltest"
 )
 
 // Try takes a place as a client of another make does, and leaves none behind.
@@ -22,7 +24,7 @@ func TestTry(t *testing.T) {
 	if err := g.Try(ctx, "tcp", g.addr["tls4"], insecure()); err != nil {
 		t.Errorf("tls: %v", err)
 	}
-	eventually(t, "no allocations", func() bool { return g.Stats().Allocations == 0 })
+	polltest.Eventually(t, "no allocations", func() bool { return g.Stats().Allocations == 0 })
 
 	g.stop()
 	if err := g.Try(ctx, "tcp", g.addr["tcp4"], nil); err == nil {

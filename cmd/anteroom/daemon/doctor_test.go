@@ -28,6 +28,7 @@ import (
 	"anteroom/node/desk"
 	"anteroom/node/desk/api"
 	"anteroom/node/doctor"
+	"anteroom/node/polltest"
 	"anteroom/rendezvous/wire"
 )
 
@@ -81,14 +82,10 @@ func befriend(t *testing.T, a, b *Daemon) {
 			t.Fatal(err)
 		}
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if list := a.discovery.ListPeers(); len(list) == 1 && list[0].Connected {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal("the daemons do not meet")
-		}
-	}
+	polltest.Eventually(t, "the daemons' meeting", func() bool {
+		list := a.discovery.ListPeers()
+		return len(list) == 1 && list[0].Connected
+	})
 }
 
 func examined(t *testing.T, d *Daemon) (control.Report, map[string]control.Finding) {
@@ -334,13 +331,7 @@ func TestDoctorWaitsForTheAuthority(t *testing.T) {
 		t.Errorf("before the first attempt: %+v", c)
 	}
 	runDaemon(t, d)
-	deadline := time.Now().Add(30 * time.Second)
-	for d.entrance.certs.Status().Reason == "" { // nothing tells
-		if time.Now().After(deadline) {
-			t.Fatal("the authority is not missed")
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	polltest.Eventually(t, "the authority's being missed", func() bool { return d.entrance.certs.Status().Reason != "" })
 	if c := checked(t, d, "certificate"); c.Status != doctor.Fail || !strings.HasPrefix(c.Finding, "There is no certificate yet: ") || !strings.HasPrefix(c.Todo, "See that the name leads to this computer") {
 		t.Errorf("after it: %+v", c)
 	}
@@ -461,11 +452,7 @@ func TestDoctorTriesBorrowedRelays(t *testing.T) {
 		t.Fatal(err)
 	}
 	runDaemon(t, d)
-	for end := time.Now().Add(20 * time.Second); !d.node.HasRelay(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("nothing is lent")
-		}
-	}
+	polltest.Eventually(t, "a relay that is lent", d.node.HasRelay)
 	_, is := examined(t, d)
 	for id, want := range map[string]string{
 		"relay-udp": "pass The borrowed relay answers over UDP.",
