@@ -29,7 +29,7 @@ func (d *Desk) testCall(ctx context.Context, practitioner, by string) (practice.
 		return practice.Made{}, ErrNoEcho
 	}
 	a, err := d.practice.Create(ctx, practitioner, practice.New{
-		Starts: d.practice.Now().Truncate(time.Second), Minutes: 5, Label: "Test call", Guests: []string{echoName}, Test: true, By: by,
+		Starts: d.practice.Now().Truncate(time.Second), Minutes: 5, Guests: []string{echoName}, Test: true, By: by,
 	})
 	if err != nil {
 		return practice.Made{}, err

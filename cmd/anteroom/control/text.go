@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"anteroom/httpui/words"
 	"anteroom/node/desk/api"
 )
 
@@ -77,9 +78,17 @@ func PrintAppointments(w io.Writer, list []api.Appointment) error {
 		} else if a.Damaged {
 			state += ", damaged"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", starts, ends, state, named(a.Label), strings.Join(guests, ", "), a.ID)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", starts, ends, state, named(labelOf(a)), strings.Join(guests, ", "), a.ID)
 	}
 	return t.Flush()
+}
+
+// labelOf is what an appointment is called; a test call has no label of its own.
+func labelOf(a api.Appointment) string {
+	if a.Label == "" && a.Test {
+		return words.English.Say(api.NewMessage("desk.appointment.test", nil))
+	}
+	return a.Label
 }
 
 func PrintAppointment(to io.Writer, a api.Appointment) error {
@@ -90,8 +99,8 @@ func PrintAppointment(to io.Writer, a api.Appointment) error {
 	} else {
 		fmt.Fprintf(w, "%s to %s, %s", clock(a.Starts), time.Unix(a.Ends, 0).Format("15:04"), a.State)
 	}
-	if a.Label != "" {
-		fmt.Fprintf(w, ", %s", a.Label)
+	if label := labelOf(a); label != "" {
+		fmt.Fprintf(w, ", %s", label)
 	}
 	fmt.Fprintf(w, "\nid %s", a.ID)
 	if !lost {

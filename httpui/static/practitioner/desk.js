@@ -369,6 +369,7 @@ export class Desk {
         waiting.push({
           appointment: id,
           appointmentLabel: appointments.get(id)?.label ?? '',
+          test: appointments.get(id)?.test ?? false,
           starts: appointments.get(id)?.starts ?? 0,
           here: id === this.#current,
           member,

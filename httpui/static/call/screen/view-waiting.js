@@ -8,9 +8,9 @@ import { dialog } from '../../kit/view-shell.js';
 import { list, say, sayWith } from '../../kit/words.js';
 
 /**
- * @typedef {{appointment: string, appointmentLabel: string, starts: number, here: boolean,
+ * @typedef {{appointment: string, appointmentLabel: string, test: boolean, starts: number, here: boolean,
  *   member: string, name: string, label: string, since: number, alarm: boolean}} Waiting
- *   somebody at the door; here: of the call on the screen
+ *   somebody at the door; test: of a test call; here: of the call on the screen
  * @typedef {{admit: (guest: Waiting) => void, deny: (guest: Waiting) => void}} WaitingIntents
  */
 
@@ -54,12 +54,17 @@ const entry = (guest, now, act, inCall) => html`
     </div>
   </li>`;
 
+/** What a guest's appointment is called, if anything. @param {Waiting} guest */
+const called = ({ appointmentLabel, test }) => appointmentLabel || (test ? say('desk.appointment.test') : '');
+
 /** @param {Waiting} guest @param {boolean} inCall */
-function about({ name, label, appointmentLabel, starts, here }, inCall) {
+function about(guest, inCall) {
+  const { name, label, starts, here } = guest;
+  const title = called(guest);
   const parts = [];
   if (label && label !== name) parts.push(sayWith('desk.link.of', { name: html`<bdi>${label}</bdi>` }));
   if (inCall && here) parts.push(say('desk.waiting.this-call'));
-  else if (starts) parts.push(appointmentLabel ? sayWith('desk.waiting.other-call', { label: html`<bdi>${appointmentLabel}</bdi>`, time: clock(starts) }) : clock(starts));
+  else if (starts) parts.push(title ? sayWith('desk.waiting.other-call', { label: html`<bdi>${title}</bdi>`, time: clock(starts) }) : clock(starts));
   return parts.map((part, i) => html`${i ? ' · ' : nothing}${part}`);
 }
 
@@ -73,8 +78,8 @@ export const confirmEntry = ({ guest, others, onConfirm, onRefuse }) =>
   dialog({
     title: sayWith('desk.entry.title', { name: html`<bdi>${guest.name}</bdi>` }),
     text: html`
-      <p>${guest.appointmentLabel
-        ? sayWith('desk.entry.other', { label: html`<bdi>${guest.appointmentLabel}</bdi>`, time: clock(guest.starts) })
+      <p>${called(guest)
+        ? sayWith('desk.entry.other', { label: html`<bdi>${called(guest)}</bdi>`, time: clock(guest.starts) })
         : say('desk.entry.other-unnamed', { time: clock(guest.starts) })}
         ${others.length > 0 ? sayWith('desk.entry.back', { n: others.length, names: html`<bdi>${list(others)}</bdi>` }) : say('desk.entry.leave')}</p>`,
     confirm: say('desk.entry.confirm'),
