@@ -115,3 +115,53 @@ func TestWalksGoWhereTheySay(t *testing.T) {
 		}
 	}
 }
+
+// Each Go test that a document names, as what holds a promise, is there.
+func TestNamedTestsAreHere(t *testing.T) {
+	const root = "../.."
+	there := map[string]bool{}
+	documents := map[string]string{}
+	name := regexp.MustCompile(`\bTest[A-Z]\w+`)
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if slices.Contains([]string{".git", "node_modules", "vendor", "bin", "out"}, entry.Name()) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		isTest, isDocument := strings.HasSuffix(path, "_test.go"), filepath.Ext(path) == ".md"
+		if !isTest && !isDocument {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if isDocument {
+			documents[path] = string(content)
+			return nil
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(content), -1) {
+			there[m[1]] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for path, text := range documents {
+		for _, test := range name.FindAllString(text, -1) {
+			named++
+			if !there[test] {
+				t.Errorf("%s names %s, which is not here", path, test)
+			}
+		}
+	}
+	if named < 100 {
+		t.Errorf("%d tests are named: the pattern no longer finds them", named)
+	}
+}
