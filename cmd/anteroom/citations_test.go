@@ -27,24 +27,11 @@ func TestCitedDocumentsAreHere(t *testing.T) {
 	const root = "../.."
 	headings := map[string][]string{}
 	cited := 0
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	eachFile(t, root, func(path, content string) {
+		if !slices.Contains([]string{".go", ".js", ".mjs", ".yaml"}, filepath.Ext(path)) || filepath.Base(path) == "citations_test.go" {
+			return
 		}
-		if entry.IsDir() {
-			if slices.Contains([]string{".git", "node_modules", "vendor", "bin", "out"}, entry.Name()) {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if !slices.Contains([]string{".go", ".js", ".mjs", ".yaml"}, filepath.Ext(path)) || entry.Name() == "citations_test.go" {
-			return nil
-		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		text := wrapped.ReplaceAllString(string(source), " ")
+		text := wrapped.ReplaceAllString(content, " ")
 		for _, m := range citation.FindAllStringSubmatch(text, -1) {
 			name := m[1]
 			if at, ok := documents[name]; ok {
@@ -77,13 +64,35 @@ func TestCitedDocumentsAreHere(t *testing.T) {
 				}
 			}
 		}
-		return nil
+	})
+	if cited < 40 {
+		t.Errorf("found %d citations of headings: the pattern no longer finds them", cited)
+	}
+}
+
+// eachFile gives do the content of each source and document of the project.
+func eachFile(t *testing.T, root string, do func(path, content string)) {
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if slices.Contains([]string{".git", "node_modules", "vendor", "bin", "out"}, entry.Name()) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !slices.Contains([]string{".go", ".js", ".mjs", ".yaml", ".md"}, filepath.Ext(path)) {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		if err == nil {
+			do(path, string(content))
+		}
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if cited < 40 {
-		t.Errorf("found %d citations of headings: the pattern no longer finds them", cited)
 	}
 }
 
@@ -122,36 +131,17 @@ func TestNamedTestsAreHere(t *testing.T) {
 	there := map[string]bool{}
 	documents := map[string]string{}
 	name := regexp.MustCompile(`\bTest[A-Z]\w+`)
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	eachFile(t, root, func(path, content string) {
+		if filepath.Ext(path) == ".md" {
+			documents[path] = content
 		}
-		if entry.IsDir() {
-			if slices.Contains([]string{".git", "node_modules", "vendor", "bin", "out"}, entry.Name()) {
-				return fs.SkipDir
-			}
-			return nil
+		if !strings.HasSuffix(path, "_test.go") {
+			return
 		}
-		isTest, isDocument := strings.HasSuffix(path, "_test.go"), filepath.Ext(path) == ".md"
-		if !isTest && !isDocument {
-			return nil
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		if isDocument {
-			documents[path] = string(content)
-			return nil
-		}
-		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(content), -1) {
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(content, -1) {
 			there[m[1]] = true
 		}
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	named := 0
 	for path, text := range documents {
 		for _, test := range name.FindAllString(text, -1) {

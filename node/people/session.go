@@ -213,8 +213,8 @@ func (s *sessions) end(token string) error {
 
 // attach ties conn to the session of a token: it is closed when the session
 // ends. While expects, which may be nil and must not block, says that a guest is
-// there or due, sweep keeps the session alive: who signs out hears no knock. The caller detaches conn when it is done
-// with it.
+// there or due, sweep keeps the session alive: who signs out hears no knock. The
+// caller detaches conn when it is done with it.
 func (s *sessions) attach(token string, conn wire.Conn, expects func() bool) (detach func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

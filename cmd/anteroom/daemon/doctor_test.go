@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/spf13/pflag"
 
 	"anteroom/cmd/anteroom/config"
@@ -22,7 +21,6 @@ import (
 	"anteroom/cmd/anteroom/daemon/daemontest"
 	"anteroom/cmd/anteroom/exit"
 	"anteroom/discovery/contacts"
-	"anteroom/discovery/identity"
 	"anteroom/httpui/certs/certstest"
 	"anteroom/httpui/words"
 	"anteroom/node/desk"
@@ -148,7 +146,7 @@ func TestDoctorSeesCertificates(t *testing.T) {
 	cfg := config.Default()
 	cfg.HTTP.PublicURL = "https://" + daemontest.PublicName
 	cfg.HTTP.TLS = daemontest.Files(certFile, keyFile)
-	if _, err := patient(daemontest.Plan(t, cfg)).Certificate(); err == nil || !strings.Contains(err.Error(), "is for other.example, not for call.example") {
+	if _, err := subjectOf(daemontest.Plan(t, cfg)).Certificate(); err == nil || !strings.Contains(err.Error(), "is for other.example, not for call.example") {
 		t.Errorf("for another name: %v", err)
 	}
 }
@@ -289,7 +287,7 @@ func TestDoctorHasItsLimit(t *testing.T) {
 // checked returns one check of a daemon that need not run.
 func checked(t *testing.T, d *Daemon, id string) control.Finding {
 	t.Helper()
-	for _, c := range control.NewReport(doctor.Run(t.Context(), d.patient())).Checks {
+	for _, c := range control.NewReport(doctor.Run(t.Context(), d.subject())).Checks {
 		if c.ID == id {
 			return c
 		}
@@ -373,7 +371,7 @@ func TestDoctorVisitsTheFront(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := func() string {
-		c := laptop.patient()
+		c := laptop.subject()
 		c.Resolver, c.Roots = at{netip.MustParseAddr("127.0.0.1")}, x509.NewCertPool()
 		c.Roots.AppendCertsFromPEM(pem)
 		for _, c := range doctor.Run(t.Context(), c).Checks {
@@ -423,17 +421,7 @@ func TestDoctorMissesALender(t *testing.T) {
 // transport that it has.
 func TestDoctorTriesBorrowedRelays(t *testing.T) {
 	cfg := loopbackConfig(t.TempDir() + "/d")
-	if err := os.Mkdir(cfg.DataDir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	key, err := identity.LoadOrCreate(config.Dir(cfg.DataDir).Identity())
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := peer.IDFromPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := daemontest.Identity(t, cfg)
 	lending := loopbackConfig(t.TempDir() + "/d")
 	lending.Relay.Listen, lending.Relay.TLS = []string{"127.0.0.1:0"}, false
 	lending.Relay.Host, lending.Relay.LendTo = "127.0.0.1", []string{id.String()}

@@ -19,7 +19,7 @@ import (
 
 // Examine looks at what a node that does not run would need.
 func Examine(ctx context.Context, plan config.Plan) doctor.Report {
-	c := patient(plan)
+	c := subjectOf(plan)
 	c.Records, c.Audit = inspect(plan, (*practice.Practice).Check), inspect(plan, func(p *practice.Practice, ctx context.Context) error { return p.Trail.Check(ctx) })
 	return doctor.Run(ctx, c)
 }
@@ -54,8 +54,8 @@ func (d *Daemon) readiness() control.Readiness {
 	return r
 }
 
-// patient is what the doctor may see of a node that does not run.
-func patient(plan config.Plan) doctor.Config {
+// subjectOf is what the doctor may see of a node that does not run.
+func subjectOf(plan config.Plan) doctor.Config {
 	mode := plan.Entrance.Mode
 	c := doctor.Config{
 		DataDir:   string(plan.Dir),
@@ -85,9 +85,9 @@ func patient(plan config.Plan) doctor.Config {
 	return c
 }
 
-// patient is what the doctor may see of this node.
-func (d *Daemon) patient() doctor.Config {
-	c := patient(d.current())
+// subject is what the doctor may see of this node.
+func (d *Daemon) subject() doctor.Config {
+	c := subjectOf(d.current())
 	c.Running = true
 	c.Ports = d.boundPorts()
 	c.Clock = d.practice.Now

@@ -92,7 +92,7 @@ func New(ctx context.Context, plan config.Plan, passed sockets, log *slog.Logger
 	}
 	d.node = newNode(plan, d)
 	d.discovery.Handle(doctor.Protocol, doctor.NewWitness(d.discovery).Serve)
-	d.rounds = doctor.NewRounds(d.patient, d.node.InCall, d.node.Changed, log)
+	d.rounds = doctor.NewRounds(d.subject, d.node.InCall, d.node.Changed, log)
 	d.desk = newDesk(d, echo)
 	if d.signIns, err = d.practice.People.SignIns(); err != nil {
 		return nil, err
