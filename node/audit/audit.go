@@ -139,7 +139,7 @@ func (t *Trail) append(ctx context.Context, tx *sql.Tx, last head, e Entry) (hea
 	if err != nil {
 		return head{}, err
 	}
-	sealed := t.store.Seal(entryPlace(e.Seq), plain)
+	sealed := t.store.Seal(entryCell(e.Seq), plain)
 	next := last.next(sealed)
 	_, err = tx.ExecContext(ctx, "INSERT INTO audit (seq, entry, hash, mac) VALUES (?, ?, ?, ?)",
 		next.seq, sealed, next.hash[:], t.mac(next.hash[:]))
@@ -161,10 +161,10 @@ func (t *Trail) mac(hash []byte) []byte {
 	return mac.Sum(nil)
 }
 
-var headPlace = store.Place{Table: "audit_head", Column: "head", Row: "1"}
+var headCell = store.Cell{Table: "audit_head", Column: "head", Row: "1"}
 
-func entryPlace(seq int64) store.Place {
-	return store.Place{Table: "audit", Column: "entry", Row: strconv.FormatInt(seq, 10)}
+func entryCell(seq int64) store.Cell {
+	return store.Cell{Table: "audit", Column: "entry", Row: strconv.FormatInt(seq, 10)}
 }
 
 // Begin writes the head of an empty chain, in a new database only: in one
@@ -182,7 +182,7 @@ func (t *Trail) Begin(ctx context.Context, tx *sql.Tx) error {
 func (t *Trail) setHead(ctx context.Context, tx *sql.Tx, h head) error {
 	plain := append(binary.BigEndian.AppendUint64(nil, uint64(h.seq)), h.hash[:]...)
 	_, err := tx.ExecContext(ctx, "INSERT INTO audit_head (id, head) VALUES (1, ?) ON CONFLICT DO UPDATE SET head = excluded.head",
-		t.store.Seal(headPlace, plain))
+		t.store.Seal(headCell, plain))
 	return err
 }
 
@@ -195,7 +195,7 @@ func (t *Trail) head(ctx context.Context, tx *sql.Tx) (h head, err error) {
 	if err != nil {
 		return head{}, err
 	}
-	plain, err := t.store.Unseal(headPlace, sealed)
+	plain, err := t.store.Unseal(headCell, sealed)
 	if err != nil || len(plain) != 8+len(h.hash) {
 		return head{}, &Error{Seq: 0, Was: "was changed"}
 	}
@@ -343,7 +343,7 @@ func (t *Trail) entries(ctx context.Context, tx *sql.Tx, after int64, limit int,
 }
 
 func (t *Trail) openEntry(row sealedEntry) (Entry, error) {
-	plain, err := t.store.Unseal(entryPlace(row.seq), row.entry)
+	plain, err := t.store.Unseal(entryCell(row.seq), row.entry)
 	if err != nil {
 		return Entry{}, &Error{Seq: row.seq, Was: "was changed"}
 	}

@@ -38,7 +38,7 @@ func (p *People) eachPractitioner(ctx context.Context, tx *sql.Tx, report func(o
 			return err
 		}
 		name, ok := p.openName("practitioner", id, sealed)
-		plain, err := p.store.Unseal(passwordPlace(id), sealedPHC)
+		plain, err := p.store.Unseal(passwordCell(id), sealedPHC)
 		if err == nil {
 			_, err = parsePHC(string(plain))
 		}
@@ -49,7 +49,7 @@ func (p *People) eachPractitioner(ctx context.Context, tx *sql.Tx, report func(o
 
 func (p *People) eachSession(ctx context.Context, tx *sql.Tx, report func(ok bool)) error {
 	return p.Sessions().each(ctx, tx, func(token string, sealed []byte) {
-		plain, err := p.store.Unseal(sessionPlace(token), sealed)
+		plain, err := p.store.Unseal(sessionCell(token), sealed)
 		report(err == nil && len(plain) >= 8)
 	})
 }

@@ -194,8 +194,8 @@ func parsePHC(s string) (phc, error) {
 	return p, nil
 }
 
-func passwordPlace(id string) store.Place {
-	return store.Place{Table: "practitioner", Column: "password", Row: id}
+func passwordCell(id string) store.Cell {
+	return store.Cell{Table: "practitioner", Column: "password", Row: id}
 }
 
 // Authenticate returns the practitioner who has this name and password. The
@@ -229,7 +229,7 @@ func (p *People) Authenticate(ctx context.Context, name, password string) (Pract
 	}
 	err = p.store.WriteFromReserve(ctx, func(tx *sql.Tx) error {
 		if better != "" {
-			sealed := p.store.Seal(passwordPlace(who.ID), []byte(better))
+			sealed := p.store.Seal(passwordCell(who.ID), []byte(better))
 			if _, err := tx.ExecContext(ctx, "UPDATE practitioner SET password = ? WHERE id = ?", sealed, who.ID); err != nil {
 				return err
 			}
@@ -268,7 +268,7 @@ func (p *People) credentials(ctx context.Context, name string) (who Practitioner
 			return store.Found(err)
 		}
 		who = p.openPractitioner(id, sealedName)
-		plain, err := p.store.Unseal(passwordPlace(id), sealedPHC)
+		plain, err := p.store.Unseal(passwordCell(id), sealedPHC)
 		phc = string(plain)
 		return err
 	})

@@ -58,8 +58,8 @@ type SetUp struct {
 	Password string // rules: see password.go
 }
 
-func namePlace(table, row string) store.Place {
-	return store.Place{Table: table, Column: "name", Row: row}
+func nameCell(table, row string) store.Cell {
+	return store.Cell{Table: table, Column: "name", Row: row}
 }
 
 // unreadable stands for a name that cannot be read. What everything else hangs
@@ -68,7 +68,7 @@ const unreadable = "(name unreadable)"
 
 // openName returns what is sealed as a name, or unreadable.
 func (p *People) openName(table, row string, sealed []byte) (name string, ok bool) {
-	plain, err := p.store.Unseal(namePlace(table, row), sealed)
+	plain, err := p.store.Unseal(nameCell(table, row), sealed)
 	if err != nil {
 		return unreadable, false
 	}
@@ -131,7 +131,7 @@ func (p *People) SetUp(ctx context.Context, s SetUp) (Practitioner, error) {
 	}
 	var who Practitioner
 	err = p.store.Write(ctx, func(tx *sql.Tx) error {
-		sealed := p.store.Seal(namePlace("practice", "1"), []byte(practice))
+		sealed := p.store.Seal(nameCell("practice", "1"), []byte(practice))
 		added, err := tx.ExecContext(ctx, "INSERT INTO practice (id, name) VALUES (1, ?) ON CONFLICT DO NOTHING", sealed)
 		if err != nil {
 			return err
@@ -159,8 +159,8 @@ func (p *People) addPractitioner(ctx context.Context, tx *sql.Tx, name, phc stri
 	who := Practitioner{ID: store.NewID(8), Name: name}
 	_, err := tx.ExecContext(ctx, "INSERT INTO practitioner (id, name_index, name, password) VALUES (?, ?, ?, ?)",
 		who.ID, p.nameIndex(name),
-		p.store.Seal(namePlace("practitioner", who.ID), []byte(name)),
-		p.store.Seal(passwordPlace(who.ID), []byte(phc)))
+		p.store.Seal(nameCell("practitioner", who.ID), []byte(name)),
+		p.store.Seal(passwordCell(who.ID), []byte(phc)))
 	return who, err
 }
 

@@ -19,8 +19,8 @@ var _ SessionStore = Sessions{}
 // Sessions returns the sessions that are kept.
 func (p *People) Sessions() Sessions { return Sessions{p} }
 
-func sessionPlace(token string) store.Place {
-	return store.Place{Table: "session", Column: "data", Row: token}
+func sessionCell(token string) store.Cell {
+	return store.Cell{Table: "session", Column: "data", Row: token}
 }
 
 // Find returns the data of a session that has not expired.
@@ -47,7 +47,7 @@ func (s Sessions) Find(token string) (data []byte, ok bool, err error) {
 // open returns the data of a session, unless it has expired or was tampered
 // with, which is as if it were not there.
 func (s Sessions) open(token string, sealed []byte, now time.Time) (data []byte, ok bool) {
-	plain, err := s.p.store.Unseal(sessionPlace(token), sealed)
+	plain, err := s.p.store.Unseal(sessionCell(token), sealed)
 	if err != nil || len(plain) < 8 {
 		return nil, false
 	}
@@ -62,7 +62,7 @@ func (s Sessions) open(token string, sealed []byte, now time.Time) (data []byte,
 func (s Sessions) Commit(token string, data []byte, expiry time.Time) error {
 	ctx := context.Background()
 	plain := binary.BigEndian.AppendUint64(nil, uint64(expiry.UnixNano()))
-	sealed := s.p.store.Seal(sessionPlace(token), append(plain, data...))
+	sealed := s.p.store.Seal(sessionCell(token), append(plain, data...))
 	err := s.p.store.WriteFromReserve(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO session (token, data) VALUES (?, ?) ON CONFLICT DO UPDATE SET data = excluded.data", token, sealed)
 		return err

@@ -95,12 +95,12 @@ const appointmentColumns = "CAST(ifnull(a.id, '') AS TEXT), CAST(ifnull(a.practi
 
 func (r *appointmentRow) fields() []any { return []any{&r.id, &r.practitioner, &r.label, &r.plan} }
 
-func appointmentPlace(column, practitioner, id string) store.Place {
-	return store.Place{Table: "appointment", Column: column, Row: practitioner + "/" + id}
+func appointmentCell(column, practitioner, id string) store.Cell {
+	return store.Cell{Table: "appointment", Column: column, Row: practitioner + "/" + id}
 }
 
 func (p *Practice) sealAppointment(a Appointment) appointmentRow {
-	place := func(column string) store.Place { return appointmentPlace(column, a.Practitioner, a.ID) }
+	place := func(column string) store.Cell { return appointmentCell(column, a.Practitioner, a.ID) }
 	return appointmentRow{a.ID, a.Practitioner,
 		p.store.Seal(place("label"), []byte(a.Label)),
 		p.store.Seal(place("plan"), a.encodePlan())}
@@ -110,7 +110,7 @@ func (p *Practice) sealAppointment(a Appointment) appointmentRow {
 // that its window needs. One whose plan cannot be read is Damaged and lost.
 func (p *Practice) openPlan(r appointmentRow) Appointment {
 	a := Appointment{ID: r.id, Practitioner: r.practitioner}
-	plan, err := p.store.Unseal(appointmentPlace("plan", r.practitioner, r.id), r.plan)
+	plan, err := p.store.Unseal(appointmentCell("plan", r.practitioner, r.id), r.plan)
 	if err != nil || a.decodePlan(plan) != nil {
 		return Appointment{ID: r.id, Practitioner: r.practitioner, Damaged: true}
 	}
@@ -120,7 +120,7 @@ func (p *Practice) openPlan(r appointmentRow) Appointment {
 // openAppointment adds the label.
 func (p *Practice) openAppointment(r appointmentRow) Appointment {
 	a := p.openPlan(r)
-	label, err := p.store.Unseal(appointmentPlace("label", r.practitioner, r.id), r.label)
+	label, err := p.store.Unseal(appointmentCell("label", r.practitioner, r.id), r.label)
 	a.Label, a.Damaged = string(label), a.Damaged || err != nil
 	return a
 }

@@ -123,8 +123,8 @@ func (r *inviteRow) fields() []any {
 	return []any{&r.member, &r.appointment, &r.position, &r.label, &r.seat, &r.rid, &r.key, &r.link, &r.host}
 }
 
-func (r *inviteRow) place(column string) store.Place {
-	return store.Place{Table: "invite", Column: column, Row: r.appointment + "/" + string(r.member)}
+func (r *inviteRow) place(column string) store.Cell {
+	return store.Cell{Table: "invite", Column: column, Row: r.appointment + "/" + string(r.member)}
 }
 
 // newInvite makes an invite and the row it is stored as.

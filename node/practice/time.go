@@ -115,7 +115,7 @@ func (p *Practice) Leapt() (Leap, bool) {
 // BelieveClock is for who has compared the clock with others.
 func (p *Practice) BelieveClock() { p.life.believe(p.Now()) }
 
-var clockPlace = store.Place{Table: "clock", Column: "seen", Row: "1"}
+var clockCell = store.Cell{Table: "clock", Column: "seen", Row: "1"}
 
 // beginLife reads what was written down of the time. Without it, the last that
 // the audit trail tells of was the last that was seen; and a new practice has
@@ -130,7 +130,7 @@ func (p *Practice) beginLife(ctx context.Context) error {
 		var sealed []byte
 		err := tx.QueryRowContext(ctx, "SELECT seen FROM clock").Scan(&sealed)
 		if err == nil {
-			if plain, err := p.store.Unseal(clockPlace, sealed); err == nil && len(plain) == 16 {
+			if plain, err := p.store.Unseal(clockCell, sealed); err == nil && len(plain) == 16 {
 				p.life.lived = time.Unix(int64(binary.BigEndian.Uint64(plain)), 0)
 				p.life.wait = time.Duration(binary.BigEndian.Uint64(plain[8:])) * time.Second
 			} else {
@@ -164,7 +164,7 @@ func (p *Practice) keepLife(ctx context.Context) error {
 	plain = binary.BigEndian.AppendUint64(plain, uint64((wait+time.Second-1)/time.Second))
 	err := p.store.Write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO clock (id, seen) VALUES (1, ?) ON CONFLICT DO UPDATE SET seen = excluded.seen",
-			p.store.Seal(clockPlace, plain))
+			p.store.Seal(clockCell, plain))
 		return err
 	})
 	if errors.Is(err, ErrFull) { // the next does it

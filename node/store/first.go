@@ -114,7 +114,7 @@ func (s *Store) opens(ctx context.Context, path string, root []byte) bool {
 		if err := tx.QueryRowContext(ctx, "SELECT sealed FROM canary").Scan(&sealed); err != nil {
 			return err
 		}
-		_, err := other.Unseal(canaryPlace, sealed)
+		_, err := other.Unseal(canaryCell, sealed)
 		return err
 	}) == nil
 }

@@ -153,10 +153,10 @@ func (s *Store) apply(ctx context.Context, number int, step migration) error {
 
 const canaryText = "this opens with the right key only"
 
-var canaryPlace = Place{"canary", "sealed", "1"}
+var canaryCell = Cell{"canary", "sealed", "1"}
 
 func (s *Store) writeCanary(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO canary (id, sealed) VALUES (1, ?)", s.Seal(canaryPlace, []byte(canaryText)))
+	_, err := tx.ExecContext(ctx, "INSERT INTO canary (id, sealed) VALUES (1, ?)", s.Seal(canaryCell, []byte(canaryText)))
 	return err
 }
 
@@ -167,7 +167,7 @@ func (s *Store) checkCanary(ctx context.Context, keyFile, path string) error {
 		if err := tx.QueryRowContext(ctx, "SELECT sealed FROM canary").Scan(&sealed); err != nil {
 			return fmt.Errorf("check key: %w", err)
 		}
-		if _, err := s.Unseal(canaryPlace, sealed); err != nil {
+		if _, err := s.Unseal(canaryCell, sealed); err != nil {
 			return fmt.Errorf("%w: %s is not the key of %s, so put back the one that belongs to it", ErrWrongKey, keyFile, path)
 		}
 		return nil

@@ -24,10 +24,10 @@ const sealVersion = 1
 // or sealed under another key.
 var ErrSealBroken = errors.New("sealed value does not open")
 
-// A Place is where a sealed value lives. It is authenticated with the value,
+// A Cell is where a sealed value lives. It is authenticated with the value,
 // which therefore opens nowhere else. Row names the row by something that
 // never changes; parts of it are joined with "/".
-type Place struct{ Table, Column, Row string }
+type Cell struct{ Table, Column, Row string }
 
 // A Sealer seals values under one key with XChaCha20-Poly1305. What it does
 // not prevent: an older value of the same place put back.
@@ -46,7 +46,7 @@ func NewSealer(key []byte) (Sealer, error) {
 }
 
 // Seal returns u16be key version | nonce[24] | ciphertext | tag[16].
-func (s Sealer) Seal(at Place, plain []byte) []byte {
+func (s Sealer) Seal(at Cell, plain []byte) []byte {
 	out := binary.BigEndian.AppendUint16(nil, sealVersion)
 	out = append(out, make([]byte, chacha20poly1305.NonceSizeX)...)
 	nonce := out[2:]
@@ -55,7 +55,7 @@ func (s Sealer) Seal(at Place, plain []byte) []byte {
 }
 
 // Unseal returns what Seal was given for the same place.
-func (s Sealer) Unseal(at Place, sealed []byte) ([]byte, error) {
+func (s Sealer) Unseal(at Cell, sealed []byte) ([]byte, error) {
 	const header = 2 + chacha20poly1305.NonceSizeX
 	if len(sealed) < header+chacha20poly1305.Overhead {
 		return nil, at.broken()
@@ -72,13 +72,13 @@ func (s Sealer) Unseal(at Place, sealed []byte) ([]byte, error) {
 }
 
 // broken names the column; the row may be a secret's neighbour in a log.
-func (at Place) broken() error {
+func (at Cell) broken() error {
 	return fmt.Errorf("unseal %s.%s: %w", at.Table, at.Column, ErrSealBroken)
 }
 
 // bind is the associated data: each part behind its length, so that no two
 // places share an encoding.
-func (at Place) bind(version uint16) []byte {
+func (at Cell) bind(version uint16) []byte {
 	out := []byte("anteroom sealed column")
 	for _, part := range []string{at.Table, at.Column, at.Row} {
 		out = binary.BigEndian.AppendUint16(out, uint16(len(part)))

@@ -22,10 +22,10 @@ func newSealer(t *testing.T) Sealer {
 
 func TestSealedValuesOpenOnlyInTheirPlace(t *testing.T) {
 	s := newSealer(t)
-	places := rapid.Custom(func(t *rapid.T) Place {
+	places := rapid.Custom(func(t *rapid.T) Cell {
 		// Few letters, so that equal concatenations come up.
 		part := rapid.StringMatching(`[ab]{0,2}`)
-		return Place{part.Draw(t, "table"), part.Draw(t, "column"), part.Draw(t, "row")}
+		return Cell{part.Draw(t, "table"), part.Draw(t, "column"), part.Draw(t, "row")}
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		from, to := places.Draw(t, "from"), places.Draw(t, "to")
@@ -42,7 +42,7 @@ func TestSealedValuesOpenOnlyInTheirPlace(t *testing.T) {
 
 func TestDamagedSealedValuesDoNotOpen(t *testing.T) {
 	s := newSealer(t)
-	at := Place{"t", "c", "r"}
+	at := Cell{"t", "c", "r"}
 	sealed := s.Seal(at, []byte("plain"))
 	for bit := range len(sealed) * 8 {
 		damaged := bytes.Clone(sealed)

@@ -84,7 +84,7 @@ func mustPut(t *testing.T, s *Store, key string, value []byte) {
 func TestReopenKeepsRowsAndKeys(t *testing.T) {
 	dir := newDir(t)
 	s := mustOpen(t, dir)
-	place := Place{"session", "data", "k"}
+	place := Cell{"session", "data", "k"}
 	mustPut(t, s, "k", s.Seal(place, []byte("v")))
 	index := s.Index("kind", []byte("value"))
 	s.mustClose(t)
